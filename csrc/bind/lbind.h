@@ -1,0 +1,65 @@
+/*
+ * lbind - what the bindings share
+ *
+ * A binding fetches its arguments, calls one function of core or net, and
+ * pushes the results. Userdata are made first and filled after (a raising
+ * Lua call must find every C resource already owned by a userdata), and the
+ * function behind __gc and __close is one, may run twice, and never blocks.
+ *
+ * Owns: nothing. Fails with: raises on misuse. I/O: none.
+ */
+#ifndef BIND_LBIND_H
+#define BIND_LBIND_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "../core/err.h"
+#include "../core/span.h"
+
+/* Names of the userdata that more than one binding touches. */
+#define LBIND_CONN "lunapost.conn"
+
+/* Makes the metatable of a userdata type: methods become its __index (a
+   table of their own), metamethods go into it; drop is both __gc and
+   __close. Leaves the stack as it was.                                    */
+INTERNAL void lbind_type(lua_State *L, const char *type,
+                         const luaL_Reg *methods, const luaL_Reg *meta,
+                         lua_CFunction drop);
+
+/* Pushes a zeroed userdata of the type with uservalues user values. */
+INTERNAL void *lbind_new(lua_State *L, size_t size, const char *type,
+                         int uservalues);
+
+INTERNAL void lbind_push(lua_State *L, struct span s);
+INTERNAL struct span lbind_check(lua_State *L, int arg);
+INTERNAL struct span lbind_optional(lua_State *L, int arg);
+
+/* An integer in 0..max, raised on otherwise. */
+INTERNAL size_t lbind_size(lua_State *L, int arg, size_t max);
+
+/* Fields of an options table (absolute index): default where absent, raised
+   on where of the wrong type or range. A borrowed span lives as long as the
+   table holds the string. */
+INTERNAL size_t lbind_field_size(lua_State *L, int table, const char *name,
+                                 size_t fallback);
+INTERNAL bool lbind_field_bool(lua_State *L, int table, const char *name,
+                               bool fallback);
+INTERNAL struct span lbind_field(lua_State *L, int table, const char *name);
+
+/* nil, kind, text: the world failed. text may be NULL. Raises on ERR_MEMORY.
+   Returns 3, for the caller to return. */
+INTERNAL int lbind_fail(lua_State *L, int err, const char *text);
+
+/* The parts of lunapost.core, listed in lmain.c. Each pushes one table. */
+INTERNAL int lbind_open_codec(lua_State *L);
+INTERNAL int lbind_open_mime(lua_State *L);
+INTERNAL int lbind_open_compose(lua_State *L);
+INTERNAL int lbind_open_server(lua_State *L);
+INTERNAL int lbind_open_client(lua_State *L);
+INTERNAL int lbind_open_net(lua_State *L);
+INTERNAL int lbind_open_loop(lua_State *L);
+INTERNAL int lbind_open_crypto(lua_State *L);
+INTERNAL int lbind_open_system(lua_State *L);
+
+#endif

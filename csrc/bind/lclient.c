@@ -1,0 +1,14 @@
+/*
+ * lclient - lunapost.core.client
+ */
+#include "lbind.h"
+
+static const luaL_Reg functions[] = {
+    {NULL, NULL},
+};
+
+int lbind_open_client(lua_State *L)
+{
+    luaL_newlib(L, functions);
+    return 1;
+}

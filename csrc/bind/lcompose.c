@@ -1,0 +1,14 @@
+/*
+ * lcompose - lunapost.core.compose
+ */
+#include "lbind.h"
+
+static const luaL_Reg functions[] = {
+    {NULL, NULL},
+};
+
+int lbind_open_compose(lua_State *L)
+{
+    luaL_newlib(L, functions);
+    return 1;
+}

@@ -1,0 +1,14 @@
+/*
+ * lcrypto - lunapost.core.crypto
+ */
+#include "lbind.h"
+
+static const luaL_Reg functions[] = {
+    {NULL, NULL},
+};
+
+int lbind_open_crypto(lua_State *L)
+{
+    luaL_newlib(L, functions);
+    return 1;
+}

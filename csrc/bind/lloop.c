@@ -1,0 +1,14 @@
+/*
+ * lloop - lunapost.core.loop
+ */
+#include "lbind.h"
+
+static const luaL_Reg functions[] = {
+    {NULL, NULL},
+};
+
+int lbind_open_loop(lua_State *L)
+{
+    luaL_newlib(L, functions);
+    return 1;
+}

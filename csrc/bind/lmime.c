@@ -1,0 +1,14 @@
+/*
+ * lmime - lunapost.core.mime
+ */
+#include "lbind.h"
+
+static const luaL_Reg functions[] = {
+    {NULL, NULL},
+};
+
+int lbind_open_mime(lua_State *L)
+{
+    luaL_newlib(L, functions);
+    return 1;
+}

@@ -1,0 +1,14 @@
+/*
+ * lserver - lunapost.core.server
+ */
+#include "lbind.h"
+
+static const luaL_Reg functions[] = {
+    {NULL, NULL},
+};
+
+int lbind_open_server(lua_State *L)
+{
+    luaL_newlib(L, functions);
+    return 1;
+}

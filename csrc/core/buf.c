@@ -1,0 +1,140 @@
+/*
+ * buf - growable bytes with a ceiling; see buf.h
+ *
+ * Space is first won by moving the bytes to the front, when at least half of
+ * the memory lies before them (so that moving stays linear in what was
+ * added), then by doubling.
+ */
+#include "buf.h"
+
+#include <stdlib.h>
+
+enum { BUF_LEAST = 64 };
+
+void buf_init(struct buf *b, size_t ceiling)
+{
+    memset(b, 0, sizeof *b);
+    b->ceiling = ceiling;
+}
+
+void buf_free(struct buf *b)
+{
+    free(b->base);
+    b->base = NULL;
+    b->head = b->tail = b->room = 0;
+}
+
+static void buf_compact(struct buf *b)
+{
+    size_t n = b->tail - b->head;
+    if (n)
+        memmove(b->base, b->base + b->head, n);
+    b->head = 0;
+    b->tail = n;
+}
+
+static size_t buf_grown(const struct buf *b, size_t need)
+{
+    size_t room = b->room < BUF_LEAST ? BUF_LEAST : b->room;
+    while (room < need)
+        room = room > b->ceiling / 2 ? b->ceiling : room * 2;
+    return room;
+}
+
+char *buf_space(struct buf *b, size_t want)
+{
+    size_t n = b->tail - b->head;
+    if (b->err)
+        return NULL;
+    if (want > b->ceiling || n > b->ceiling - want) {
+        b->err = ERR_LIMIT;
+        return NULL;
+    }
+    if (b->room - b->tail >= want && b->base)
+        return b->base + b->tail;
+    if (b->head > 0 && b->head >= n)
+        buf_compact(b);
+    if (b->room - b->tail < want || !b->base) {
+        if (b->head > 0)
+            buf_compact(b);
+        size_t room = buf_grown(b, n + want);
+        char *p = realloc(b->base, room);
+        if (!p) {
+            b->err = ERR_MEMORY;
+            return NULL;
+        }
+        b->base = p;
+        b->room = room;
+    }
+    return b->base + b->tail;
+}
+
+void buf_filled(struct buf *b, size_t n)
+{
+    b->tail += n;
+}
+
+int buf_add(struct buf *b, const char *p, size_t n)
+{
+    char *q;
+    if (n == 0)
+        return b->err;
+    q = buf_space(b, n);
+    if (!q)
+        return b->err;
+    memcpy(q, p, n);
+    b->tail += n;
+    return 0;
+}
+
+int buf_add_span(struct buf *b, struct span s)
+{
+    return buf_add(b, s.p, s.n);
+}
+
+int buf_add_text(struct buf *b, const char *text)
+{
+    return buf_add(b, text, strlen(text));
+}
+
+int buf_add_char(struct buf *b, char c)
+{
+    return buf_add(b, &c, 1);
+}
+
+int buf_add_number(struct buf *b, unsigned long long n)
+{
+    char digits[24];
+    size_t i = sizeof digits;
+    do {
+        digits[--i] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n);
+    return buf_add(b, digits + i, sizeof digits - i);
+}
+
+void buf_drop(struct buf *b, size_t n)
+{
+    if (n >= b->tail - b->head)
+        b->head = b->tail = 0;
+    else
+        b->head += n;
+}
+
+void buf_cut(struct buf *b, size_t n)
+{
+    if (n < b->tail - b->head)
+        b->tail = b->head + n;
+}
+
+void buf_clear(struct buf *b)
+{
+    b->head = b->tail = 0;
+    b->err = 0;
+}
+
+void buf_rest(struct buf *b)
+{
+    if (b->head == b->tail)
+        buf_free(b);
+}

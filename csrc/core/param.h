@@ -1,0 +1,45 @@
+/*
+ * param - parameters of MIME fields, RFC 2045 5.1 and RFC 2231
+ *
+ * Reading gathers ";name=value" pairs: quoted strings, comments, RFC 2231
+ * continuations in any order, charset and language, encoded words where
+ * they do not belong (a common habit), missing semicolons and quotes. The
+ * values are UTF-8 in one buf.
+ *
+ * Owns: param_list its buf. Fails with: ERR_MEMORY, ERR_LIMIT. I/O: none.
+ */
+#ifndef CORE_PARAM_H
+#define CORE_PARAM_H
+
+#include "buf.h"
+
+enum { PARAM_MOST = 128 }; /* parameters and continuations kept of one field */
+
+struct param {
+    size_t name_at, name_n;   /* lower case, in the list's buf */
+    size_t value_at, value_n; /* decoded, UTF-8 */
+};
+
+struct param_list {
+    struct buf text;
+    struct param items[PARAM_MOST];
+    size_t n;
+    size_t faults; /* repaired or dropped things */
+};
+
+INTERNAL void param_list_free(struct param_list *list);
+
+/* Parses an unfolded field value from its first ";" on. */
+INTERNAL int param_parse(struct param_list *list, struct span value);
+
+INTERNAL struct span param_name(const struct param_list *list, size_t i);
+INTERNAL struct span param_value(const struct param_list *list, size_t i);
+
+/* Appends "; name=value" to a field that is being written: a token or a
+   quoted string where ASCII allows, else RFC 2231 with charset utf-8, in
+   continuations where it is long; each piece fits a line of 76 columns.
+   The pieces are separated by "; ". ERR_SYNTAX for CR, LF or NUL and for a
+   name that is no token. */
+INTERNAL int param_encode(struct buf *out, struct span name, struct span value);
+
+#endif

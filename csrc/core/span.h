@@ -1,0 +1,97 @@
+/*
+ * span - borrowed bytes
+ *
+ * A span points at bytes that somebody else owns. Whoever hands one out says
+ * which call ends the loan. An empty span may have a null pointer.
+ *
+ * Owns: nothing. Fails with: nothing. I/O: none.
+ */
+#ifndef CORE_SPAN_H
+#define CORE_SPAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+/* Linkage of every function that crosses files: one shared object, and only
+   luaopen_lunapost_core leaves it. Per declaration, since a rock is built
+   with the user's own flags. */
+#define INTERNAL __attribute__((visibility("hidden")))
+
+struct span {
+    const char *p;
+    size_t n;
+};
+
+#define SPAN(literal) span_of("" literal, sizeof(literal) - 1)
+
+static inline struct span span_of(const char *p, size_t n)
+{
+    struct span s = {p, n};
+    return s;
+}
+
+static inline struct span span_from(const char *text)
+{
+    return span_of(text, text ? strlen(text) : 0);
+}
+
+static inline struct span span_skip(struct span s, size_t n)
+{
+    return n < s.n ? span_of(s.p + n, s.n - n) : span_of(s.p, 0);
+}
+
+static inline bool span_eq(struct span a, struct span b)
+{
+    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+/* Equal but for ASCII case. */
+static inline bool span_ieq(struct span a, struct span b)
+{
+    if (a.n != b.n)
+        return false;
+    for (size_t i = 0; i < a.n; i++) {
+        unsigned char x = (unsigned char)a.p[i], y = (unsigned char)b.p[i];
+        if (x >= 'A' && x <= 'Z')
+            x |= 0x20;
+        if (y >= 'A' && y <= 'Z')
+            y |= 0x20;
+        if (x != y)
+            return false;
+    }
+    return true;
+}
+
+static inline bool span_istarts(struct span s, struct span prefix)
+{
+    return s.n >= prefix.n && span_ieq(span_of(s.p, prefix.n), prefix);
+}
+
+/* Offset of the first c, or s.n. */
+static inline size_t span_find(struct span s, char c)
+{
+    const char *q = s.n ? memchr(s.p, c, s.n) : NULL;
+    return q ? (size_t)(q - s.p) : s.n;
+}
+
+/* Without blanks (space, tab, CR, LF) at both ends. */
+static inline struct span span_trim(struct span s)
+{
+    while (s.n && strchr(" \t\r\n", s.p[0]) && s.p[0])
+        s = span_of(s.p + 1, s.n - 1);
+    while (s.n && strchr(" \t\r\n", s.p[s.n - 1]) && s.p[s.n - 1])
+        s.n--;
+    return s;
+}
+
+/* The bytes before the first c; *s becomes what follows it (or empty). */
+static inline struct span span_cut(struct span *s, char c)
+{
+    size_t n = span_find(*s, c);
+    struct span head = span_of(s->p, n);
+    *s = n < s->n ? span_of(s->p + n + 1, s->n - n - 1) : span_of(s->p, 0);
+    return head;
+}
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * word - encoded words of header values, RFC 2047
+ *
+ * Owns: nothing. Fails with: ERR_MEMORY, ERR_LIMIT, ERR_CHARSET, ERR_SYNTAX.
+ * I/O: none.
+ */
+#ifndef CORE_WORD_H
+#define CORE_WORD_H
+
+#include "buf.h"
+
+enum word_place { /* where the words will stand decides what may be bare */
+                  WORD_TEXT,   /* unstructured text: Subject */
+                  WORD_PHRASE, /* a display name */
+                  WORD_COMMENT
+};
+
+/* Appends an unfolded header value as UTF-8 text, with its encoded words
+   decoded, adjacent ones joined (a character split across two is whole
+   again). Raw 8-bit text is taken as UTF-8, else as windows-1252. Returns
+   how many faults there were (unknown charset or malformed word: its text
+   is kept). */
+INTERNAL int word_decode(struct buf *out, struct span value);
+
+/* Appends UTF-8 text so that it is ASCII: bare where it can be, else as
+   words of at most 75 characters in the charset, split between characters,
+   Q or B, whichever is shorter, separated by single spaces. Text that
+   could be mistaken for an encoded word is encoded. The caller folds at the
+   spaces. */
+INTERNAL int word_encode(struct buf *out, struct span text, struct span charset,
+                         enum word_place place);
+
+#endif

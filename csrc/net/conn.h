@@ -1,0 +1,64 @@
+/*
+ * conn - one byte stream: a socket, then TLS under the same object
+ *
+ * All calls are non-blocking. "Not yet" is a result: IO_WANT_READ or
+ * IO_WANT_WRITE says which readiness of conn_fd() to wait for before the
+ * same call is made again. The first failure is sticky and has its text.
+ *
+ * Owns: the descriptor, its TLS state. Fails with: ERR_CLOSED, ERR_CONNECT,
+ * ERR_TLS, ERR_MEMORY, ERR_SYSTEM. I/O: send, recv, setsockopt; never SIGPIPE.
+ */
+#ifndef NET_CONN_H
+#define NET_CONN_H
+
+#include "../core/err.h"
+#include "../core/span.h"
+
+struct tls;         /* tls.h: one TLS session */
+struct tls_context; /* tls.h: shared settings of many sessions */
+
+enum io {
+    IO_DONE = 0,       /* the call did what it is for */
+    IO_EOF = 1,        /* the peer sent its last byte, in order */
+    IO_WANT_READ = 2,  /* again when readable */
+    IO_WANT_WRITE = 3, /* again when writable */
+};
+
+struct conn {
+    int fd;          /* -1 when closed; a zeroed struct needs conn_init */
+    struct tls *tls; /* NULL until conn_starttls */
+    bool full;       /* the last read filled its room: more may be there */
+    int err;         /* the first failure, or 0 */
+    char text[256];  /* its words, for the user */
+};
+
+INTERNAL void conn_init(struct conn *c, int fd);
+
+/* Closes at once, without a word to the peer; may run twice. */
+INTERNAL void conn_drop(struct conn *c);
+
+/* Reads up to room bytes, *n of them at IO_DONE (never 0). */
+INTERNAL int conn_read(struct conn *c, char *p, size_t room, size_t *n);
+
+/* Writes what the peer takes now: *n bytes at IO_DONE (never 0). */
+INTERNAL int conn_write(struct conn *c, struct span bytes, size_t *n);
+
+/* True when a read may give bytes though the socket is not readable: TLS
+   holds some decrypted, or the last read filled its room. Who sees true must
+   read before waiting. */
+INTERNAL bool conn_pending(const struct conn *c);
+
+/* Asks the kernel to acknowledge at once (Linux): at each read while a body
+   is incomplete, for senders that keep Nagle's delay on. */
+INTERNAL void conn_quickack(struct conn *c);
+
+/* Puts TLS under the stream, as server or client (host: the name to verify
+   and to send as SNI). Then conn_handshake until IO_DONE. */
+INTERNAL int conn_starttls(struct conn *c, struct tls_context *context,
+                           bool server, const char *host);
+INTERNAL int conn_handshake(struct conn *c);
+
+/* Says close-notify, if TLS is on, and shuts down the sending side. */
+INTERNAL int conn_shutdown(struct conn *c);
+
+#endif

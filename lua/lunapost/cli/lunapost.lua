@@ -1,0 +1,60 @@
+#!/usr/bin/env lua5.4
+--- The command: lunapost VERB ... (API section 4). Each verb is a module
+--- lunapost.cli.VERB: { summary, usage, flags, run(options) -> exit code }.
+
+local arguments = require "lunapost.cli.arguments"
+
+local verbs <const> = {
+  "send", "serve", "show", "cat", "encode", "decode",
+}
+
+local function help(out)
+  out:write("usage: lunapost VERB [options]\n\n")
+  for _, name in ipairs(verbs) do
+    local verb = require("lunapost.cli." .. name)
+    out:write(("  %-8s %s\n"):format(name, verb.summary))
+  end
+  out:write("\nlunapost VERB --help tells the options of one.\n")
+end
+
+local function fail(text)
+  io.stderr:write("lunapost: ", text, "\n")
+  os.exit(64, true)
+end
+
+local function find(name)
+  for _, known in ipairs(verbs) do
+    if known == name then return require("lunapost.cli." .. name) end
+  end
+end
+
+local function main(words)
+  local name = table.remove(words, 1)
+  if not name then
+    help(io.stderr)
+    return 64
+  end
+  if name == "--help" or name == "-h" or name == "help" then
+    help(io.stdout)
+    return 0
+  end
+  local verb = find(name)
+  if not verb then fail("unknown verb '" .. name .. "' (try lunapost --help)") end
+  local options, problem = arguments.parse(words, verb.flags)
+  if not options then fail(name .. ": " .. problem) end
+  if options.help then
+    io.stdout:write("usage: ", verb.usage, "\n")
+    return 0
+  end
+  return verb.run(options)
+end
+
+local ok, code = xpcall(main, function(problem)
+  if type(problem) == "table" then return problem end
+  return debug.traceback(tostring(problem), 2)
+end, { table.unpack(arg) })
+if not ok then
+  io.stderr:write("lunapost: ", tostring(code), "\n")
+  os.exit(70, true)
+end
+os.exit(code, true)

@@ -1,0 +1,74 @@
+--- What a failed call returns beside nil (API section 5).
+--
+-- An error is a table that prints as one useful line, so that assert() is
+-- enough, and that a script can take apart.
+
+---@class lunapost.err
+---@field kind string  dns connect tls auth timeout closed reply syntax limit protocol unconfirmed
+---@field code? integer  the reply's code, where a reply said no
+---@field enhanced? string  its enhanced status code, RFC 3463
+---@field text string  what went wrong, in words
+---@field command? string  the command that was answered, secrets masked
+---@field host? string  the peer
+---@field transient? boolean  true when trying again later may help
+---@field reply? table  the whole reply
+---@field transcript? table  the last lines of the dialogue, secrets masked
+
+local M = {}
+
+local meta = { __name = "lunapost.err" }
+M.meta = meta
+
+local transient_kinds <const> = {
+  dns = true, connect = true, timeout = true, closed = true,
+}
+
+---@param e lunapost.err
+---@return string line  host: code enhanced text (command)
+function meta.__tostring(e)
+  local line = {}
+  if e.host then line[#line + 1] = e.host .. ":" end
+  if e.code then line[#line + 1] = tostring(e.code) end
+  if e.enhanced then line[#line + 1] = e.enhanced end
+  line[#line + 1] = e.text or e.kind
+  if e.command then line[#line + 1] = "(" .. e.command .. ")" end
+  return table.concat(line, " ")
+end
+
+function meta.__concat(a, b)
+  return tostring(a) .. tostring(b)
+end
+
+--- Makes an error of a table of its fields. `transient` follows from the
+--- reply's code or the kind unless given.
+---@param fields table
+---@return lunapost.err
+function M.new(fields)
+  if fields.transient == nil then
+    if fields.code then
+      fields.transient = fields.code >= 400 and fields.code < 500
+    else
+      fields.transient = transient_kinds[fields.kind] or false
+    end
+  end
+  return setmetatable(fields, meta)
+end
+
+--- Makes an error of what core returned after nil.
+---@param kind string
+---@param text string
+---@param more? table  further fields
+---@return lunapost.err
+function M.of(kind, text, more)
+  local fields = { kind = kind, text = text }
+  for k, v in pairs(more or {}) do fields[k] = v end
+  return M.new(fields)
+end
+
+---@param value any
+---@return boolean
+function M.is(value)
+  return getmetatable(value) == meta
+end
+
+return M

@@ -1,0 +1,86 @@
+--- Checks tables of options: an unknown key or a value of the wrong type
+--- raises, naming the bad key and the nearest good one.
+
+local M = {}
+
+-- Levenshtein distance of two short words, a row at a time.
+local function distance(a, b)
+  local row = {}
+  for j = 0, #b do row[j] = j end
+  for i = 1, #a do
+    local diagonal = row[0]
+    row[0] = i
+    for j = 1, #b do
+      local cost = a:byte(i) == b:byte(j) and 0 or 1
+      local best = math.min(row[j] + 1, row[j - 1] + 1, diagonal + cost)
+      diagonal, row[j] = row[j], best
+    end
+  end
+  return row[#b]
+end
+
+--- The known name nearest to a word, or nil where none is near.
+---@param word string
+---@param names table<string, any>  keyed by name
+---@return string?
+function M.nearest(word, names)
+  local best, best_distance
+  for name in pairs(names) do
+    local d = distance(word:lower(), name:lower())
+    if not best_distance or d < best_distance
+      or (d == best_distance and name < best) then
+      best, best_distance = name, d
+    end
+  end
+  if best and best_distance <= math.max(2, #word // 2) then return best end
+end
+
+--- Raises for an unknown name, with a hint.
+---@param what string  e.g. "option of smtp.open"
+---@param word any
+---@param names table<string, any>
+---@param level? integer
+function M.unknown(what, word, names, level)
+  local near = type(word) == "string" and M.nearest(word, names)
+  local hint = near and (" (did you mean '" .. near .. "'?)") or ""
+  error(("unknown %s '%s'%s"):format(what, tostring(word), hint),
+    (level or 1) + 1)
+end
+
+--- Raises for a value whose type is none of the expected ones.
+---@param what string
+---@param name string
+---@param value any
+---@param expected string|true  type names with "|" between; true: any type
+---@param level? integer
+function M.typed(what, name, value, expected, level)
+  if expected == true then return end
+  local kind = math.type(value) or type(value)
+  for want in expected:gmatch("[^|]+") do
+    if kind == want or type(value) == want then return end
+  end
+  error(("%s '%s' must be %s, not %s"):format(what, name,
+    (expected:gsub("|", " or ")), type(value)), (level or 1) + 1)
+end
+
+--- Checks a whole table of options against its specification.
+---@param what string  e.g. "option of smtp.open"
+---@param options table
+---@param known table<string, string|true>  name -> type names, or true: any
+---@param level? integer  where errors point to; 1 is the caller of check
+---@return table options
+function M.check(what, options, known, level)
+  level = (level or 1) + 1
+  if type(options) ~= "table" then
+    error(("a table of options is expected, not %s"):format(type(options)),
+      level)
+  end
+  for name, value in pairs(options) do
+    local expected = known[name]
+    if not expected then M.unknown(what, name, known, level) end
+    M.typed(what, name, value, expected, level)
+  end
+  return options
+end
+
+return M

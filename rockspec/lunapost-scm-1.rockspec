@@ -1,0 +1,51 @@
+rockspec_format = "3.0"
+package = "lunapost"
+version = "scm-1"
+source = { url = "git+https://localhost/lunapost.git", branch = "main" }
+description = {
+  summary = "SMTP client and server, MIME reader and builder, in C",
+  detailed = [[
+    A client session command by command or in one call, a server with a Lua
+    handler for every command, and messages built, read, encoded and decoded
+    at C speed.
+  ]],
+  license = "MIT",
+  labels = { "smtp", "mime", "email" },
+}
+dependencies = { "lua >= 5.4, < 5.6" }
+test_dependencies = { "busted >= 2.0" }
+external_dependencies = {
+  OPENSSL = { header = "openssl/ssl.h", library = "ssl" },
+}
+build = {
+  type = "builtin",
+  modules = {
+    ["lunapost.cli.arguments"] = "lua/lunapost/cli/arguments.lua",
+    ["lunapost.err"] = "lua/lunapost/err.lua",
+    ["lunapost.options"] = "lua/lunapost/options.lua",
+    ["lunapost.core"] = {
+      sources = {
+        "csrc/bind/lbind.c",
+        "csrc/bind/lclient.c",
+        "csrc/bind/lcodec.c",
+        "csrc/bind/lcompose.c",
+        "csrc/bind/lcrypto.c",
+        "csrc/bind/lloop.c",
+        "csrc/bind/lmain.c",
+        "csrc/bind/lmime.c",
+        "csrc/bind/lnet.c",
+        "csrc/bind/lserver.c",
+        "csrc/bind/lsystem.c",
+        "csrc/core/ascii.c",
+        "csrc/core/buf.c",
+        "csrc/core/err.c",
+      },
+      incdirs = { "$(OPENSSL_INCDIR)" },
+      libdirs = { "$(OPENSSL_LIBDIR)" },
+      libraries = { "ssl", "crypto", "pthread" },
+    },
+  },
+  install = { bin = { lunapost = "lua/lunapost/cli/lunapost.lua" } },
+  copy_directories = { "examples" },
+}
+test = { type = "busted" }

@@ -1,0 +1,46 @@
+local options = require "lunapost.options"
+local err = require "lunapost.err"
+
+describe("options", function()
+  local known <const> = { host = "string", port = "integer", any = true }
+
+  it("pass when names and types fit", function()
+    local given = { host = "x", port = 25, any = {} }
+    assert.equal(given, options.check("option", given, known))
+  end)
+
+  it("name the nearest key for a misspelt one", function()
+    assert.has_error(function()
+      options.check("option of open", { hots = "x" }, known, 0)
+    end, "unknown option of open 'hots' (did you mean 'host'?)")
+  end)
+
+  it("name no key where none is near", function()
+    assert.has_error(function()
+      options.check("option", { certificate = "x" }, known, 0)
+    end, "unknown option 'certificate'")
+  end)
+
+  it("name the expected type", function()
+    assert.has_error(function()
+      options.check("option", { port = "25" }, known, 0)
+    end, "option 'port' must be integer, not string")
+  end)
+end)
+
+describe("an error", function()
+  it("prints as one useful line", function()
+    local e = err.new { kind = "reply", host = "mx.example.org", code = 550,
+      enhanced = "5.1.1", text = "No such user",
+      command = "RCPT TO:<bob@example.org>" }
+    assert.equal("mx.example.org: 550 5.1.1 No such user "
+      .. "(RCPT TO:<bob@example.org>)", tostring(e))
+    assert.is_false(e.transient)
+  end)
+
+  it("is transient for 4yz and for a lost connection", function()
+    assert.is_true(err.new { kind = "reply", code = 451, text = "" }.transient)
+    assert.is_true(err.of("closed", "gone").transient)
+    assert.is_false(err.of("tls", "bad certificate").transient)
+  end)
+end)
