@@ -39,6 +39,7 @@ build = {
         "csrc/core/ascii.c",
         "csrc/core/buf.c",
         "csrc/core/err.c",
+        "csrc/core/reply.c",
         "csrc/net/digest.c",
       },
       incdirs = { "$(OPENSSL_INCDIR)" },
