@@ -1,35 +1,63 @@
 # lunapost: developers' targets. Users install the rock (see README).
 
+BUILD   ?= build
+PREFIX  ?= /usr/local
 CC      ?= cc
-LUA     ?= lua5.4
-BUSTED  := $(LUA) $(shell command -v busted)
 CFLAGS  ?= -O2 -g
 WARN    := -std=gnu11 -Wall -Wextra -Wconversion -Wshadow -Wundef \
            -Wwrite-strings -Wcast-qual -Wstrict-prototypes -Wmissing-prototypes
-BUILD   ?= build
+WITH    ?=
+FUZZ_SECONDS    ?= 60
+TORTURE_SECONDS ?= 60
 
+# What the system says is asked for once, when a recipe first needs it: in
+# `make deps test` that is after deps has installed it.
+once     = $(eval $(1) := $(2))$($(1))
+LUA     ?= $(call once,LUA,$(shell .ci/lua54))
 pkg      = $(shell pkg-config $(1) 2>/dev/null)
-LUA_INC := $(or $(call pkg,--cflags lua5.4),$(call pkg,--cflags lua),\
-           -I/usr/include/lua5.4)
-SSL_INC := $(call pkg,--cflags openssl)
-SSL_LIB := $(or $(call pkg,--libs openssl),-lssl -lcrypto)
+LUA_PC   = $(call once,LUA_PC,$(firstword $(foreach p,lua5.4 lua-5.4 lua54,\
+             $(if $(call pkg,--modversion $p),$p)) lua))
+LUA_INC  = $(call once,LUA_INC,$(or $(call pkg,--cflags $(LUA_PC)),\
+             -I/usr/include/lua5.4))
+LUA_LIB  = $(call once,LUA_LIB,$(or $(call pkg,--libs $(LUA_PC)),-llua5.4))
+SSL_INC  = $(call once,SSL_INC,$(call pkg,--cflags openssl))
+SSL_LIB  = $(call once,SSL_LIB,$(or $(call pkg,--libs openssl),-lssl -lcrypto))
+# A wrapper script, as LuaRocks makes one, finds its Lua by itself.
+RUNNER   = $(call once,RUNNER,$(call lua_script,$(shell command -v busted)))
+lua_script = $(if $(shell head -1 $(1) | grep -w lua),$(LUA) $(1),$(1))
+BUSTED   = LUNAPOST_BUILD=$(BUILD) $(RUNNER) --ignore-lua
+
+ifeq ($(shell uname),Darwin)
+  export PKG_CONFIG_PATH := $(shell brew --prefix openssl@3)/lib/pkgconfig
+  SHARED := -bundle -undefined dynamic_lookup
+else
+  SHARED := -shared
+endif
 
 SOURCES := $(wildcard csrc/core/*.c csrc/net/*.c csrc/bind/*.c)
 OBJECTS := $(SOURCES:csrc/%.c=$(BUILD)/obj/%.o)
 CORE_SO := $(BUILD)/lunapost/core.so
 COMMAND := $(BUILD)/bin/lunapost
-PATHS   := LUA_PATH="$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;" \
+PATHS    = LUA_PATH="$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;" \
            LUA_CPATH="$(CURDIR)/$(BUILD)/?.so;;"
+# From $(BUILD)/bin up to the tree.
+up      := $(shell echo $(BUILD)/bin | sed 's,[^/][^/]*,..,g')
 
 .PHONY: all deps demo test check asan torture fuzz interop bench install clean
 .DELETE_ON_ERROR:
 
 all: $(CORE_SO) $(COMMAND)
 
+deps:
+	@.ci/deps $(WITH)
+
+# In `make -j deps test`, deps goes first.
+$(OBJECTS) $(COMMAND): | $(filter deps,$(MAKECMDGOALS))
+
 $(CORE_SO): $(OBJECTS)
 	@mkdir -p $(@D)
 	@echo '  LD  $@'
-	@$(CC) -shared $(LDFLAGS) -o $@ $(OBJECTS) $(SSL_LIB) -lpthread
+	@$(CC) $(SHARED) $(LDFLAGS) -o $@ $(OBJECTS) $(SSL_LIB) -lpthread
 
 $(BUILD)/obj/%.o: csrc/%.c Makefile
 	@mkdir -p $(@D)
@@ -41,15 +69,115 @@ $(BUILD)/obj/%.o: csrc/%.c Makefile
 $(COMMAND): Makefile
 	@mkdir -p $(@D)
 	@printf '%s\n' '#!/bin/sh' \
-	  'here=$$(cd "$$(dirname "$$(readlink -f "$$0")")/../.." && pwd)' \
+	  'here=$$(cd "$$(dirname "$$(readlink -f "$$0")")/$(up)" && pwd)' \
 	  'LUA_PATH="$$here/lua/?.lua;$$here/lua/?/init.lua;;"' \
 	  'LUA_CPATH="$$here/$(BUILD)/?.so;;"' \
 	  'export LUA_PATH LUA_CPATH' \
 	  'exec $(LUA) "$$here/lua/lunapost/cli/lunapost.lua" "$$@"' > $@
 	@chmod +x $@
 
+demo: all
+	@$(PATHS) LUNAPOST_BUILD=$(BUILD) $(LUA) examples/demo.lua
+
 test: all
-	$(BUSTED)
+	@$(BUSTED)
+
+interop: all
+	@$(BUSTED) --run=interop
+
+# What a machine can say about style. luacheck runs by the Lua that it
+# came with.
+check: all
+	clang-format --dry-run -Werror $(C_FILES)
+	luacheck -q $(wildcard lua spec examples rockspec)
+	cppcheck $(CPPCHECK) csrc
+	@$(BUSTED) spec/style_spec.lua
+
+C_FILES  = $(wildcard csrc/*/*.[ch] spec/*/*.[ch])
+CPPCHECK = --quiet --std=c11 --error-exitcode=1 --inline-suppr -j2 \
+           --enable=warning,performance,portability \
+           --suppress=missingIncludeSystem
+
+# The specs under AddressSanitizer and UBSan, leaks included: by an
+# interpreter that is linked with both and with lunapost's objects.
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+            -fno-omit-frame-pointer
+HOST     := $(BUILD)/lua
+WRAP     := malloc calloc realloc free
+ASAN     := BUILD=build/asan CFLAGS='-O1 -g $(SANITIZE)' \
+            LDFLAGS='$(SANITIZE)' LUA=$(CURDIR)/build/asan/lua
+export ASAN_OPTIONS  ?= detect_stack_use_after_return=1
+export UBSAN_OPTIONS ?= print_stacktrace=1
+
+asan: all
+	@$(MAKE) --no-print-directory $(ASAN) host test
+
+# Memory that runs out, and collectors that never rest (spec/torture/).
+torture: all
+	@$(MAKE) --no-print-directory $(ASAN) host torture-run
+
+.PHONY: host torture-run
+host: $(HOST)
+
+$(HOST): $(OBJECTS) $(BUILD)/obj/host.o
+	@echo '  LD  $@'
+	@$(CC) $(LDFLAGS) $(WRAP:%=-Wl,--wrap=%) -rdynamic -o $@ $^ \
+	  $(LUA_LIB) $(SSL_LIB) -lpthread
+
+$(BUILD)/obj/host.o: spec/torture/host.c Makefile
+	@mkdir -p $(@D)
+	@echo '  CC  $<'
+	@$(CC) $(CFLAGS) $(WARN) $(LUA_INC) $(SSL_INC) -c -o $@ $<
+
+torture-run:
+	@for scenario in spec/torture/*.lua; do \
+	  $(PATHS) $(HOST) --torture $(TORTURE_SECONDS) $$scenario || exit 1; \
+	done
+	@for mode in incremental generational; do \
+	  echo "collector: $$mode"; \
+	  $(PATHS) $(HOST) --gc $$mode spec/torture/gc.lua || exit 1; \
+	done
+
+# libFuzzer over core, two programs at a time.
+FUZZERS   := $(patsubst spec/fuzz/%.c,build/fuzz/%,$(wildcard spec/fuzz/fuzz_*.c))
+FUZZ_CORE := $(patsubst csrc/core/%.c,build/fuzz/obj/%.o,\
+               $(wildcard csrc/core/*.c))
+FUZZ      := clang -g -O1 -std=gnu11 -fsanitize=address,undefined \
+             -fno-sanitize-recover=undefined
+.PRECIOUS: build/fuzz/obj/%.o
+
+fuzz: $(FUZZERS)
+	@printf '%s\n' $^ | xargs -P 2 -I % spec/fuzz/run.sh % $(FUZZ_SECONDS)
+
+build/fuzz/obj/%.o: csrc/core/%.c Makefile
+	@mkdir -p $(@D)
+	@$(FUZZ) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+
+build/fuzz/fuzz_%: spec/fuzz/fuzz_%.c $(FUZZ_CORE)
+	@echo '  LD  $@'
+	@$(FUZZ) -fsanitize=fuzzer -I. -Icsrc -o $@ $^
+
+-include $(FUZZ_CORE:.o=.d)
+
+bench: all
+	@$(PATHS) LUNAPOST_BUILD=$(BUILD) $(LUA) spec/bench/run.lua
+
+# Without LuaRocks: modules, the shared object and the command under PREFIX.
+MODULES = $(shell cd lua && find lunapost -name '*.lua')
+install: all
+	@for f in $(MODULES); do \
+	  to=$(DESTDIR)$(PREFIX)/share/lua/5.4/$$f; \
+	  mkdir -p "$$(dirname "$$to")" && install -m 644 lua/$$f "$$to" || exit 1; \
+	done
+	@mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/lua/5.4/lunapost
+	install -m 755 $(CORE_SO) $(DESTDIR)$(PREFIX)/lib/lua/5.4/lunapost/
+	@printf '%s\n' '#!/bin/sh' \
+	  'LUA_PATH="$(PREFIX)/share/lua/5.4/?.lua;$(PREFIX)/share/lua/5.4/?/init.lua;;"' \
+	  'LUA_CPATH="$(PREFIX)/lib/lua/5.4/?.so;;"' \
+	  'export LUA_PATH LUA_CPATH' \
+	  'exec $(LUA) "$(PREFIX)/share/lua/5.4/lunapost/cli/lunapost.lua" "$$@"' \
+	  > $(DESTDIR)$(PREFIX)/bin/lunapost
+	@chmod 755 $(DESTDIR)$(PREFIX)/bin/lunapost
 
 clean:
-	rm -rf $(BUILD)
+	rm -rf build

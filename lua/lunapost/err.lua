@@ -4,7 +4,9 @@
 -- enough, and that a script can take apart.
 
 ---@class lunapost.err
----@field kind string  dns connect tls auth timeout closed reply syntax limit protocol unconfirmed
+--- kind is dns connect tls auth timeout closed reply syntax limit protocol,
+--- or unconfirmed.
+---@field kind string
 ---@field code? integer  the reply's code, where a reply said no
 ---@field enhanced? string  its enhanced status code, RFC 3463
 ---@field text string  what went wrong, in words

@@ -39,7 +39,9 @@ local function main(words)
     return 0
   end
   local verb = find(name)
-  if not verb then fail("unknown verb '" .. name .. "' (try lunapost --help)") end
+  if not verb then
+    fail("unknown verb '" .. name .. "' (try lunapost --help)")
+  end
   local options, problem = arguments.parse(words, verb.flags)
   if not options then fail(name .. ": " .. problem) end
   if options.help then
