@@ -22,6 +22,7 @@ build = {
   modules = {
     ["lunapost.cli.arguments"] = "lua/lunapost/cli/arguments.lua",
     ["lunapost.err"] = "lua/lunapost/err.lua",
+    ["lunapost.json"] = "lua/lunapost/json.lua",
     ["lunapost.options"] = "lua/lunapost/options.lua",
     ["lunapost.core"] = {
       sources = {
@@ -38,7 +39,9 @@ build = {
         "csrc/bind/lsystem.c",
         "csrc/core/ascii.c",
         "csrc/core/buf.c",
+        "csrc/core/date.c",
         "csrc/core/err.c",
+        "csrc/core/header.c",
         "csrc/core/reply.c",
         "csrc/net/digest.c",
       },

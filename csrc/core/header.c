@@ -1,0 +1,126 @@
+/*
+ * header - blocks of header fields; see header.h
+ */
+#include "header.h"
+
+#include "ascii.h"
+
+size_t header_line(struct span s)
+{
+    size_t n = span_find(s, '\n');
+    return n < s.n ? n + 1 : 0;
+}
+
+size_t header_name(struct span line, size_t *value)
+{
+    size_t n = ascii_run(line, ASCII_FIELD);
+    size_t colon = n;
+    while (colon < line.n && ascii_is(line.p[colon], ASCII_BLANK))
+        colon++;
+    if (n == 0 || colon >= line.n || line.p[colon] != ':')
+        return 0;
+    *value = colon + 1;
+    return n;
+}
+
+static struct span without_line_end(struct span s)
+{
+    if (s.n && s.p[s.n - 1] == '\n') {
+        s.n--;
+        if (s.n && s.p[s.n - 1] == '\r')
+            s.n--;
+    }
+    return s;
+}
+
+bool header_split(struct span field, struct header_field *f)
+{
+    size_t value = 0;
+    size_t name = header_name(field, &value);
+    f->n = field.n;
+    f->name = span_of(field.p, name);
+    f->value = without_line_end(span_skip(field, value));
+    return name > 0;
+}
+
+static bool empty_line(struct span s)
+{
+    return s.n == 0 || s.p[0] == '\n' ||
+           (s.p[0] == '\r' && s.n > 1 && s.p[1] == '\n');
+}
+
+bool header_next(struct span block, size_t *at, struct header_field *f)
+{
+    struct span rest = span_skip(block, *at);
+    size_t n = 0;
+    if (empty_line(rest))
+        return false;
+    do {
+        size_t line = header_line(span_skip(rest, n));
+        n = line ? n + line : rest.n;
+    } while (n < rest.n && ascii_is(rest.p[n], ASCII_BLANK));
+    f->at = *at;
+    *at += n;
+    header_split(span_of(rest.p, n), f);
+    return true;
+}
+
+bool header_find(struct span block, struct span name, size_t nth,
+                 struct header_field *f)
+{
+    size_t at = 0;
+    while (header_next(block, &at, f))
+        if (span_ieq(f->name, name) && nth-- == 0)
+            return true;
+    return false;
+}
+
+int header_unfold(struct buf *out, struct span raw)
+{
+    raw = span_trim(raw);
+    while (raw.n) {
+        size_t n = 0;
+        while (n < raw.n && raw.p[n] != '\r' && raw.p[n] != '\n' && raw.p[n])
+            n++;
+        buf_add(out, raw.p, n);
+        raw = span_skip(raw, n < raw.n ? n + 1 : n);
+    }
+    return buf_error(out);
+}
+
+/* Length of the next piece that must stay on one line: blanks, then the word
+   that they precede. Blanks at the very end go with the word before them,
+   since a line of nothing but blanks is not allowed (RFC 5322 3.2.2). */
+static size_t piece(struct span s)
+{
+    size_t n = 0;
+    while (n < s.n && ascii_is(s.p[n], ASCII_BLANK))
+        n++;
+    while (n < s.n && !ascii_is(s.p[n], ASCII_BLANK))
+        n++;
+    return n + ascii_run(span_skip(s, n), ASCII_BLANK) == s.n ? s.n : n;
+}
+
+int header_fold(struct buf *out, struct span name, struct span value)
+{
+    size_t column = name.n + 1;
+    if (!ascii_all(name, ASCII_FIELD) || ascii_breaks(value))
+        return ERR_SYNTAX;
+    buf_add_span(out, name);
+    buf_add_char(out, ':');
+    for (bool first = true; value.n; first = false) {
+        size_t n = piece(value);
+        bool blank = first || ascii_is(value.p[0], ASCII_BLANK);
+        if (blank && column + first + n > HEADER_COLUMNS &&
+            !ascii_all(span_of(value.p, n), ASCII_BLANK)) {
+            buf_add_text(out, "\r\n");
+            column = 0;
+        }
+        if (first)
+            buf_add_char(out, ' ');
+        buf_add(out, value.p, n);
+        column += first + n;
+        value = span_skip(value, n);
+    }
+    return buf_add_text(out, "\r\n");
+}
