@@ -1,0 +1,247 @@
+/*
+ * dot - line ends and the transparency of a DATA body; see dot.h
+ *
+ * Both directions hop from line end to line end with memchr and move what
+ * lies between in the longest runs that they can: a run goes on over CRLFs
+ * and ends where a byte has to be put in or left out.
+ */
+#include "dot.h"
+
+#include <stdint.h>
+
+/* The next CR and the next LF are looked up apart and remembered, so that
+   each byte is searched once for each, however they are mixed. */
+struct breaks {
+    const char *p;
+    size_t n;
+    size_t cr, lf; /* the next ones, n when there is none */
+};
+
+static size_t breaks_find(const struct breaks *b, size_t from, char c)
+{
+    const char *q = memchr(b->p + from, c, b->n - from);
+    return q ? (size_t)(q - b->p) : b->n;
+}
+
+static void breaks_init(struct breaks *b, const char *p, size_t n)
+{
+    b->p = p;
+    b->n = n;
+    b->cr = n ? breaks_find(b, 0, '\r') : 0;
+    b->lf = n ? breaks_find(b, 0, '\n') : 0;
+}
+
+/* Offset of the first CR or LF at or behind from, or n. */
+static inline size_t breaks_next(struct breaks *b, size_t from)
+{
+    if (b->cr < from)
+        b->cr = breaks_find(b, from, '\r');
+    if (b->lf < from)
+        b->lf = breaks_find(b, from, '\n');
+    return b->cr < b->lf ? b->cr : b->lf;
+}
+
+enum end { END_NONE, END_CRLF, END_CR, END_LF, END_CUT };
+
+/* What the line end at i is; CUT: a CR whose next byte is not here yet. */
+static inline enum end breaks_kind(const struct breaks *b, size_t i)
+{
+    if (i == b->n)
+        return END_NONE;
+    if (b->p[i] == '\n')
+        return END_LF;
+    if (i + 1 == b->n)
+        return END_CUT;
+    return b->p[i + 1] == '\n' ? END_CRLF : END_CR;
+}
+
+static size_t encode_held(struct dot_encoder *e, struct span in,
+                          struct buf *out)
+{
+    if (!e->cr || in.n == 0)
+        return 0;
+    e->cr = e->inside = false;
+    buf_add(out, "\r\n", 2);
+    return in.p[0] == '\n' ? 1 : 0;
+}
+
+int dot_encode(struct dot_encoder *e, struct span in, struct buf *out)
+{
+    size_t i = encode_held(e, in, out), from = i;
+    struct breaks b;
+    breaks_init(&b, in.p, in.n);
+    while (i < in.n) {
+        if (!e->inside && in.p[i] == '.' && !e->plain) {
+            buf_add(out, in.p + from, i + 1 - from);
+            from = i; /* and so this dot goes out again */
+        }
+        e->inside = true;
+        i = breaks_next(&b, i);
+        enum end end = breaks_kind(&b, i);
+        if (end == END_NONE)
+            break;
+        e->inside = end == END_CUT;
+        if (end == END_CRLF) {
+            i += 2;
+            continue;
+        }
+        buf_add(out, in.p + from, i - from);
+        from = ++i;
+        if (end == END_CUT)
+            e->cr = true;
+        else
+            buf_add(out, "\r\n", 2);
+    }
+    return buf_add(out, in.p + from, in.n - from);
+}
+
+int dot_encode_finish(struct dot_encoder *e, struct buf *out)
+{
+    if (e->cr || (e->inside && !e->plain))
+        buf_add(out, "\r\n", 2);
+    if (!e->plain)
+        buf_add(out, ".\r\n", 3);
+    e->cr = e->inside = false;
+    return buf_error(out);
+}
+
+/* Where decoded runs go: to the front of the input itself, or to out. */
+struct sink {
+    char *p;
+    size_t n;
+    struct buf *out;
+};
+
+static void sink_add(struct sink *s, const char *p, size_t n)
+{
+    if (s->out)
+        buf_add(s->out, p, n);
+    else if (n && s->p + s->n != p)
+        memmove(s->p + s->n, p, n);
+    s->n += n;
+}
+
+static bool eight_bit(const char *p, size_t n)
+{
+    uint64_t all = 0, word;
+    size_t i = 0;
+    for (; i + sizeof word <= n; i += sizeof word) {
+        memcpy(&word, p + i, sizeof word);
+        all |= word;
+    }
+    for (; i < n; i++)
+        all |= (unsigned char)p[i];
+    return (all & UINT64_C(0x8080808080808080)) != 0;
+}
+
+static void decode_notes(struct dot_decoder *d, const char *p, size_t n)
+{
+    if (!d->nul)
+        d->nul = n && memchr(p, '\0', n) != NULL;
+    if (!d->eight_bit)
+        d->eight_bit = eight_bit(p, n);
+}
+
+static void decode_line(struct dot_decoder *d, size_t end)
+{
+    d->line += end;
+    d->longest = dot_longest(d);
+    d->line = 0;
+}
+
+static void decode_bare(struct dot_decoder *d, enum end end, size_t at)
+{
+    if (!d->bare_cr && !d->bare_lf)
+        d->bare_at = d->wire + at;
+    d->bare_cr |= end == END_CR;
+    d->bare_lf |= end == END_LF;
+}
+
+/* A bare CR or LF at i: kept, or with out replaced. Returns where the run
+   not yet moved begins. */
+static size_t decode_repair(struct dot_decoder *d, struct sink *s,
+                            const char *p, size_t from, size_t i)
+{
+    if (!s->out) {
+        d->line++;
+        return from;
+    }
+    sink_add(s, p + from, i - from);
+    sink_add(s, "\r\n", 2);
+    decode_line(d, 2);
+    return i + 1;
+}
+
+/* Takes what begins a line. False: the end, or a CR that has to wait. */
+static bool decode_start(struct dot_decoder *d, struct sink *s, const char *p,
+                         size_t n, size_t *from, size_t *i)
+{
+    if (d->at == DOT_AT_START && p[*i] == '.') {
+        sink_add(s, p + *from, *i - *from);
+        *from = ++*i;
+        d->at = DOT_AT_DOT;
+        if (*i == n)
+            return false;
+    }
+    if (d->at == DOT_AT_DOT && p[*i] == '\r') {
+        if (*i + 1 == n)
+            return false;
+        if (p[*i + 1] == '\n') {
+            *from = *i += 2;
+            d->at = DOT_AT_END;
+            return false;
+        }
+    }
+    d->at = DOT_AT_INSIDE;
+    return true;
+}
+
+/* Returns how many bytes were taken. */
+static size_t decode_run(struct dot_decoder *d, struct sink *s, const char *p,
+                         size_t n)
+{
+    size_t i = 0, from = 0;
+    struct breaks b;
+    breaks_init(&b, p, n);
+    while (i < n && d->at != DOT_AT_END) {
+        if (d->at != DOT_AT_INSIDE && !decode_start(d, s, p, n, &from, &i))
+            break;
+        size_t next = breaks_next(&b, i);
+        enum end end = breaks_kind(&b, next);
+        d->line += next - i;
+        i = next;
+        if (end == END_NONE || end == END_CUT)
+            break;
+        if (end == END_CRLF) {
+            decode_line(d, 2);
+            i += 2;
+            d->at = DOT_AT_START;
+        } else {
+            decode_bare(d, end, i);
+            from = decode_repair(d, s, p, from, i);
+            i++;
+        }
+    }
+    sink_add(s, p + from, i - from);
+    decode_notes(d, p, i);
+    d->wire += i;
+    d->size += s->n;
+    return i;
+}
+
+int dot_decode(struct dot_decoder *d, char *p, size_t n, size_t *out_n,
+               size_t *used)
+{
+    struct sink s = {p, 0, NULL};
+    *used = decode_run(d, &s, p, n);
+    *out_n = s.n;
+    return d->at == DOT_AT_END;
+}
+
+int dot_decode_fix(struct dot_decoder *d, struct span in, struct buf *out,
+                   size_t *used)
+{
+    struct sink s = {NULL, 0, out};
+    *used = decode_run(d, &s, in.p, in.n);
+    return buf_error(out) ? buf_error(out) : d->at == DOT_AT_END;
+}
