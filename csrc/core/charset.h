@@ -1,13 +1,17 @@
 /*
  * charset - conversion between charsets by the system's iconv
  *
- * Names are matched without regard to case; the usual aliases and mislabels
- * are mapped first (us-ascii and iso-8859-1 that hold windows-1252, gb2312
- * that is gb18030, ks_c_5601-1987, unknown-8bit ...). UTF-8 to UTF-8 is
- * validation: each byte that is not well-formed becomes U+FFFD.
+ * Names are matched without regard to case. Reading, the usual mislabels
+ * mean what senders mean by them, as in browsers: iso-8859-1 is
+ * windows-1252, gb2312 is gb18030, ks_c_5601-1987 is cp949, shift_jis is
+ * cp932. us-ascii, unknown-8bit and their like are read as UTF-8, what is
+ * none byte for byte as windows-1252. Writing, names mean what they say.
  *
- * Owns: nothing between calls. Fails with: ERR_CHARSET, ERR_MEMORY,
- * ERR_LIMIT. I/O: none (iconv may load tables).
+ * What is ill-formed becomes U+FFFD: in UTF-8 one for each maximal part of
+ * a sequence (Unicode 3.9, as browsers and Python do).
+ *
+ * Owns: a stream its iconv descriptor. Fails with: ERR_CHARSET (unknown),
+ * ERR_SYNTAX, ERR_MEMORY, ERR_LIMIT. I/O: none (iconv may load tables).
  */
 #ifndef CORE_CHARSET_H
 #define CORE_CHARSET_H
@@ -15,7 +19,7 @@
 #include "buf.h"
 
 /* Appends the UTF-8 of bytes in a charset to out. Returns how many faults
-   were replaced by U+FFFD. */
+   were replaced by U+FFFD, or read otherwise than labelled. */
 INTERNAL int charset_decode(struct buf *out, struct span charset,
                             struct span bytes);
 
@@ -31,5 +35,30 @@ INTERNAL size_t charset_utf8(struct span s);
 
 /* True when all of s is well-formed UTF-8. */
 INTERNAL bool charset_is_utf8(struct span s);
+
+/* Length of the run of ASCII at the head of s. */
+INTERNAL size_t charset_ascii_run(struct span s);
+
+/* The same in steps: any split of the input gives the same bytes. */
+enum charset_kind { CHARSET_UTF8, CHARSET_ASCII, CHARSET_1252, CHARSET_ICONV };
+
+struct charset_stream {
+    void *cd; /* iconv_t; NULL for the kinds that need none */
+    enum charset_kind kind;
+    bool writing;
+    unsigned unit; /* bytes to skip where input is ill-formed */
+    unsigned char held[16];
+    unsigned held_n; /* a sequence that waits for its end */
+    size_t faults;   /* reading: how many were replaced */
+};
+
+/* Open reads bytes in a charset, or writes text in it. A failed open needs
+   no free; free may run twice and on a zeroed struct. */
+INTERNAL int charset_open(struct charset_stream *s, struct span charset,
+                          bool writing);
+INTERNAL int charset_step(struct charset_stream *s, struct span in,
+                          struct buf *out);
+INTERNAL int charset_finish(struct charset_stream *s, struct buf *out);
+INTERNAL void charset_free(struct charset_stream *s);
 
 #endif

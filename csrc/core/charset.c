@@ -1,0 +1,495 @@
+/*
+ * charset - conversion between charsets by the system's iconv; see charset.h
+ *
+ * UTF-8, ASCII and windows-1252, which nearly all mail is in, are done here;
+ * a name from the network reaches iconv only if it is made of the letters
+ * that names are made of, so that no "//" option or path gets there.
+ */
+#include "charset.h"
+
+#include <errno.h>
+#include <iconv.h>
+#include <limits.h>
+#include <stdint.h>
+
+#include "ascii.h"
+
+enum { NAME_MOST = 48, SPACE_LEAST = 16, SPACE_MOST = 1 << 16 };
+
+static const char replacement[] = "\xef\xbf\xbd";
+
+/* name: lower case; read, write: what iconv is asked for, NULL: the name */
+struct alias {
+    const char *name;
+    const char *read;
+    const char *write;
+};
+
+#define U8    "utf-8"
+#define ASCII "us-ascii"
+#define W1252 "windows-1252"
+
+/* clang-format off */
+static const struct alias aliases[] = {
+    {"utf-8", U8, U8}, {"utf8", U8, U8}, {"utf_8", U8, U8},
+    {"cp65001", U8, U8}, {"x-utf-8", U8, U8}, {"utf-8-sig", U8, U8},
+    {"unicode-1-1-utf-8", U8, U8}, {"x-unicode20utf8", U8, U8},
+    {"us-ascii", ASCII, ASCII}, {"ascii", ASCII, ASCII},
+    {"ansi_x3.4-1968", ASCII, ASCII}, {"iso646-us", ASCII, ASCII},
+    {"ansi-x3.4-1968", ASCII, ASCII}, {"us", ASCII, ASCII},
+    {"iso_646.irv:1991", ASCII, ASCII}, {"646", ASCII, ASCII},
+    {"unknown-8bit", ASCII, NULL}, {"x-unknown", ASCII, NULL},
+    {"unknown", ASCII, NULL}, {"default", ASCII, NULL},
+    {"x-user-defined", ASCII, NULL}, {"8bit", ASCII, NULL},
+    {"7bit", ASCII, NULL}, {"binary", ASCII, NULL},
+    {"default_charset", ASCII, NULL}, {"none", ASCII, NULL},
+    {"_autodetect", ASCII, NULL}, {"_autodetect_all", ASCII, NULL},
+    {"iso-8859-1", W1252, NULL}, {"iso8859-1", W1252, NULL},
+    {"iso_8859-1", W1252, NULL}, {"iso8859_1", W1252, "iso-8859-1"},
+    {"iso_8859-1:1987", W1252, NULL}, {"iso88591", W1252, NULL},
+    {"latin1", W1252, NULL}, {"latin-1", W1252, "iso-8859-1"},
+    {"l1", W1252, NULL}, {"8859_1", W1252, NULL},
+    {"cp1252", W1252, NULL}, {"windows-1252", W1252, NULL},
+    {"x-cp1252", W1252, "cp1252"}, {"ansi", W1252, "cp1252"},
+    {"x-ansi", W1252, "cp1252"}, {"cp-1252", W1252, "cp1252"},
+    {"windows1252", W1252, "cp1252"}, {"win-1252", W1252, "cp1252"},
+    {"iso-8859-8-i", "cp1255", "iso-8859-8"},
+    {"iso-8859-8-e", "cp1255", "iso-8859-8"},
+    {"iso-8859-9", "cp1254", NULL}, {"latin5", "cp1254", NULL},
+    {"iso-8859-11", "cp874", NULL}, {"tis-620", "cp874", NULL},
+    {"tis620", "cp874", NULL}, {"windows-874", "cp874", "cp874"},
+    {"gb2312", "gb18030", NULL}, {"gbk", "gb18030", NULL},
+    {"gb_2312-80", "gb18030", "gb2312"}, {"euc-cn", "gb18030", NULL},
+    {"x-gbk", "gb18030", "gbk"}, {"cp936", "gb18030", NULL},
+    {"cn-gb", "gb18030", "gb2312"}, {"csgb2312", "gb18030", "gb2312"},
+    {"ks_c_5601-1987", "cp949", "euc-kr"}, {"ksc5601", "cp949", "euc-kr"},
+    {"ks_c_5601", "cp949", "euc-kr"}, {"ksc_5601", "cp949", "euc-kr"},
+    {"ks_c_5601-1989", "cp949", "euc-kr"}, {"euc-kr", "cp949", NULL},
+    {"euckr", "cp949", NULL}, {"ms949", "cp949", "cp949"},
+    {"x-windows-949", "cp949", "cp949"}, {"korean", "cp949", "euc-kr"},
+    {"shift_jis", "cp932", NULL}, {"shift-jis", "cp932", "shift_jis"},
+    {"sjis", "cp932", NULL}, {"x-sjis", "cp932", "sjis"},
+    {"ms_kanji", "cp932", NULL}, {"windows-31j", "cp932", NULL},
+    {"cswindows31j", "cp932", "cp932"}, {"x-ms-cp932", "cp932", "cp932"},
+    {"ms932", "cp932", "cp932"}, {"x-euc-jp", "euc-jp", "euc-jp"},
+    {"big5", "big5-hkscs", NULL}, {"x-x-big5", "big5-hkscs", "big5"},
+    {"cn-big5", "big5-hkscs", NULL}, {"big5hkscs", "big5-hkscs", NULL},
+    {"x-mac-roman", "macintosh", "macintosh"},
+    {"mac", "macintosh", NULL}, {"macroman", "macintosh", "macintosh"},
+    {"x-mac-cyrillic", "mac-cyrillic", "mac-cyrillic"},
+    {"koi8", "koi8-r", "koi8-r"}, {"koi", "koi8-r", "koi8-r"},
+    {"koi8-ru", "koi8-u", "koi8-u"}, {"unicode-1-1-utf-7", "utf-7", "utf-7"},
+    {"csutf7", "utf-7", "utf-7"}, {"x-unicode-2-0-utf-7", "utf-7", "utf-7"},
+    /* not charsets of mail, but names that glibc knows */
+    {"char", "", ""}, {"wchar_t", "", ""}, {"internal", "", ""},
+};
+
+/* windows-1252 128..159; the five free places are C1 controls, as in
+   browsers */
+static const uint16_t upper[32] = {
+    0x20ac, 0x0081, 0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021,
+    0x02c6, 0x2030, 0x0160, 0x2039, 0x0152, 0x008d, 0x017d, 0x008f,
+    0x0090, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022, 0x2013, 0x2014,
+    0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0x009d, 0x017e, 0x0178,
+};
+/* clang-format on */
+
+size_t charset_ascii_run(struct span s)
+{
+    size_t i = 0;
+    uint64_t word;
+    for (; i + sizeof word <= s.n; i += sizeof word) {
+        memcpy(&word, s.p + i, sizeof word);
+        if (word & UINT64_C(0x8080808080808080))
+            break;
+    }
+    while (i < s.n && (unsigned char)s.p[i] < 0x80)
+        i++;
+    return i;
+}
+
+/* How many bytes of s match the sequence that its first byte begins, at
+   most *whole, the sequence's length (0: nothing begins here). */
+static size_t utf8_match(struct span s, size_t *whole)
+{
+    const unsigned char *p = (const unsigned char *)s.p;
+    unsigned char low = 0x80, high = 0xbf;
+    size_t i;
+    *whole = p[0] < 0x80   ? 1
+             : p[0] < 0xc2 ? 0
+             : p[0] < 0xe0 ? 2
+             : p[0] < 0xf0 ? 3
+             : p[0] < 0xf5 ? 4
+                           : 0;
+    if (p[0] == 0xe0)
+        low = 0xa0; /* no overlong forms */
+    else if (p[0] == 0xed)
+        high = 0x9f; /* no surrogates */
+    else if (p[0] == 0xf0)
+        low = 0x90;
+    else if (p[0] == 0xf4)
+        high = 0x8f; /* nothing above U+10FFFF */
+    if (*whole == 0)
+        return 0;
+    for (i = 1; i < *whole && i < s.n; i++) {
+        if (p[i] < low || p[i] > high)
+            return i;
+        low = 0x80;
+        high = 0xbf;
+    }
+    return i;
+}
+
+size_t charset_utf8(struct span s)
+{
+    size_t whole;
+    if (s.n == 0)
+        return 0;
+    return utf8_match(s, &whole) == whole ? whole : 0;
+}
+
+/* Length of the longest well-formed head of s. */
+static size_t utf8_run(struct span s)
+{
+    size_t i = 0;
+    while (i < s.n) {
+        size_t n = charset_ascii_run(span_skip(s, i));
+        i += n;
+        if (i == s.n)
+            break;
+        n = charset_utf8(span_skip(s, i));
+        if (n == 0)
+            break;
+        i += n;
+    }
+    return i;
+}
+
+bool charset_is_utf8(struct span s)
+{
+    return utf8_run(s) == s.n;
+}
+
+static void add_1252(struct buf *out, unsigned char c)
+{
+    unsigned u = c >= 0x80 && c < 0xa0 ? upper[c - 0x80] : c;
+    char seq[3];
+    if (u < 0x80) {
+        buf_add_char(out, (char)u);
+    } else if (u < 0x800) {
+        seq[0] = (char)(0xc0 | u >> 6);
+        seq[1] = (char)(0x80 | (u & 63));
+        buf_add(out, seq, 2);
+    } else {
+        seq[0] = (char)(0xe0 | u >> 12);
+        seq[1] = (char)(0x80 | (u >> 6 & 63));
+        seq[2] = (char)(0x80 | (u & 63));
+        buf_add(out, seq, 3);
+    }
+}
+
+static int step_1252(struct charset_stream *s, struct span in, struct buf *out,
+                     size_t *used)
+{
+    (void)s;
+    for (*used = 0; *used < in.n;) {
+        struct span rest = span_skip(in, *used);
+        size_t n = charset_ascii_run(rest);
+        buf_add(out, rest.p, n);
+        if (n < rest.n)
+            add_1252(out, (unsigned char)rest.p[n++]);
+        *used += n;
+    }
+    return buf_error(out);
+}
+
+/* Something that is not UTF-8 at the head of rest; how many bytes were
+   dealt with, 0: that depends on what follows. */
+static size_t replace_utf8(struct charset_stream *s, struct span rest,
+                           struct buf *out)
+{
+    size_t whole, n = utf8_match(rest, &whole);
+    if (n == rest.n && n < whole)
+        return 0;
+    s->faults++;
+    if (s->kind == CHARSET_ASCII) {
+        add_1252(out, (unsigned char)rest.p[0]);
+        return 1;
+    }
+    buf_add_text(out, replacement);
+    return n ? n : 1;
+}
+
+static int step_utf8(struct charset_stream *s, struct span in, struct buf *out,
+                     size_t *used)
+{
+    for (*used = 0; *used < in.n;) {
+        struct span rest = span_skip(in, *used);
+        size_t n = s->writing && s->kind == CHARSET_ASCII
+                       ? charset_ascii_run(rest)
+                       : utf8_run(rest);
+        if (s->kind == CHARSET_ASCII && !s->writing && !s->faults)
+            s->faults = charset_ascii_run(span_of(rest.p, n)) < n;
+        buf_add(out, rest.p, n);
+        *used += n;
+        if (n == rest.n)
+            break;
+        rest = span_skip(rest, n);
+        if (s->writing) {
+            size_t whole;
+            return utf8_match(rest, &whole) == rest.n && rest.n < whole
+                       ? buf_error(out)
+                       : ERR_SYNTAX;
+        }
+        n = replace_utf8(s, rest, out);
+        if (n == 0)
+            break;
+        *used += n;
+    }
+    return buf_error(out);
+}
+
+/* Room for what iconv gives of hint bytes; NULL at the ceiling. */
+static char *iconv_space(struct buf *out, size_t hint, size_t *room)
+{
+    size_t left = out->ceiling - buf_size(out);
+    size_t want = hint > SPACE_MOST ? SPACE_MOST : hint * 2;
+    if (want > left)
+        want = left;
+    if (want < SPACE_LEAST)
+        want = SPACE_LEAST;
+    *room = want;
+    return buf_space(out, want);
+}
+
+static int step_iconv(struct charset_stream *s, struct span in, struct buf *out,
+                      size_t *used)
+{
+    union {
+        const char *from;
+        char *to;
+    } p = {in.p}; /* iconv takes a pointer that is not const */
+    size_t left = in.n, room, n;
+    *used = 0;
+    while (left) {
+        char *q = iconv_space(out, left, &room), *end = q;
+        if (!q)
+            return buf_error(out);
+        n = iconv(s->cd, &p.to, &left, &end, &room);
+        int problem = n == (size_t)-1 ? errno : 0;
+        buf_filled(out, (size_t)(end - q));
+        if (problem == EINVAL && left <= sizeof s->held)
+            break;
+        if (problem == 0 || (problem == E2BIG && end > q))
+            continue;
+        if (s->writing)
+            return ERR_SYNTAX;
+        s->faults++;
+        buf_add_text(out, replacement);
+        n = left < s->unit ? left : s->unit;
+        p.from += n;
+        left -= n;
+    }
+    *used = in.n - left;
+    return buf_error(out);
+}
+
+typedef int step_function(struct charset_stream *s, struct span in,
+                          struct buf *out, size_t *used);
+
+static step_function *const steps[] = {
+    [CHARSET_UTF8] = step_utf8,
+    [CHARSET_ASCII] = step_utf8,
+    [CHARSET_1252] = step_1252,
+    [CHARSET_ICONV] = step_iconv,
+};
+
+static int hold(struct charset_stream *s, struct span rest)
+{
+    if (rest.n > sizeof s->held)
+        return ERR_SYNTAX;
+    if (rest.n)
+        memmove(s->held, rest.p, rest.n);
+    s->held_n = (unsigned)rest.n;
+    return 0;
+}
+
+/* Completes the held sequence with the head of *in. */
+static int step_held(struct charset_stream *s, struct span *in, struct buf *out)
+{
+    char joined[2 * sizeof s->held];
+    size_t used, n = sizeof s->held;
+    if (n > in->n)
+        n = in->n;
+    memcpy(joined, s->held, s->held_n);
+    memcpy(joined + s->held_n, in->p, n);
+    struct span all = span_of(joined, s->held_n + n);
+    int err = steps[s->kind](s, all, out, &used);
+    if (err < 0)
+        return err;
+    if (used < s->held_n) {
+        *in = span_skip(*in, n);
+        return hold(s, span_skip(all, used));
+    }
+    *in = span_skip(*in, used - s->held_n);
+    s->held_n = 0;
+    return 0;
+}
+
+int charset_step(struct charset_stream *s, struct span in, struct buf *out)
+{
+    size_t used;
+    int err = 0;
+    while (s->held_n && in.n && err == 0)
+        err = step_held(s, &in, out);
+    if (err < 0 || in.n == 0)
+        return err;
+    err = steps[s->kind](s, in, out, &used);
+    return err < 0 ? err : hold(s, span_skip(in, used));
+}
+
+/* Back to the initial shift state (iso-2022-jp). */
+static int finish_shift(struct charset_stream *s, struct buf *out)
+{
+    size_t room;
+    char *q = iconv_space(out, SPACE_LEAST, &room), *end = q;
+    if (!q)
+        return buf_error(out);
+    if (iconv(s->cd, NULL, NULL, &end, &room) == (size_t)-1)
+        return ERR_SYNTAX;
+    buf_filled(out, (size_t)(end - q));
+    return 0;
+}
+
+int charset_finish(struct charset_stream *s, struct buf *out)
+{
+    if (s->held_n && s->writing)
+        return ERR_SYNTAX;
+    if (s->held_n) {
+        s->faults++;
+        if (s->kind == CHARSET_ASCII)
+            for (unsigned i = 0; i < s->held_n; i++)
+                add_1252(out, s->held[i]);
+        else
+            buf_add_text(out, replacement);
+        s->held_n = 0;
+    }
+    return s->cd ? finish_shift(s, out) : buf_error(out);
+}
+
+static bool name_lower(struct span charset, char *name)
+{
+    charset = span_trim(charset);
+    if (charset.n > 2 && strchr("\"'", charset.p[0]) && charset.p[0])
+        charset = span_of(charset.p + 1, charset.n - 2);
+    if (charset.n == 0 || charset.n >= NAME_MOST)
+        return false;
+    for (size_t i = 0; i < charset.n; i++) {
+        char c = ascii_lower(charset.p[i]);
+        if (!ascii_is(c, ASCII_LETDIG) && (!c || !strchr("-_.:+()", c)))
+            return false;
+        name[i] = c;
+    }
+    name[charset.n] = '\0';
+    return true;
+}
+
+/* What to ask iconv for, or NULL. */
+static const char *name_resolve(const char *name, bool writing)
+{
+    size_t n = sizeof aliases / sizeof aliases[0];
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(name, aliases[i].name) != 0)
+            continue;
+        if (aliases[i].read[0] == '\0')
+            return NULL;
+        if (!writing)
+            return aliases[i].read;
+        return aliases[i].write ? aliases[i].write : name;
+    }
+    return name;
+}
+
+static void *iconv_try(const char *name, bool writing)
+{
+    iconv_t cd = writing ? iconv_open(name, U8) : iconv_open(U8, name);
+    return cd == (iconv_t)-1 ? NULL : cd;
+}
+
+static unsigned name_unit(const char *name)
+{
+    if (strncmp(name, "utf-16", 6) == 0 || strncmp(name, "ucs-2", 5) == 0)
+        return 2;
+    if (strncmp(name, "utf-32", 6) == 0 || strncmp(name, "ucs-4", 5) == 0)
+        return 4;
+    return 1;
+}
+
+int charset_open(struct charset_stream *s, struct span charset, bool writing)
+{
+    char name[NAME_MOST];
+    const char *known;
+    memset(s, 0, sizeof *s);
+    s->writing = writing;
+    s->kind = CHARSET_ICONV;
+    if (!name_lower(charset, name))
+        return ERR_CHARSET;
+    known = name_resolve(name, writing);
+    if (!known)
+        return ERR_CHARSET;
+    s->unit = name_unit(known);
+    if (strcmp(known, U8) == 0)
+        s->kind = CHARSET_UTF8;
+    else if (strcmp(known, ASCII) == 0)
+        s->kind = CHARSET_ASCII;
+    else if (strcmp(known, W1252) == 0 && !writing)
+        s->kind = CHARSET_1252;
+    if (s->kind != CHARSET_ICONV)
+        return 0;
+    s->cd = iconv_try(known, writing);
+    if (!s->cd && strncmp(known, "x-", 2) == 0)
+        s->cd = iconv_try(known + 2, writing);
+    return s->cd ? 0 : ERR_CHARSET;
+}
+
+void charset_free(struct charset_stream *s)
+{
+    if (s->cd)
+        iconv_close(s->cd);
+    s->cd = NULL;
+}
+
+static int convert(struct buf *out, struct span charset, struct span in,
+                   bool writing)
+{
+    struct charset_stream s;
+    int err = charset_open(&s, charset, writing);
+    if (err < 0)
+        return err;
+    err = charset_step(&s, in, out);
+    if (err == 0)
+        err = charset_finish(&s, out);
+    charset_free(&s);
+    if (err < 0)
+        return err;
+    return s.faults > INT_MAX ? INT_MAX : (int)s.faults;
+}
+
+int charset_decode(struct buf *out, struct span charset, struct span bytes)
+{
+    return convert(out, charset, bytes, false);
+}
+
+int charset_encode(struct buf *out, struct span charset, struct span text)
+{
+    return convert(out, charset, text, true);
+}
+
+bool charset_known(struct span charset)
+{
+    struct charset_stream s;
+    if (charset_open(&s, charset, false) < 0)
+        return false;
+    charset_free(&s);
+    return true;
+}
