@@ -1,14 +1,213 @@
 /*
- * lcodec - lunapost.core.codec
+ * lcodec - lunapost.core.codec: one call, one result
+ *
+ * Results are gathered in one buf that all functions share as an upvalue
+ * and that keeps its memory, up to a ceiling, from call to call: a call
+ * costs the result string and one copy into it.
+ *
+ * Owns: the scratch buf, in a userdata. Fails with: nil, kind, text; raises
+ * on misuse and memory. I/O: none.
  */
+#include <stdint.h>
+
+#include "../core/base64.h"
+#include "../core/buf.h"
+#include "../core/charset.h"
+#include "../core/dot.h"
 #include "lbind.h"
 
+#define SCRATCH "lunapost.codec.scratch"
+
+enum { SCRATCH_KEPT = 4 << 20 };
+
+static int scratch_drop(lua_State *L)
+{
+    buf_free(luaL_checkudata(L, 1, SCRATCH));
+    return 0;
+}
+
+static void scratch_push(lua_State *L)
+{
+    struct buf *b;
+    lbind_type(L, SCRATCH, NULL, NULL, scratch_drop);
+    b = lbind_new(L, sizeof *b, SCRATCH, 0); /* scratch */
+    buf_init(b, SIZE_MAX / 2);
+}
+
+static struct buf *scratch(lua_State *L)
+{
+    struct buf *b = lua_touserdata(L, lua_upvalueindex(1));
+    buf_clear(b);
+    if (b->room > SCRATCH_KEPT)
+        buf_free(b);
+    return b;
+}
+
+/* The scratch with room for n bytes, or raises. */
+static char *scratch_room(lua_State *L, struct buf *b, size_t n)
+{
+    char *p = buf_space(b, n ? n : 1);
+    if (!p)
+        luaL_error(L, "not enough memory");
+    return p;
+}
+
+static int l_base64_encode(lua_State *L)
+{
+    struct span in = lbind_check(L, 1);
+    struct base64_encoder e;
+    struct buf *b = scratch(L);
+    char *p;
+    size_t n;
+    base64_encoder_init(&e, (unsigned)lbind_size(L, 2, 1 << 20));
+    luaL_argcheck(L, e.columns % 4 == 0, 2, "columns: a multiple of 4");
+    e.url = lua_toboolean(L, 3);
+    e.unpadded = lua_toboolean(L, 4);
+    p = scratch_room(L, b, base64_room(in.n + 2, e.columns) + 6);
+    n = base64_encode(&e, in, p);
+    n += base64_encode_finish(&e, p + n);
+    lua_pushlstring(L, p, n); /* result */
+    return 1;
+}
+
+static int l_base64_decode(lua_State *L)
+{
+    struct span in = lbind_check(L, 1);
+    struct base64_decoder d;
+    struct buf *b = scratch(L);
+    char *p = scratch_room(L, b, in.n);
+    size_t n, more = 0;
+    int err;
+    base64_decoder_init(&d, lua_toboolean(L, 2));
+    d.url = lua_toboolean(L, 3);
+    d.unpadded = lua_toboolean(L, 4);
+    err = base64_decode(&d, in, p, &n);
+    if (err == 0)
+        err = base64_decode_finish(&d, p + n, &more);
+    if (err < 0) {
+        lbind_fail(L, err, NULL); /* nil kind text */
+        lua_pushinteger(L, (lua_Integer)d.offset + 1);
+        return 4;
+    }
+    lua_pushlstring(L, p, n + more); /* result */
+    lua_pushinteger(L, (lua_Integer)d.junk);
+    lua_pushinteger(L, (lua_Integer)d.truncated);
+    return 3;
+}
+
+static int push_converted(lua_State *L, struct buf *b, int faults)
+{
+    if (faults < 0)
+        return lbind_fail(L, faults, NULL);
+    lbind_push(L, buf_span(b)); /* result */
+    lua_pushinteger(L, faults);
+    return 2;
+}
+
+static int l_charset_decode(lua_State *L)
+{
+    struct span charset = lbind_check(L, 1), in = lbind_check(L, 2);
+    struct buf *b = scratch(L);
+    return push_converted(L, b, charset_decode(b, charset, in));
+}
+
+static int l_charset_encode(lua_State *L)
+{
+    struct span charset = lbind_check(L, 1), in = lbind_check(L, 2);
+    struct buf *b = scratch(L);
+    return push_converted(L, b, charset_encode(b, charset, in));
+}
+
+static int l_charset_known(lua_State *L)
+{
+    lua_pushboolean(L, charset_known(lbind_check(L, 1)));
+    return 1;
+}
+
+static int l_is_utf8(lua_State *L)
+{
+    lua_pushboolean(L, charset_is_utf8(lbind_check(L, 1)));
+    return 1;
+}
+
+/* s, plain -> string */
+static int l_dot_encode(lua_State *L)
+{
+    struct span in = lbind_check(L, 1);
+    struct dot_encoder e = {0};
+    struct buf *b = scratch(L);
+    e.plain = lua_toboolean(L, 2);
+    dot_encode(&e, in, b);
+    if (dot_encode_finish(&e, b) < 0)
+        return lbind_fail(L, buf_error(b), NULL);
+    lbind_push(L, buf_span(b));
+    return 1;
+}
+
+static void push_flag(lua_State *L, const char *name, bool value)
+{
+    lua_pushboolean(L, value);
+    lua_setfield(L, -2, name);
+}
+
+static void push_count(lua_State *L, const char *name, size_t value)
+{
+    lua_pushinteger(L, (lua_Integer)value);
+    lua_setfield(L, -2, name);
+}
+
+/* What a decoder saw, as a table. */
+static void push_seen(lua_State *L, const struct dot_decoder *d)
+{
+    lua_createtable(L, 0, 8); /* seen */
+    push_flag(L, "ended", d->at == DOT_AT_END);
+    push_flag(L, "bare_cr", d->bare_cr);
+    push_flag(L, "bare_lf", d->bare_lf);
+    push_flag(L, "nul", d->nul);
+    push_flag(L, "eight_bit", d->eight_bit);
+    push_count(L, "longest", dot_longest(d));
+    push_count(L, "used", d->wire);
+    if (d->bare_cr || d->bare_lf)
+        push_count(L, "bare_at", d->bare_at + 1);
+}
+
+/* s, fix -> body, seen */
+static int l_dot_decode(lua_State *L)
+{
+    struct span in = lbind_check(L, 1);
+    struct dot_decoder d = {0};
+    struct buf *b = scratch(L);
+    size_t n, used;
+    if (lua_toboolean(L, 2)) {
+        if (dot_decode_fix(&d, in, b, &used) < 0)
+            return lbind_fail(L, buf_error(b), NULL);
+        lbind_push(L, buf_span(b)); /* body */
+    } else {
+        char *p = scratch_room(L, b, in.n);
+        memcpy(p, in.p, in.n);
+        dot_decode(&d, p, in.n, &n, &used);
+        lua_pushlstring(L, p, n); /* body */
+    }
+    push_seen(L, &d); /* body seen */
+    return 2;
+}
+
 static const luaL_Reg functions[] = {
+    {"base64_encode", l_base64_encode},
+    {"base64_decode", l_base64_decode},
+    {"charset_decode", l_charset_decode},
+    {"charset_encode", l_charset_encode},
+    {"charset_known", l_charset_known},
+    {"is_utf8", l_is_utf8},
+    {"dot_encode", l_dot_encode},
+    {"dot_decode", l_dot_decode},
     {NULL, NULL},
 };
 
 int lbind_open_codec(lua_State *L)
 {
-    luaL_newlib(L, functions);
+    luaL_newlibtable(L, functions); /* codec */
+    scratch_push(L);                /* codec scratch */
+    luaL_setfuncs(L, functions, 1); /* codec */
     return 1;
 }
