@@ -112,15 +112,21 @@ describe("the layers", function()
   -- What a Lua module may require: by its own prefix, longest first.
   local lua_below <const> = {
     { "lunapost.cli", "lunapost" },
-    { "lunapost.loops", "lunapost.loop lunapost.err lunapost.options "
+    { "lunapost.loops", "lunapost.loop lunapost.deadline lunapost.err "
+      .. "lunapost.options "
       .. "lunapost.core cqueues luv copas socket" },
-    { "lunapost.loop", "lunapost.core lunapost.err lunapost.options" },
+    { "lunapost.loop", "lunapost.core lunapost.deadline lunapost.err "
+      .. "lunapost.options" },
+    { "lunapost.deadline", "lunapost.core" },
+    { "lunapost.net", "lunapost.loop lunapost.deadline lunapost.core "
+      .. "lunapost.err lunapost.options" },
     { "lunapost.codec", "lunapost.codec lunapost.core lunapost.err "
       .. "lunapost.options" },
     { "lunapost.mime", "lunapost.mime lunapost.codec lunapost.core "
       .. "lunapost.err lunapost.options" },
     { "lunapost.smtp", "lunapost.smtp lunapost.mime lunapost.codec "
-      .. "lunapost.core lunapost.loop lunapost.loops lunapost.err "
+      .. "lunapost.core lunapost.net lunapost.deadline lunapost.loop "
+      .. "lunapost.loops lunapost.err "
       .. "lunapost.options" },
     { "lunapost.err", "lunapost.options" },
     { "lunapost.options", "" },

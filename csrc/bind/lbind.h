@@ -51,6 +51,10 @@ INTERNAL struct span lbind_field(lua_State *L, int table, const char *name);
    Returns 3, for the caller to return. */
 INTERNAL int lbind_fail(lua_State *L, int err, const char *text);
 
+/* Before close(fd): every poller of this Lua state lets go of it. Allocates
+   and raises nothing. */
+INTERNAL void lbind_forget(lua_State *L, int fd);
+
 /* The parts of lunapost.core, listed in lmain.c. Each pushes one table. */
 INTERNAL int lbind_open_codec(lua_State *L);
 INTERNAL int lbind_open_mime(lua_State *L);

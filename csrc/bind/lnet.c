@@ -1,14 +1,478 @@
 /*
- * lnet - lunapost.core.net
+ * lnet - lunapost.core.net: listeners, connections, TLS contexts
+ *
+ * net.connect(address, port) and net.connect_unix(path) -> conn;
+ * net.listen(address, port[, backlog]) and net.listen_unix(path[, backlog])
+ * -> listener; net.tls_context{...} -> context; net.numeric(host) -> boolean.
+ *
+ * "Not yet" is nil, "read" or nil, "write": wait for conn:fd(), then call
+ * again. The world failing is nil, kind, text. conn:read at the end of the
+ * stream gives nil, "eof".
+ *
+ * Owns: descriptors and contexts, in userdata. Fails with: see conn.h. I/O:
+ * see sock.h, tls.h.
  */
 #include "lbind.h"
 
+#include "../net/conn.h"
+#include "../net/listener.h"
+#include "../net/tls.h"
+
+#define TYPE_LISTENER "lunapost.listener"
+#define TYPE_CONTEXT  "lunapost.tls_context"
+
+enum { READ_MAX = 1 << 24, BACKLOG = 1024, PORT_MAX = 65535 };
+
+struct context {
+    struct tls_context *tls;
+};
+
+static int lnet_not_yet(lua_State *L, int io)
+{
+    lua_pushnil(L);
+    switch (io) {
+    case IO_WANT_READ:
+        lua_pushliteral(L, "read");
+        return 2;
+    case IO_WANT_WRITE:
+        lua_pushliteral(L, "write");
+        return 2;
+    default:
+        lua_pushliteral(L, "eof");
+        return 2;
+    }
+}
+
+/* true, or why not. */
+static int lnet_result(lua_State *L, struct conn *c, int result)
+{
+    if (result < 0)
+        return lbind_fail(L, result, c->err ? c->text : NULL);
+    if (result != IO_DONE)
+        return lnet_not_yet(L, result);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static struct conn *lnet_conn(lua_State *L)
+{
+    return luaL_checkudata(L, 1, LBIND_CONN);
+}
+
+static struct conn *lnet_new_conn(lua_State *L)
+{
+    struct conn *c = lbind_new(L, sizeof *c, LBIND_CONN, 0);
+    conn_init(c, -1);
+    return c;
+}
+
+/* An address or path: no NUL within. */
+static const char *lnet_host(lua_State *L, int arg)
+{
+    struct span s = lbind_check(L, arg);
+    luaL_argcheck(L, strlen(s.p) == s.n, arg, "contains a NUL");
+    return s.p;
+}
+
+static int lnet_connect_to(lua_State *L, int port)
+{
+    const char *host = lnet_host(L, 1);
+    struct conn *c = lnet_new_conn(L);
+    int err = sock_connect(&c->fd, host, port, c->text);
+    return err < 0 ? lbind_fail(L, err, c->text) : 1;
+}
+
+static int lnet_connect(lua_State *L)
+{
+    return lnet_connect_to(L, (int)lbind_size(L, 2, PORT_MAX));
+}
+
+static int lnet_connect_unix(lua_State *L)
+{
+    return lnet_connect_to(L, SOCK_PATH);
+}
+
+static int lconn_drop(lua_State *L)
+{
+    struct conn *c = lnet_conn(L);
+    if (c->fd >= 0)
+        lbind_forget(L, c->fd);
+    conn_drop(c);
+    return 0;
+}
+
+static int lconn_connected(lua_State *L)
+{
+    struct conn *c = lnet_conn(L);
+    int r = c->err ? c->err : sock_connected(c->fd, c->text);
+    if (r < 0)
+        c->err = r;
+    return lnet_result(L, c, r);
+}
+
+static int lconn_fd(lua_State *L)
+{
+    lua_pushinteger(L, lnet_conn(L)->fd);
+    return 1;
+}
+
+static int lconn_read(lua_State *L)
+{
+    struct conn *c = lnet_conn(L);
+    size_t room = lbind_size(L, 2, READ_MAX), n;
+    luaL_Buffer b;
+    luaL_argcheck(L, room >= 1, 2, "out of range");
+    char *p = luaL_buffinitsize(L, &b, room);
+    int r = conn_read(c, p, room, &n);
+    if (r != IO_DONE)
+        return lnet_result(L, c, r);
+    luaL_pushresultsize(&b, n);
+    return 1;
+}
+
+static int lconn_write(lua_State *L)
+{
+    struct conn *c = lnet_conn(L);
+    struct span bytes = lbind_check(L, 2);
+    lua_Integer from = luaL_optinteger(L, 3, 1);
+    size_t n;
+    luaL_argcheck(L, from >= 1 && (lua_Unsigned)from <= bytes.n + 1, 3,
+                  "out of range");
+    int r = conn_write(c, span_skip(bytes, (size_t)from - 1), &n);
+    if (r != IO_DONE)
+        return lnet_result(L, c, r);
+    lua_pushinteger(L, (lua_Integer)n);
+    return 1;
+}
+
+static int lconn_pending(lua_State *L)
+{
+    lua_pushboolean(L, conn_pending(lnet_conn(L)));
+    return 1;
+}
+
+static int lconn_quickack(lua_State *L)
+{
+    conn_quickack(lnet_conn(L));
+    return 0;
+}
+
+static int lconn_starttls(lua_State *L)
+{
+    struct conn *c = lnet_conn(L);
+    struct context *context = luaL_checkudata(L, 2, TYPE_CONTEXT);
+    bool server = lua_toboolean(L, 3);
+    const char *host = lua_isnoneornil(L, 4) ? NULL : lnet_host(L, 4);
+    luaL_argcheck(L, context->tls, 2, "the context is closed");
+    luaL_argcheck(L, tls_context_server(context->tls) == server, 2,
+                  "a context of the other side");
+    luaL_argcheck(L, !c->tls, 1, "TLS is on already");
+    return lnet_result(L, c, conn_starttls(c, context->tls, server, host));
+}
+
+static int lconn_handshake(lua_State *L)
+{
+    struct conn *c = lnet_conn(L);
+    return lnet_result(L, c, conn_handshake(c));
+}
+
+static int lconn_shutdown(lua_State *L)
+{
+    struct conn *c = lnet_conn(L);
+    return lnet_result(L, c, conn_shutdown(c));
+}
+
+static void lnet_set(lua_State *L, const char *name, const char *value)
+{
+    lua_pushstring(L, value);
+    lua_setfield(L, -2, name);
+}
+
+static int lconn_tls(lua_State *L)
+{
+    struct conn *c = lnet_conn(L);
+    struct tls_info info;
+    if (!c->tls)
+        return 0;
+    tls_inform(c->tls, &info);
+    lua_createtable(L, 0, 4); /* tls */
+    lnet_set(L, "version", info.version);
+    lnet_set(L, "cipher", info.cipher);
+    if (!info.certificate)
+        return 1;
+    lnet_set(L, "fingerprint", info.fingerprint);
+    lua_createtable(L, 0, 5); /* tls certificate */
+    lnet_set(L, "subject", info.subject);
+    lnet_set(L, "issuer", info.issuer);
+    lnet_set(L, "fingerprint", info.fingerprint);
+    lnet_set(L, "pin", info.pin);
+    lua_pushboolean(L, info.verified);
+    lua_setfield(L, -2, "verified");
+    lua_setfield(L, -2, "certificate"); /* tls */
+    return 1;
+}
+
+static int lconn_binding(lua_State *L)
+{
+    struct conn *c = lnet_conn(L);
+    unsigned char bytes[64];
+    int n = c->tls ? tls_binding(c->tls, luaL_checkstring(L, 2), bytes)
+                   : ERR_PROTOCOL;
+    luaL_argcheck(L, n != ERR_SYNTAX, 2, "unknown channel binding");
+    if (n < 0)
+        return lbind_fail(L, n, "no such channel binding here");
+    lua_pushlstring(L, (const char *)bytes, (size_t)n);
+    return 1;
+}
+
+/* address, port; path, nil for a Unix socket. */
+static int lnet_name(lua_State *L, int err, const struct sock_name *name)
+{
+    if (err < 0)
+        return lbind_fail(L, err, NULL);
+    lua_pushstring(L, name->host);
+    if (name->local)
+        lua_pushnil(L);
+    else
+        lua_pushinteger(L, name->port);
+    return 2;
+}
+
+static int lconn_peer(lua_State *L)
+{
+    struct sock_name name;
+    int err = sock_peer(lnet_conn(L)->fd, &name);
+    return lnet_name(L, err, &name);
+}
+
+static int lconn_local(lua_State *L)
+{
+    struct sock_name name;
+    int err = sock_local(lnet_conn(L)->fd, &name);
+    return lnet_name(L, err, &name);
+}
+
+static int lconn_text(lua_State *L)
+{
+    struct conn *c = lnet_conn(L);
+    lua_pushfstring(L, "connection (%s%s)",
+                    c->fd < 0 ? "closed"
+                    : c->err  ? "failed"
+                              : "open",
+                    c->tls ? ", TLS" : "");
+    return 1;
+}
+
+static struct listener *lnet_listener(lua_State *L)
+{
+    return luaL_checkudata(L, 1, TYPE_LISTENER);
+}
+
+static int lnet_listen_at(lua_State *L, int port, int backlog_arg)
+{
+    char text[SOCK_TEXT] = "";
+    const char *host = lnet_host(L, 1);
+    size_t backlog = lua_isnoneornil(L, backlog_arg)
+                         ? BACKLOG
+                         : lbind_size(L, backlog_arg, 1 << 20);
+    struct listener *l = lbind_new(L, sizeof *l, TYPE_LISTENER, 0);
+    listener_init(l);
+    int err = listener_open(l, host, port, (int)backlog, text);
+    return err < 0 ? lbind_fail(L, err, text) : 1;
+}
+
+static int lnet_listen(lua_State *L)
+{
+    return lnet_listen_at(L, (int)lbind_size(L, 2, PORT_MAX), 3);
+}
+
+static int lnet_listen_unix(lua_State *L)
+{
+    return lnet_listen_at(L, SOCK_PATH, 2);
+}
+
+static int llistener_drop(lua_State *L)
+{
+    struct listener *l = lnet_listener(L);
+    if (l->fd >= 0)
+        lbind_forget(L, l->fd);
+    listener_drop(l);
+    return 0;
+}
+
+static int llistener_accept(lua_State *L)
+{
+    struct listener *l = lnet_listener(L);
+    if (l->fd < 0)
+        return lbind_fail(L, ERR_CLOSED, "the listener is closed");
+    struct conn *c = lnet_new_conn(L);
+    int r = sock_accept(l->fd, &c->fd, c->text);
+    if (r < 0)
+        return lbind_fail(L, r, c->text);
+    return r == IO_DONE ? 1 : lnet_not_yet(L, r);
+}
+
+static int llistener_fd(lua_State *L)
+{
+    lua_pushinteger(L, lnet_listener(L)->fd);
+    return 1;
+}
+
+static int llistener_address(lua_State *L)
+{
+    struct sock_name name;
+    int err = sock_local(lnet_listener(L)->fd, &name);
+    return lnet_name(L, err, &name);
+}
+
+static int llistener_text(lua_State *L)
+{
+    struct listener *l = lnet_listener(L);
+    lua_pushfstring(L, "listener (%s)", l->fd < 0 ? "closed" : "open");
+    return 1;
+}
+
+/* pin: one, or an array of them. */
+static void lcontext_pins(lua_State *L, struct tls_settings *s)
+{
+    if (lua_getfield(L, 1, "pin") == LUA_TTABLE) { /* pins */
+        lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
+        if (n > TLS_PINS)
+            luaL_error(L, "option 'pin' has at most %d entries", TLS_PINS);
+        for (lua_Integer i = 1; i <= n; i++) {
+            if (lua_rawgeti(L, -1, i) != LUA_TSTRING)
+                luaL_error(L, "option 'pin' must hold strings");
+            struct span *pin = &s->pins[s->npins++];
+            pin->p = lua_tolstring(L, -1, &pin->n);
+            lua_pop(L, 1);
+        }
+        if (n == 0)
+            luaL_error(L, "option 'pin' must not be empty");
+        lua_pop(L, 1);
+        return;
+    }
+    lua_pop(L, 1);
+    struct span one = lbind_field(L, 1, "pin");
+    if (one.p)
+        s->pins[s->npins++] = one;
+}
+
+static int lnet_tls_context(lua_State *L)
+{
+    struct tls_settings s = {0};
+    char text[SOCK_TEXT] = "";
+    luaL_checktype(L, 1, LUA_TTABLE);
+    s.server = lbind_field_bool(L, 1, "server", false);
+    s.test = lbind_field_bool(L, 1, "test", false);
+    s.insecure = lbind_field_bool(L, 1, "insecure", false);
+    s.hostname = lbind_field(L, 1, "hostname");
+    s.certificate = lbind_field(L, 1, "certificate");
+    s.key = lbind_field(L, 1, "key");
+    s.ca = lbind_field(L, 1, "ca");
+    s.minimum = lbind_field(L, 1, "minimum");
+    lcontext_pins(L, &s);
+    struct context *c = lbind_new(L, sizeof *c, TYPE_CONTEXT, 0);
+    int err = tls_context_new(&c->tls, &s, text);
+    return err < 0 ? lbind_fail(L, err, text[0] ? text : NULL) : 1;
+}
+
+static struct context *lnet_context(lua_State *L)
+{
+    return luaL_checkudata(L, 1, TYPE_CONTEXT);
+}
+
+static int lcontext_drop(lua_State *L)
+{
+    struct context *c = lnet_context(L);
+    tls_context_drop(c->tls);
+    c->tls = NULL;
+    return 0;
+}
+
+static int lcontext_pem(lua_State *L)
+{
+    char pem[8192];
+    struct context *c = lnet_context(L);
+    luaL_argcheck(L, c->tls, 1, "the context is closed");
+    size_t n = tls_context_pem(c->tls, pem, sizeof pem);
+    if (n == 0)
+        return lbind_fail(L, ERR_TLS, "the context has no certificate");
+    lua_pushlstring(L, pem, n);
+    return 1;
+}
+
+static int lcontext_server(lua_State *L)
+{
+    struct context *c = lnet_context(L);
+    lua_pushboolean(L, c->tls && tls_context_server(c->tls));
+    return 1;
+}
+
+static int lnet_numeric(lua_State *L)
+{
+    lua_pushboolean(L, sock_numeric(lnet_host(L, 1)));
+    return 1;
+}
+
+static const luaL_Reg conn_methods[] = {
+    {"fd", lconn_fd},
+    {"connected", lconn_connected},
+    {"read", lconn_read},
+    {"write", lconn_write},
+    {"pending", lconn_pending},
+    {"quickack", lconn_quickack},
+    {"starttls", lconn_starttls},
+    {"handshake", lconn_handshake},
+    {"tls", lconn_tls},
+    {"binding", lconn_binding},
+    {"peer", lconn_peer},
+    {"local_address", lconn_local},
+    {"shutdown", lconn_shutdown},
+    {"close", lconn_drop},
+    {NULL, NULL},
+};
+
+static const luaL_Reg conn_meta[] = {
+    {"__tostring", lconn_text},
+    {NULL, NULL},
+};
+
+static const luaL_Reg listener_methods[] = {
+    {"accept", llistener_accept},
+    {"fd", llistener_fd},
+    {"address", llistener_address},
+    {"close", llistener_drop},
+    {NULL, NULL},
+};
+
+static const luaL_Reg listener_meta[] = {
+    {"__tostring", llistener_text},
+    {NULL, NULL},
+};
+
+static const luaL_Reg context_methods[] = {
+    {"pem", lcontext_pem},
+    {"server", lcontext_server},
+    {"close", lcontext_drop},
+    {NULL, NULL},
+};
+
 static const luaL_Reg functions[] = {
+    {"connect", lnet_connect},
+    {"connect_unix", lnet_connect_unix},
+    {"listen", lnet_listen},
+    {"listen_unix", lnet_listen_unix},
+    {"tls_context", lnet_tls_context},
+    {"numeric", lnet_numeric},
     {NULL, NULL},
 };
 
 int lbind_open_net(lua_State *L)
 {
+    lbind_type(L, LBIND_CONN, conn_methods, conn_meta, lconn_drop);
+    lbind_type(L, TYPE_LISTENER, listener_methods, listener_meta,
+               llistener_drop);
+    lbind_type(L, TYPE_CONTEXT, context_methods, NULL, lcontext_drop);
     luaL_newlib(L, functions);
     return 1;
 }

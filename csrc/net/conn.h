@@ -11,25 +11,17 @@
 #ifndef NET_CONN_H
 #define NET_CONN_H
 
-#include "../core/err.h"
-#include "../core/span.h"
+#include "sock.h"
 
 struct tls;         /* tls.h: one TLS session */
 struct tls_context; /* tls.h: shared settings of many sessions */
 
-enum io {
-    IO_DONE = 0,       /* the call did what it is for */
-    IO_EOF = 1,        /* the peer sent its last byte, in order */
-    IO_WANT_READ = 2,  /* again when readable */
-    IO_WANT_WRITE = 3, /* again when writable */
-};
-
 struct conn {
-    int fd;          /* -1 when closed; a zeroed struct needs conn_init */
-    struct tls *tls; /* NULL until conn_starttls */
-    bool full;       /* the last read filled its room: more may be there */
-    int err;         /* the first failure, or 0 */
-    char text[256];  /* its words, for the user */
+    int fd;               /* -1 when closed; a zeroed struct needs conn_init */
+    struct tls *tls;      /* NULL until conn_starttls */
+    bool full;            /* the last read filled its room: more may be there */
+    int err;              /* the first failure, or 0 */
+    char text[SOCK_TEXT]; /* its words, for the user */
 };
 
 INTERNAL void conn_init(struct conn *c, int fd);

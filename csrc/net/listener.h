@@ -1,0 +1,28 @@
+/*
+ * listener - a listening socket, and the path of a Unix one
+ *
+ * Owns: the descriptor; the path, which the process that made it removes
+ * (a forked child leaves it alone). Fails with: see sock.h. I/O: see sock.h,
+ * unlink.
+ */
+#ifndef NET_LISTENER_H
+#define NET_LISTENER_H
+
+#include "sock.h"
+
+struct listener {
+    int fd;               /* -1 when closed; a zeroed struct needs init */
+    long process;         /* who made it */
+    char path[SOCK_HOST]; /* "" unless it is a Unix socket */
+};
+
+INTERNAL void listener_init(struct listener *l);
+
+/* host and port as in sock_listen. */
+INTERNAL int listener_open(struct listener *l, const char *host, int port,
+                           int backlog, char text[SOCK_TEXT]);
+
+/* May run twice. */
+INTERNAL void listener_drop(struct listener *l);
+
+#endif

@@ -1,0 +1,409 @@
+/*
+ * sock - non-blocking stream sockets; see sock.h
+ */
+#define _GNU_SOURCE /* accept4 */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "sock.h"
+
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0 /* SO_NOSIGPIPE is set instead */
+#endif
+
+union address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    struct sockaddr_un path;
+};
+
+static int sock_fail(char *text, int err, const char *what, int number)
+{
+    snprintf(text, SOCK_TEXT, "%s: %s", what, strerror(number));
+    return err;
+}
+
+static int address_of_path(union address *a, socklen_t *n, const char *path,
+                           char *text)
+{
+    size_t length = strlen(path);
+    if (length == 0 || length >= sizeof a->path.sun_path) {
+        snprintf(text, SOCK_TEXT,
+                 "the path of a Unix socket has 1 to %zu bytes",
+                 sizeof a->path.sun_path - 1);
+        return ERR_SYNTAX;
+    }
+    a->path.sun_family = AF_UNIX;
+    memcpy(a->path.sun_path, path, length + 1);
+    *n = (socklen_t)sizeof a->path;
+    return 0;
+}
+
+/* "fe80::1%eth0": the zone is an interface's name or number. */
+static bool address_of_v6(struct sockaddr_in6 *v6, const char *host)
+{
+    char bare[INET6_ADDRSTRLEN];
+    const char *zone = strchr(host, '%');
+    size_t n = zone ? (size_t)(zone - host) : strlen(host);
+    if (n >= sizeof bare)
+        return false;
+    memcpy(bare, host, n);
+    bare[n] = '\0';
+    if (inet_pton(AF_INET6, bare, &v6->sin6_addr) != 1)
+        return false;
+    if (zone) {
+        unsigned scope = if_nametoindex(zone + 1);
+        for (const char *p = zone + 1; !scope && *p; p++) {
+            if (*p < '0' || *p > '9' || n++ > INET6_ADDRSTRLEN)
+                return false;
+            v6->sin6_scope_id = v6->sin6_scope_id * 10 + (unsigned)(*p - '0');
+        }
+        if (scope)
+            v6->sin6_scope_id = scope;
+    }
+    v6->sin6_family = AF_INET6;
+    return true;
+}
+
+static int address_of(union address *a, socklen_t *n, const char *host,
+                      int port, char *text)
+{
+    memset(a, 0, sizeof *a);
+    if (port == SOCK_PATH)
+        return address_of_path(a, n, host, text);
+    if (strcmp(host, "*") == 0)
+        host = "::";
+    if (inet_pton(AF_INET, host, &a->v4.sin_addr) == 1) {
+        a->v4.sin_family = AF_INET;
+        a->v4.sin_port = htons((unsigned short)port);
+        *n = (socklen_t)sizeof a->v4;
+        return 0;
+    }
+    if (address_of_v6(&a->v6, host)) {
+        a->v6.sin6_port = htons((unsigned short)port);
+        *n = (socklen_t)sizeof a->v6;
+        return 0;
+    }
+    snprintf(text, SOCK_TEXT, "not an address: %.100s", host);
+    return ERR_SYNTAX;
+}
+
+bool sock_numeric(const char *host)
+{
+    struct in_addr v4;
+    struct sockaddr_in6 v6 = {0};
+    return inet_pton(AF_INET, host, &v4) == 1 || address_of_v6(&v6, host);
+}
+
+static void sock_on(int fd, int level, int option)
+{
+    int on = 1;
+    (void)setsockopt(fd, level, option, &on, sizeof on);
+}
+
+#ifndef SOCK_CLOEXEC
+static void sock_flags(int fd)
+{
+    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+    (void)fcntl(fd, F_SETFL, O_NONBLOCK);
+}
+#endif
+
+/* What each stream needs, whichever end made it. */
+static void sock_habits(int fd, int family)
+{
+    if (family != AF_UNIX)
+        sock_on(fd, IPPROTO_TCP, TCP_NODELAY);
+#ifdef SO_NOSIGPIPE
+    sock_on(fd, SOL_SOCKET, SO_NOSIGPIPE);
+#endif
+}
+
+static int sock_new(int *fd, int family, char *text)
+{
+#ifdef SOCK_CLOEXEC
+    *fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+#else
+    *fd = socket(family, SOCK_STREAM, 0);
+#endif
+    if (*fd < 0)
+        return sock_fail(text, ERR_SYSTEM, "no socket", errno);
+#ifndef SOCK_CLOEXEC
+    sock_flags(*fd);
+#endif
+    sock_habits(*fd, family);
+    return 0;
+}
+
+/* A socket's file outlives its listener: nobody answers, so it may go. Any
+   other kind of file stays. */
+static bool path_is_dead(const union address *a, socklen_t n)
+{
+    struct stat s;
+    if (lstat(a->path.sun_path, &s) != 0 || !S_ISSOCK(s.st_mode))
+        return false;
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (fd < 0)
+        return false;
+    (void)fcntl(fd, F_SETFL, O_NONBLOCK);
+    bool dead = connect(fd, &a->any, n) != 0 && errno == ECONNREFUSED;
+    close(fd);
+    return dead && unlink(a->path.sun_path) == 0;
+}
+
+static int sock_bind(int fd, const union address *a, socklen_t n)
+{
+    if (bind(fd, &a->any, n) == 0)
+        return 0;
+    if (errno == EADDRINUSE && a->any.sa_family == AF_UNIX) {
+        if (path_is_dead(a, n))
+            return bind(fd, &a->any, n);
+        errno = EADDRINUSE;
+    }
+    return -1;
+}
+
+int sock_listen(int *fd, const char *host, int port, int backlog,
+                char text[SOCK_TEXT])
+{
+    union address a;
+    socklen_t n;
+    int err = address_of(&a, &n, host, port, text);
+    if (err == 0)
+        err = sock_new(fd, a.any.sa_family, text);
+    if (err == ERR_SYSTEM && strcmp(host, "*") == 0)
+        return sock_listen(fd, "0.0.0.0", port, backlog, text);
+    if (err < 0)
+        return err;
+    if (a.any.sa_family != AF_UNIX)
+        sock_on(*fd, SOL_SOCKET, SO_REUSEADDR);
+    if (a.any.sa_family == AF_INET6) {
+        int alone = strcmp(host, "*") != 0;
+        (void)setsockopt(*fd, IPPROTO_IPV6, IPV6_V6ONLY, &alone, sizeof alone);
+    }
+    if (sock_bind(*fd, &a, n) != 0 || listen(*fd, backlog) != 0) {
+        err = sock_fail(text, ERR_CONNECT, "cannot listen", errno);
+        close(*fd);
+        *fd = -1;
+    }
+    return err;
+}
+
+/* Errors of accept that belong to one connection, which is gone already. */
+static bool accept_again(int number)
+{
+    switch (number) {
+    case EINTR:
+    case ECONNABORTED:
+    case EPROTO:
+#ifdef __linux__ /* accept(2): pending network errors of the new socket */
+    case ENETDOWN:
+    case ENOPROTOOPT:
+    case EHOSTDOWN:
+    case ENONET:
+    case EHOSTUNREACH:
+    case EOPNOTSUPP:
+    case ENETUNREACH:
+#endif
+        return true;
+    default:
+        return false;
+    }
+}
+
+int sock_accept(int listener, int *fd, char text[SOCK_TEXT])
+{
+    union address a = {0};
+    for (int tries = 0; tries < 16; tries++) {
+        socklen_t n = sizeof a;
+#ifdef SOCK_CLOEXEC
+        *fd = accept4(listener, &a.any, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
+#else
+        *fd = accept(listener, &a.any, &n);
+#endif
+        if (*fd >= 0) {
+#ifndef SOCK_CLOEXEC
+            sock_flags(*fd);
+#endif
+            sock_habits(*fd, a.any.sa_family);
+            return IO_DONE;
+        }
+        if (errno == EAGAIN || errno == EWOULDBLOCK)
+            return IO_WANT_READ;
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+            errno == ENOMEM)
+            return sock_fail(text, ERR_LIMIT, "cannot accept", errno);
+        if (!accept_again(errno))
+            return sock_fail(text, ERR_SYSTEM, "cannot accept", errno);
+    }
+    return IO_WANT_READ;
+}
+
+int sock_connect(int *fd, const char *host, int port, char text[SOCK_TEXT])
+{
+    union address a;
+    socklen_t n;
+    int err = address_of(&a, &n, host, port, text);
+    if (err == 0)
+        err = sock_new(fd, a.any.sa_family, text);
+    if (err < 0)
+        return err;
+    if (connect(*fd, &a.any, n) == 0)
+        return IO_DONE;
+    if (errno == EINPROGRESS || errno == EINTR)
+        return IO_WANT_WRITE;
+    err = errno == EAGAIN ? ERR_LIMIT : ERR_CONNECT;
+    err = sock_fail(text, err, "cannot connect", errno);
+    close(*fd);
+    *fd = -1;
+    return err;
+}
+
+/* A connect to a free port of this very host may meet itself. */
+static bool sock_is_itself(int fd)
+{
+    union address a, b;
+    socklen_t n = sizeof a, m = sizeof b;
+    memset(&a, 0, sizeof a);
+    memset(&b, 0, sizeof b);
+    return getsockname(fd, &a.any, &n) == 0 &&
+           getpeername(fd, &b.any, &m) == 0 && n == m &&
+           a.any.sa_family != AF_UNIX && memcmp(&a, &b, n) == 0;
+}
+
+int sock_connected(int fd, char text[SOCK_TEXT])
+{
+    struct pollfd p = {fd, POLLOUT, 0};
+    int number = 0;
+    socklen_t n = sizeof number;
+    if (poll(&p, 1, 0) == 0)
+        return IO_WANT_WRITE;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &number, &n) != 0)
+        number = errno;
+    if (number == 0 && sock_is_itself(fd))
+        number = ECONNREFUSED;
+    return number ? sock_fail(text, ERR_CONNECT, "cannot connect", number)
+                  : IO_DONE;
+}
+
+int sock_read(int fd, char *p, size_t room, size_t *n, char text[SOCK_TEXT])
+{
+    ssize_t got;
+    do
+        got = recv(fd, p, room, 0);
+    while (got < 0 && errno == EINTR);
+    if (got < 0) {
+        if (errno == EAGAIN || errno == EWOULDBLOCK)
+            return IO_WANT_READ;
+        return sock_fail(text, ERR_CLOSED, "cannot read", errno);
+    }
+    *n = (size_t)got;
+    return got ? IO_DONE : IO_EOF;
+}
+
+int sock_write(int fd, struct span bytes, size_t *n, char text[SOCK_TEXT])
+{
+    ssize_t sent;
+    do
+        sent = send(fd, bytes.p, bytes.n, MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    if (sent < 0) {
+        if (errno == EAGAIN || errno == EWOULDBLOCK)
+            return IO_WANT_WRITE;
+        return sock_fail(text, ERR_CLOSED, "cannot write", errno);
+    }
+    *n = (size_t)sent;
+    return IO_DONE;
+}
+
+static void name_of_v6(struct sock_name *name, const struct sockaddr_in6 *v6)
+{
+    const unsigned char *b = v6->sin6_addr.s6_addr;
+    name->port = ntohs(v6->sin6_port);
+    if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
+        snprintf(name->host, SOCK_HOST, "%u.%u.%u.%u", b[12], b[13], b[14],
+                 b[15]);
+        return;
+    }
+    (void)inet_ntop(AF_INET6, b, name->host, SOCK_HOST);
+    if (v6->sin6_scope_id) {
+        char zone[IF_NAMESIZE];
+        size_t n = strlen(name->host);
+        if (if_indextoname(v6->sin6_scope_id, zone))
+            snprintf(name->host + n, SOCK_HOST - n, "%%%s", zone);
+    }
+}
+
+static int name_of(struct sock_name *name, const union address *a, socklen_t n)
+{
+    memset(name, 0, sizeof *name);
+    switch (a->any.sa_family) {
+    case AF_INET:
+        name->port = ntohs(a->v4.sin_port);
+        (void)inet_ntop(AF_INET, &a->v4.sin_addr, name->host, SOCK_HOST);
+        return 0;
+    case AF_INET6:
+        name_of_v6(name, &a->v6);
+        return 0;
+    case AF_UNIX:
+        name->local = true;
+        if (n > offsetof(struct sockaddr_un, sun_path))
+            memcpy(name->host, a->path.sun_path,
+                   n - offsetof(struct sockaddr_un, sun_path));
+        return 0;
+    default:
+        return ERR_SYSTEM;
+    }
+}
+
+_Static_assert(SOCK_HOST > sizeof((struct sockaddr_un *)0)->sun_path,
+               "a path fits, and its end");
+
+int sock_peer(int fd, struct sock_name *name)
+{
+    union address a;
+    socklen_t n = sizeof a;
+    memset(&a, 0, sizeof a);
+    return getpeername(fd, &a.any, &n) == 0 ? name_of(name, &a, n) : ERR_CLOSED;
+}
+
+int sock_local(int fd, struct sock_name *name)
+{
+    union address a;
+    socklen_t n = sizeof a;
+    memset(&a, 0, sizeof a);
+    return getsockname(fd, &a.any, &n) == 0 ? name_of(name, &a, n) : ERR_CLOSED;
+}
+
+void sock_quickack(int fd)
+{
+#ifdef TCP_QUICKACK
+    sock_on(fd, IPPROTO_TCP, TCP_QUICKACK);
+#else
+    (void)fd;
+#endif
+}
+
+void sock_shutdown(int fd)
+{
+    (void)shutdown(fd, SHUT_WR);
+}
+
+void sock_close(int fd)
+{
+    if (fd >= 0)
+        (void)close(fd);
+}

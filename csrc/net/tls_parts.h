@@ -1,0 +1,57 @@
+/*
+ * tls_parts - what the files of tls share; private to them
+ *
+ * Owns: see tls.h. Fails with: see tls.h. I/O: see tls.h.
+ */
+#ifndef NET_TLS_PARTS_H
+#define NET_TLS_PARTS_H
+
+#include <openssl/ssl.h>
+
+#include "tls.h"
+
+enum { SHA256_SIZE = 32 };
+
+struct tls_pin {
+    bool key; /* of the public key, else of the certificate */
+    unsigned char sha256[SHA256_SIZE];
+};
+
+struct tls_context {
+    SSL_CTX *ctx;
+    BIO_METHOD *method; /* lives as long as any session's BIO */
+    size_t uses;
+    bool server, insecure;
+    size_t npins;
+    struct tls_pin pins[TLS_PINS];
+};
+
+struct tls {
+    SSL *ssl;
+    struct tls_context *context;
+    int fd;
+    int down;            /* the socket's failure, or 0 */
+    bool ended;          /* the socket's end was seen */
+    bool broken;         /* after a fatal error nothing more may be said */
+    bool saw;            /* seen is filled */
+    bool spoke;          /* first is filled */
+    unsigned char first; /* first byte of the peer */
+    unsigned char seen[SHA256_SIZE]; /* of the peer's certificate */
+    char *text;                      /* for the socket, within a call */
+    char host[];                     /* "" for a server */
+};
+
+/* Turns OpenSSL's queue into one line, and empties it. */
+INTERNAL int tls_failure(char *text, const char *what);
+
+/* The BIO that sends and receives for a session. */
+INTERNAL BIO_METHOD *tls_method(void);
+
+/* Verifies a chain, or matches a pin, and notes what was seen. */
+INTERNAL int tls_verify(X509_STORE_CTX *store, void *unused);
+
+/* Puts a new self-signed certificate and its key into ctx. */
+INTERNAL int tls_test_certificate(SSL_CTX *ctx, struct span hostname,
+                                  char text[SOCK_TEXT]);
+
+#endif

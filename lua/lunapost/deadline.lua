@@ -1,0 +1,104 @@
+--- A deadline over a whole piece of work, however often it waits.
+---
+--- Within deadline.run every wait of the coroutine ends at the deadline at
+--- the latest, and then raises an error that unwinds the work. The waits of
+--- the built-in loop know of it by themselves; an adapter of another loop
+--- asks M.limit before it waits and calls M.check after.
+
+local core = require "lunapost.core"
+
+local now = core.loop.now
+
+local M = {}
+
+-- When the work of a coroutine must be over, on the monotonic clock.
+local due = setmetatable({}, { __mode = "k" })
+
+local meta = { __name = "lunapost.deadline" }
+
+function meta.__tostring(e)
+  return e.text
+end
+
+--- True for the error that a passed deadline raises.
+---@param problem any
+---@return boolean
+function M.is(problem)
+  return getmetatable(problem) == meta
+end
+
+local function raise()
+  error(setmetatable({ kind = "timeout", text = "the deadline passed" },
+    meta), 0)
+end
+
+--- The seconds to wait, cut at the coroutine's deadline. Raises when it has
+--- passed.
+---@param seconds number?  nil: for ever
+---@param co thread?  the one that waits; default: the running one
+---@return number? seconds
+---@return boolean cut  the deadline comes first
+function M.limit(seconds, co)
+  local limit = due[co or coroutine.running()]
+  if not limit then return seconds, false end
+  local left = limit - now()
+  if left <= 0 then raise() end
+  if seconds and seconds < left then return seconds, false end
+  return left, true
+end
+
+--- Raises when a wait that was cut has timed out.
+---@param cut boolean
+---@param why string?  "timeout"
+function M.check(cut, why)
+  if cut and why == "timeout" then raise() end
+end
+
+--- Sets the running coroutine's deadline, unless an earlier one is set.
+---@param seconds number
+---@return number? before  for M.leave
+function M.enter(seconds)
+  local co = coroutine.running()
+  local before = due[co]
+  local limit = now() + seconds
+  if not before or limit < before then due[co] = limit end
+  return before
+end
+
+--- Puts the deadline back that was there before M.enter.
+---@param before number?
+function M.leave(before)
+  due[coroutine.running()] = before
+end
+
+--- Gives one coroutine the deadline of another that waits for it.
+---@param from thread
+---@param to thread
+function M.inherit(from, to)
+  due[to] = due[from]
+end
+
+local function leave(before, ok, ...)
+  M.leave(before)
+  if not ok then error((...), 0) end
+  return ...
+end
+
+local function keep_trace(problem)
+  if type(problem) ~= "string" then return problem end
+  return debug.traceback(problem, 2)
+end
+
+--- Calls fn(...) and returns its results. Any wait in it that passes the
+--- deadline raises an error for which M.is is true; a deadline within a
+--- deadline only shortens it.
+---@param loop table?  kept for adapters; the built-in loop needs none
+---@param seconds number
+---@param fn function
+---@param ... any
+---@return any ...
+function M.run(loop, seconds, fn, ...) -- luacheck: ignore loop
+  return leave(M.enter(seconds), xpcall(fn, keep_trace, ...))
+end
+
+return M

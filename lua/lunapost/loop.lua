@@ -1,0 +1,351 @@
+--- The built-in event loop: coroutines over the readiness poller in C.
+---
+--- Any loop that has the first three functions can carry lunapost:
+---   loop.wait(fd, "r"|"w"|"rw", seconds) --> true | nil, "timeout"
+---   loop.forget(fd)                       -- before close(fd)
+---   loop.spawn(fn, ...)                   -- one coroutine
+--- Inside a coroutine of the loop a wait parks it and others run; outside any
+--- loop a wait blocks. The module itself is the default loop.
+
+local core = require "lunapost.core"
+local deadline = require "lunapost.deadline"
+
+local poll <const> = core.loop
+
+-- What a parked coroutine yields to the loop.
+local PARK <const> = {}
+
+local CLOSED <const> = { n = 2, nil, "closed" }
+local NOTHING <const> = {}
+
+---@class lunapost.loop.state
+---@field poller userdata?  made by the first use
+---@field tasks table<thread, true|integer|string>  what each is parked on
+---@field waiters table<integer, thread>  by descriptor or timer
+---@field queue table  coroutines to resume, with their arguments
+---@field current thread?  the task that runs now
+---@field count integer  tasks not yet dead
+
+local function poller(state)
+  if not state.poller then
+    state.poller = poll.new(state.backend or os.getenv "LUNAPOST_POLLER")
+  end
+  return state.poller
+end
+
+local function enqueue(state, co, arguments)
+  local queue = state.queue
+  local tail = queue.tail + 1
+  queue.tail = tail
+  queue[tail] = co
+  queue.arguments[tail] = arguments
+end
+
+-- A task died of an error: never silently.
+local function report(state, co, problem)
+  local text = problem
+  if type(problem) == "string" then text = debug.traceback(co, problem) end
+  coroutine.close(co)
+  local handler = state.public.on_error
+  if handler then
+    handler(problem, text, co)
+  else
+    io.stderr:write("lunapost.loop: a task failed: ", tostring(text), "\n")
+  end
+end
+
+local function drop(state, co)
+  state.tasks[co] = nil
+  state.count = state.count - 1
+end
+
+local function resume(state, co, ...)
+  if coroutine.status(co) == "dead" then -- closed by somebody else
+    return drop(state, co)
+  end
+  local before = state.current
+  state.current = co
+  local ok, token = coroutine.resume(co, ...)
+  state.current = before
+  if coroutine.status(co) == "dead" then
+    drop(state, co)
+    if not ok then report(state, co, token) end
+  elseif token ~= PARK then
+    enqueue(state, co) -- a bare yield gives way to the others
+  end
+end
+
+-- Parks the running task; returns what it is resumed with.
+local function park(state, id)
+  state.waiters[id] = state.current
+  state.tasks[state.current] = id
+  return coroutine.yield(PARK)
+end
+
+-- The descriptor was closed by another task: who waited there learns it.
+local function wake_closed(state, fd)
+  local co = state.waiters[fd]
+  if not co then return end
+  state.waiters[fd] = nil
+  state.tasks[co] = true
+  enqueue(state, co, CLOSED)
+end
+
+local function check_parkable(state, fd)
+  if not state.tasks[coroutine.running()] then
+    error("a wait inside a coroutine that the loop does not know: make it "
+      .. "with loop.wrap or loop.spawn", 3)
+  end
+  if fd and state.waiters[fd] then
+    if poller(state):waits(fd) then
+      error(("two tasks wait for descriptor %d"):format(fd), 3)
+    end
+    wake_closed(state, fd)
+  end
+end
+
+-- Outside any loop; a signal lets Lua's own hooks run in between.
+local function block(fd, mode, seconds)
+  local limit = seconds and poll.now() + seconds
+  repeat
+    local left = limit and limit - poll.now()
+    local ready, why = poll.block(fd, mode, left)
+    if ready then return true end
+  until why == "timeout"
+  return nil, "timeout"
+end
+
+local function wait(state, fd, mode, seconds)
+  if state.closing then return nil, "closed" end
+  local limit, cut = deadline.limit(seconds)
+  local ok, why
+  if state.current then
+    check_parkable(state, fd)
+    state.poller:wait(fd, mode, limit)
+    ok, why = park(state, fd)
+  else
+    ok, why = block(fd, mode, limit)
+  end
+  if cut then deadline.check(cut, why) end
+  return ok, why
+end
+
+local function sleep(state, seconds)
+  if state.closing then return end
+  local limit, cut = deadline.limit(seconds)
+  if state.current then
+    check_parkable(state)
+    park(state, state.poller:timer(limit))
+  else
+    block(-1, "r", limit)
+  end
+  deadline.check(cut, "timeout")
+end
+
+local function forget(state, fd)
+  if not state.poller then return end
+  wake_closed(state, fd)
+  state.poller:cancel(fd)
+  state.poller:forget(fd)
+end
+
+local function spawn(state, fn, ...)
+  poller(state)
+  local co = coroutine.create(fn)
+  state.tasks[co] = true
+  state.count = state.count + 1
+  enqueue(state, co, select("#", ...) > 0 and table.pack(...) or nil)
+  return co
+end
+
+-- Runs what was queued when the round began: who is queued meanwhile waits
+-- for the next one, so that descriptors get their turn.
+local function run_queue(state)
+  local queue = state.queue
+  local last = queue.tail
+  while queue.head < last and not state.stopped do
+    local head = queue.head + 1
+    queue.head = head
+    local co, arguments = queue[head], queue.arguments[head]
+    queue[head], queue.arguments[head] = nil, nil
+    if state.tasks[co] then -- else killed meanwhile
+      resume(state, co, table.unpack(arguments or NOTHING, 1,
+        arguments and arguments.n or 0))
+    end
+  end
+end
+
+local function deliver(state, id, what)
+  local co = state.waiters[id]
+  if not co then return end
+  state.waiters[id] = nil
+  state.tasks[co] = true
+  if what == "timeout" or what == "closed" then
+    resume(state, co, nil, what)
+  else
+    resume(state, co, true)
+  end
+end
+
+local function turn(state, seconds)
+  local p = state.poller
+  p:turn(state.queue.head < state.queue.tail and 0 or seconds)
+  for id, what in p.next, p do
+    deliver(state, id, what)
+    if state.stopped then return end -- the rest stays in the poller
+  end
+end
+
+local function run(state, finished)
+  if state.running then error("the loop runs already", 2) end
+  poller(state)
+  state.running, state.stopped = true, false
+  local _ <close> = setmetatable({}, { __close = function()
+    state.running = false
+  end })
+  while not state.stopped do
+    run_queue(state)
+    if state.stopped or state.count == 0 or finished and finished() then
+      break
+    end
+    turn(state)
+  end
+end
+
+local function kill(state, co)
+  local parked = state.tasks[co]
+  if not parked then return end
+  if co == state.current then error("a task cannot kill itself", 2) end
+  if math.type(parked) then
+    state.waiters[parked] = nil
+    state.poller:cancel(parked)
+  end
+  drop(state, co)
+  local closing, current = state.closing, state.current
+  state.closing, state.current = true, nil
+  local ok, problem = coroutine.close(co)
+  state.closing, state.current = closing, current
+  if not ok then report(state, co, problem) end
+end
+
+local function close(state)
+  local all = {}
+  for co, parked in pairs(state.tasks) do
+    if parked ~= "nested" and co ~= state.current then all[#all + 1] = co end
+  end
+  for _, co in ipairs(all) do kill(state, co) end
+  if state.poller and not state.current then
+    state.poller:close()
+    state.poller = nil
+  end
+end
+
+-- A coroutine within a task: its waits pass through to the loop.
+local function wrap(state, fn)
+  local co = coroutine.create(fn)
+  local pass
+  function pass(ok, token, ...)
+    if ok and token == PARK then
+      return pass(coroutine.resume(co, coroutine.yield(PARK)))
+    end
+    if coroutine.status(co) == "dead" then state.tasks[co] = nil end
+    if not ok then
+      coroutine.close(co)
+      error(token, 0)
+    end
+    return token, ...
+  end
+  return function(...)
+    state.tasks[co] = "nested"
+    deadline.inherit(coroutine.running(), co)
+    return pass(coroutine.resume(co, ...))
+  end
+end
+
+local M = {}
+
+-- What every loop can do: the seam, and running it.
+local function fill_seam(public, state)
+  --- Waits until a descriptor is ready.
+  ---@param fd integer
+  ---@param mode "r"|"w"|"rw"
+  ---@param seconds number?  nil: for ever
+  ---@return true? ready
+  ---@return "timeout"|"closed"|nil why  closed: forgotten by another task
+  function public.wait(fd, mode, seconds)
+    return wait(state, fd, mode, seconds)
+  end
+
+  --- Before a descriptor is closed. Connections do it by themselves.
+  ---@param fd integer
+  function public.forget(fd) return forget(state, fd) end
+
+  --- Starts a task in the next round. Its errors go to on_error(problem,
+  --- traceback, task), or else to stderr.
+  ---@param fn function  called with the arguments that follow
+  ---@return thread task
+  function public.spawn(fn, ...) return spawn(state, fn, ...) end
+
+  --- Runs until no task is left, stop() is called or finished() is true.
+  ---@param finished (fun(): boolean)?
+  function public.run(finished) return run(state, finished) end
+
+  ---@param seconds number
+  function public.sleep(seconds) return sleep(state, seconds) end
+
+  --- Ends run() after the present task; run() may go on later.
+  function public.stop() state.stopped = true end
+
+  --- Seconds on the monotonic clock.
+  ---@return number
+  public.now = poll.now
+end
+
+-- Care of the tasks and of the loop itself.
+local function fill_care(public, state)
+  --- Drops a task: its to-be-closed variables are closed at once.
+  ---@param task thread
+  function public.kill(task) return kill(state, task) end
+
+  --- Drops every task, and the poller.
+  function public.close() return close(state) end
+
+  --- As coroutine.wrap, for use within a task: waits pass through.
+  ---@param fn function
+  ---@return function
+  function public.wrap(fn) return wrap(state, fn) end
+
+  ---@return integer tasks  not yet dead
+  function public.count() return state.count end
+
+  ---@return string name  epoll, kqueue or poll
+  function public.backend() return poller(state):name() end
+
+  --- In a forked child: parts from the parent's poller.
+  function public.reopen()
+    if state.poller then state.poller:reopen() end
+  end
+end
+
+local function fill(public, backend)
+  local state = {
+    public = public, backend = backend, count = 0, waiters = {},
+    queue = { head = 0, tail = 0, arguments = {} },
+    tasks = setmetatable({}, { __mode = "k" }),
+  }
+  fill_seam(public, state)
+  fill_care(public, state)
+  return setmetatable(public, {
+    __name = "lunapost.loop",
+    __close = public.close,
+  })
+end
+
+--- A loop of its own.
+---@param backend? "epoll"|"kqueue"|"poll"  default: the best here, or what
+--- the environment's LUNAPOST_POLLER says
+function M.new(backend)
+  return fill({}, backend)
+end
+
+return fill(M)
