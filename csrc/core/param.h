@@ -29,7 +29,9 @@ struct param_list {
 
 INTERNAL void param_list_free(struct param_list *list);
 
-/* Parses an unfolded field value from its first ";" on. */
+/* Parses an unfolded field value from its first ";" on. The list is zeroed,
+   or one that was used before. Of a name given twice the first counts, one
+   in RFC 2231 form before one that is not. */
 INTERNAL int param_parse(struct param_list *list, struct span value);
 
 INTERNAL struct span param_name(const struct param_list *list, size_t i);
@@ -37,9 +39,10 @@ INTERNAL struct span param_value(const struct param_list *list, size_t i);
 
 /* Appends "; name=value" to a field that is being written: a token or a
    quoted string where ASCII allows, else RFC 2231 with charset utf-8, in
-   continuations where it is long; each piece fits a line of 76 columns.
-   The pieces are separated by "; ". ERR_SYNTAX for CR, LF or NUL and for a
-   name that is no token. */
+   continuations where it is long; each piece fits a line of 76 columns, but
+   for ASCII of up to 70 bytes, which stays whole under any name. The pieces
+   are separated by "; ". ERR_SYNTAX for CR, LF or NUL, for what is not
+   UTF-8, and for a name that is no token. */
 INTERNAL int param_encode(struct buf *out, struct span name, struct span value);
 
 #endif
