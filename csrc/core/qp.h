@@ -3,16 +3,21 @@
  *
  * Text mode keeps line ends (CRLF or LF in, CRLF out) as hard breaks; binary
  * mode encodes CR and LF. Soft breaks keep lines at 76 columns, and do not
- * split a UTF-8 sequence. A line is never ended by a bare blank, and a line
- * of one dot or that begins with "From " is disarmed.
+ * split a UTF-8 sequence. A line is never ended by a bare blank, and a dot
+ * or a "From " that begins one is disarmed.
+ * Decoding drops blanks at the end of a line, keeps the line ends that it
+ * finds, and keeps what is not quoted-printable as it is.
  * Any split of the input gives the same bytes.
  *
- * Owns: nothing. Fails with: nothing. I/O: none.
+ * Owns: nothing. Fails with: ERR_MEMORY, ERR_LIMIT of the buf written to
+ * (which needs room for a few KiB more than comes out). I/O: none.
  */
 #ifndef CORE_QP_H
 #define CORE_QP_H
 
 #include "buf.h"
+
+enum { QP_BLANKS = 76 }; /* most blanks that may end a line and be dropped */
 
 struct qp_encoder {
     bool binary;
@@ -28,9 +33,9 @@ INTERNAL int qp_encode(struct qp_encoder *e, struct span in, struct buf *out);
 INTERNAL int qp_encode_finish(struct qp_encoder *e, struct buf *out);
 
 struct qp_decoder {
-    unsigned char held[2]; /* "=" and what followed it so far */
+    unsigned char held[QP_BLANKS + 2]; /* "=", blanks, CR: what they are
+                                          depends on what follows */
     unsigned held_n;
-    size_t blanks;  /* run of blanks that may end the line (RFC 2045 (3)) */
     size_t invalid; /* "=" that begins nothing: kept as it is */
 };
 
