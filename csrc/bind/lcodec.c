@@ -14,9 +14,13 @@
 #include "../core/buf.h"
 #include "../core/charset.h"
 #include "../core/dot.h"
+#include "../core/param.h"
+#include "../core/qp.h"
+#include "../core/word.h"
 #include "lbind.h"
 
-#define SCRATCH "lunapost.codec.scratch"
+#define SCRATCH    "lunapost.codec.scratch"
+#define PARAM_LIST "lunapost.codec.param_list"
 
 enum { SCRATCH_KEPT = 4 << 20 };
 
@@ -192,6 +196,100 @@ static int l_dot_decode(lua_State *L)
     return 2;
 }
 
+/* s, binary -> string */
+static int l_qp_encode(lua_State *L)
+{
+    struct span in = lbind_check(L, 1);
+    struct qp_encoder e;
+    struct buf *b = scratch(L);
+    qp_encoder_init(&e, lua_toboolean(L, 2));
+    qp_encode(&e, in, b);
+    if (qp_encode_finish(&e, b) < 0)
+        return lbind_fail(L, buf_error(b), NULL);
+    lbind_push(L, buf_span(b));
+    return 1;
+}
+
+/* s -> string, invalid */
+static int l_qp_decode(lua_State *L)
+{
+    struct span in = lbind_check(L, 1);
+    struct qp_decoder d;
+    struct buf *b = scratch(L);
+    qp_decoder_init(&d);
+    qp_decode(&d, in, b);
+    if (qp_decode_finish(&d, b) < 0)
+        return lbind_fail(L, buf_error(b), NULL);
+    lbind_push(L, buf_span(b));
+    lua_pushinteger(L, (lua_Integer)d.invalid);
+    return 2;
+}
+
+/* value -> text, faults */
+static int l_word_decode(lua_State *L)
+{
+    struct span in = lbind_check(L, 1);
+    struct buf *b = scratch(L);
+    return push_converted(L, b, word_decode(b, in));
+}
+
+/* text, charset, place -> string */
+static int l_word_encode(lua_State *L)
+{
+    static const char *const places[] = {"text", "phrase", "comment", NULL};
+    struct span in = lbind_check(L, 1), charset = lbind_optional(L, 2);
+    int place = luaL_checkoption(L, 3, "text", places);
+    struct buf *b = scratch(L);
+    int err = word_encode(b, in, charset.p ? charset : SPAN("utf-8"),
+                          (enum word_place)place);
+    if (err < 0)
+        return lbind_fail(L, err, NULL);
+    lbind_push(L, buf_span(b));
+    return 1;
+}
+
+static int param_list_drop(lua_State *L)
+{
+    param_list_free(luaL_checkudata(L, 1, PARAM_LIST));
+    return 0;
+}
+
+/* value from its first ";" on -> { { name, value }, ... }, faults */
+static int l_param_parse(lua_State *L)
+{
+    struct span in = lbind_check(L, 1);
+    struct param_list *list = lbind_new(L, sizeof *list, PARAM_LIST, 0);
+    int err = param_parse(list, in); /* list */
+    if (err < 0) {
+        param_list_free(list);
+        return lbind_fail(L, err, NULL);
+    }
+    lua_createtable(L, (int)list->n, 0); /* list params */
+    for (size_t i = 0; i < list->n; i++) {
+        lua_createtable(L, 2, 0); /* list params pair */
+        lbind_push(L, param_name(list, i));
+        lua_rawseti(L, -2, 1);
+        lbind_push(L, param_value(list, i));
+        lua_rawseti(L, -2, 2);
+        lua_rawseti(L, -2, (lua_Integer)i + 1); /* list params */
+    }
+    lua_pushinteger(L, (lua_Integer)list->faults);
+    param_list_free(list);
+    return 2;
+}
+
+/* name, value -> "; name=value" */
+static int l_param_encode(lua_State *L)
+{
+    struct span name = lbind_check(L, 1), value = lbind_check(L, 2);
+    struct buf *b = scratch(L);
+    int err = param_encode(b, name, value);
+    if (err < 0)
+        return lbind_fail(L, err, NULL);
+    lbind_push(L, buf_span(b));
+    return 1;
+}
+
 static const luaL_Reg functions[] = {
     {"base64_encode", l_base64_encode},
     {"base64_decode", l_base64_decode},
@@ -201,11 +299,18 @@ static const luaL_Reg functions[] = {
     {"is_utf8", l_is_utf8},
     {"dot_encode", l_dot_encode},
     {"dot_decode", l_dot_decode},
+    {"qp_encode", l_qp_encode},
+    {"qp_decode", l_qp_decode},
+    {"word_decode", l_word_decode},
+    {"word_encode", l_word_encode},
+    {"param_parse", l_param_parse},
+    {"param_encode", l_param_encode},
     {NULL, NULL},
 };
 
 int lbind_open_codec(lua_State *L)
 {
+    lbind_type(L, PARAM_LIST, NULL, NULL, param_list_drop);
     luaL_newlibtable(L, functions); /* codec */
     scratch_push(L);                /* codec scratch */
     luaL_setfuncs(L, functions, 1); /* codec */

@@ -68,13 +68,13 @@ local function list_at(text, at)
 end
 
 local function object_at(text, at)
-  local object, name = {}, nil
+  local object = {}
   at = skip(text, at + 1)
   if text:sub(at, at) == "}" then return object, at + 1 end
   while true do
     if text:sub(at, at) ~= '"' then fail(text, at, "a name expected") end
-    name, at = string_at(text, at)
-    at = skip(text, at)
+    local name, behind = string_at(text, at)
+    at = skip(text, behind)
     if text:sub(at, at) ~= ":" then fail(text, at, "':' expected") end
     object[name], at = value_at(text, skip(text, at + 1))
     at = skip(text, at)
