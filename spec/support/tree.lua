@@ -8,6 +8,15 @@ M.build = os.getenv "LUNAPOST_BUILD" or "build"
 --- The command as built.
 M.command = M.build .. "/bin/lunapost"
 
+--- A shell command that runs a script by this interpreter and this build.
+---@param script string  and its arguments
+---@return string
+function M.lua(script)
+  return ("env 'LUA_PATH=./lua/?.lua;./lua/?/init.lua;./?.lua;;' "
+    .. "'LUA_CPATH=./%s/?.so;;' %s %s")
+    :format(M.build, arg and arg[-1] or "lua5.4", script)
+end
+
 ---@param command string
 ---@return string[] lines  of its standard output
 ---@return boolean ok

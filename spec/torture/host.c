@@ -153,7 +153,8 @@ static int traceback(lua_State *L)
     return 1;
 }
 
-/* argv[0] is the script: the globals arg and ... are set as lua does. */
+/* argv[0] is the script, argv[-1] the program: the globals arg and ... are
+   set as lua does. */
 static int script(lua_State *L)
 {
     char **argv = lua_touserdata(L, 1);
@@ -162,8 +163,8 @@ static int script(lua_State *L)
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
     lua_pushcfunction(L, luaopen_lunapost_core);
     lua_setfield(L, -2, "lunapost.core");
-    lua_createtable(L, argc, 1);
-    for (int i = 0; i < argc; i++) {
+    lua_createtable(L, argc, 2);
+    for (int i = -1; i < argc; i++) {
         lua_pushstring(L, argv[i]);
         lua_rawseti(L, -2, i);
     }
@@ -222,6 +223,7 @@ static int interpret(const char *gc, int argc, char **argv)
 /* Torture */
 
 struct sweep {
+    char *program;
     char *scenario;
     unsigned long total;   /* allocations of a run in which none fails */
     double seconds;        /* that such a run takes */
@@ -232,7 +234,7 @@ struct sweep {
     bool bad;
 };
 
-static struct sweep sweep; /* global for the watchdog's message */
+static struct sweep sweep; /* for the watchdog's message too */
 
 static void complain(const char *what)
 {
@@ -323,8 +325,9 @@ static void fail_each(const char *way, unsigned long count, double seconds)
     fflush(stdout);
 }
 
-static int torture(double seconds, char *scenario)
+static int torture(double seconds, char *program, char *scenario)
 {
+    sweep.program = program;
     sweep.scenario = scenario;
     signal(SIGALRM, hung);
     signal(SIGPIPE, SIG_IGN);
@@ -346,10 +349,11 @@ int main(int argc, char **argv)
     const char *gc = NULL;
     if (argc == 4 && strcmp(argv[1], "--torture") == 0) {
         CRYPTO_set_mem_functions(ssl_malloc, ssl_realloc, ssl_free);
-        return torture(atof(argv[2]), argv[3]);
+        return torture(atof(argv[2]), argv[0], argv[3]);
     }
     if (argc > 3 && strcmp(argv[1], "--gc") == 0) {
         gc = argv[2];
+        argv[2] = argv[0];
         argc -= 2;
         argv += 2;
     }
