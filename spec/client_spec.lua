@@ -1,0 +1,191 @@
+local core = require "lunapost.core"
+local transcript = require "spec.support.transcript"
+
+-- One machine as a driver of transcripts.
+local function driver()
+  local machine = core.client.new()
+  local self, said, over, notes = { hears = "S" }, {}, false, {}
+
+  function self.feed(octets)
+    local at = 1
+    while at <= #octets and not over do
+      local taken = machine:feed(octets:sub(at))
+      at = at + taken
+      self.gather()
+    end
+  end
+
+  function self.gather()
+    while not over do
+      local event, kind, text = machine:next()
+      if event == "more" then return end
+      if event == "reply" then
+        local reply = machine:reply()
+        local words = table.concat(reply.lines, "|")
+        local code = reply.enhanced and reply.enhanced .. " " or ""
+        notes[#notes + 1] = ("reply %d %s%s"):format(reply.code, code, words)
+      else
+        over = true
+        notes[#notes + 1] = event or ("error %s %s"):format(kind, text)
+      end
+    end
+  end
+
+  function self.output()
+    local octets = table.concat(said) .. machine:output()
+    said = {}
+    return octets
+  end
+
+  function self.event()
+    self.gather()
+    return table.remove(notes, 1)
+  end
+
+  local acts = {}
+
+  function acts.command(text)
+    assert(machine:command(text:match("^(%S*) ?(.*)$")))
+  end
+
+  function acts.refused(text)
+    local ok, kind, why = machine:command(text, "")
+    assert(not ok)
+    notes[#notes + 1] = ("refused %s %s"):format(kind, why)
+  end
+
+  function acts.raw(text)
+    assert(machine:raw(text))
+  end
+
+  function acts.body(text)
+    assert(machine:body(text, 1, false))
+  end
+
+  acts["end"] = function()
+    assert(machine:body("", 1, true))
+  end
+
+  function acts.starttls()
+    assert(machine:starttls())
+  end
+
+  function acts.offers()
+    local names, offers = { "offers" }, machine:offers()
+    for name, words in pairs(offers) do
+      local list = #words > 0 and "(" .. table.concat(words, ",") .. ")" or ""
+      names[#names + 1] = name .. list
+    end
+    table.sort(names, function(a, b)
+      if a == "offers" or b == "offers" then return a == "offers" end
+      return a < b
+    end)
+    notes[#notes + 1] = table.concat(names, " ")
+  end
+
+  function self.act(text)
+    local name, rest = text:match("^(%S+) ?(.*)$")
+    acts[name](rest)
+  end
+
+  return self
+end
+
+describe("the client machine", function()
+  for _, path in ipairs(transcript.files("client")) do
+    it("speaks " .. path .. " in every chunk size", function()
+      transcript.run_split(transcript.load(path), driver)
+    end)
+  end
+
+  local function greeted()
+    local machine = core.client.new()
+    machine:feed("220 x\r\n")
+    assert.equal("reply", machine:next())
+    return machine
+  end
+
+  it("lets no line end and no NUL into a command", function()
+    local machine = greeted()
+    for _, evil in ipairs { "a\rb", "a\nb", "a\0b", "\r\n" } do
+      local ok, kind = machine:command("MAIL", evil)
+      assert.is_nil(ok)
+      assert.equal("syntax", kind)
+      ok, kind = machine:command(evil, "x")
+      assert.is_nil(ok)
+      assert.equal("syntax", kind)
+    end
+    assert.equal("", machine:output())
+  end)
+
+  it("bounds commands and their queue", function()
+    local machine = greeted()
+    local ok, kind = machine:command("NOOP", ("x"):rep(20000))
+    assert.is_nil(ok)
+    assert.equal("limit", kind)
+    for _ = 1, 256 do assert(machine:command("NOOP")) end
+    ok, kind = machine:command("NOOP")
+    assert.is_nil(ok)
+    assert.equal("limit", kind)
+    assert.equal(256, (machine:due()))
+    machine:feed("250 ok\r\n")
+    assert.equal("reply", machine:next())
+    assert.is_true(machine:command("NOOP"))
+  end)
+
+  it("takes only part of a body when the rest has to be sent first", function()
+    local machine = greeted()
+    machine:command("DATA")
+    machine:feed("354 go\r\n")
+    assert.equal("reply", machine:next())
+    local body = ("\n"):rep(1000000)
+    local at, sent, steps = 1, machine:output() == "DATA\r\n" and {}, 0
+    repeat
+      at = machine:body(body, at, true)
+      local out = machine:output()
+      assert.is_true(#out <= 200000)
+      sent[#sent + 1], steps = out, steps + 1
+    until at > #body
+    assert.is_true(steps > 5)
+    assert.equal(("\r\n"):rep(1000000) .. ".\r\n", table.concat(sent))
+  end)
+
+  it("is in doubt between the final dot and its reply", function()
+    local machine = greeted()
+    machine:command("DATA")
+    machine:feed("354 go\r\n")
+    assert.equal("reply", machine:next())
+    machine:body("x", 1, false)
+    machine:output()
+    assert.is_false(machine:doubt())
+    machine:body("", 1, true)
+    assert.is_false(machine:doubt())
+    machine:output()
+    assert.is_true(machine:doubt())
+    machine:feed("250 ok\r\n")
+    assert.equal("reply", machine:next())
+    assert.is_false(machine:doubt())
+  end)
+
+  it("answers closed when the peer ends within a reply", function()
+    local machine = core.client.new()
+    machine:feed("220 x")
+    assert.equal("more", machine:next())
+    machine:finish()
+    assert.equal("closed", machine:next())
+  end)
+
+  it("keeps its first error", function()
+    local machine = core.client.new()
+    machine:feed("hello\r\n")
+    assert.is_nil(machine:next())
+    machine:feed("220 x\r\n")
+    local event, kind = machine:next()
+    assert.is_nil(event)
+    assert.equal("protocol", kind)
+    local ok
+    ok, kind = machine:command("NOOP")
+    assert.is_nil(ok)
+    assert.equal("protocol", kind)
+  end)
+end)
