@@ -285,27 +285,54 @@ static int lclient_doubt(lua_State *L)
     return 1;
 }
 
-/* due() -> how many commands are unanswered, whether a body may be written */
+/* failed() -> whether the peer broke the protocol: nothing works any more */
+static int lclient_failed(lua_State *L)
+{
+    lua_pushboolean(L, check(L)->err < 0);
+    return 1;
+}
+
+/* survey(octets) -> their size with CRLF as line ends, whether any is 8-bit */
+static int lclient_survey(lua_State *L)
+{
+    bool eight_bit;
+    size_t n = client_survey(lbind_check(L, 1), &eight_bit);
+    lua_pushinteger(L, (lua_Integer)n);
+    lua_pushboolean(L, eight_bit);
+    return 2;
+}
+
+/* due() -> how many replies are due, whether a body may be written */
 static int lclient_due(lua_State *L)
 {
     const struct client *c = check(L);
-    lua_pushinteger(L, (lua_Integer)c->due);
+    size_t more = c->finals ? c->finals - 1 : 0; /* LMTP */
+    lua_pushinteger(L, (lua_Integer)(c->due + more));
     lua_pushboolean(L, c->state == CLIENT_BODY);
     return 2;
 }
 
 static const luaL_Reg methods[] = {
-    {"command", lclient_command}, {"raw", lclient_raw},
-    {"body", lclient_body},       {"starttls", lclient_starttls},
-    {"next", lclient_next},       {"feed", lclient_feed},
-    {"finish", lclient_finish},   {"output", lclient_output},
-    {"step", lclient_step},       {"reply", lclient_reply},
-    {"offers", lclient_offers},   {"doubt", lclient_doubt},
-    {"due", lclient_due},         {NULL, NULL},
+    {"command", lclient_command},
+    {"raw", lclient_raw},
+    {"body", lclient_body},
+    {"starttls", lclient_starttls},
+    {"next", lclient_next},
+    {"feed", lclient_feed},
+    {"finish", lclient_finish},
+    {"output", lclient_output},
+    {"step", lclient_step},
+    {"reply", lclient_reply},
+    {"offers", lclient_offers},
+    {"doubt", lclient_doubt},
+    {"due", lclient_due},
+    {"failed", lclient_failed},
+    {NULL, NULL},
 };
 
 static const luaL_Reg functions[] = {
     {"new", lclient_new},
+    {"survey", lclient_survey},
     {NULL, NULL},
 };
 

@@ -6,6 +6,8 @@
  */
 #include "client.h"
 
+#include <stdint.h>
+
 #include "ascii.h"
 
 /* What a reply is due for. */
@@ -385,4 +387,31 @@ bool client_offer(const struct client *c, size_t *at, struct span *keyword,
         return true;
     }
     return false;
+}
+
+static bool holds_8bit(struct span s)
+{
+    uint64_t word, seen = 0;
+    for (; s.n >= sizeof word; s = span_skip(s, sizeof word)) {
+        memcpy(&word, s.p, sizeof word);
+        seen |= word;
+    }
+    for (size_t i = 0; i < s.n; i++)
+        seen |= (unsigned char)s.p[i];
+    return (seen & UINT64_C(0x8080808080808080)) != 0;
+}
+
+size_t client_survey(struct span body, bool *eight_bit)
+{
+    size_t n = body.n;
+    *eight_bit = holds_8bit(body);
+    if (n && body.p[n - 1] != '\n')
+        n += 2;
+    size_t i = span_find(body, '\n');
+    while (i < body.n) {
+        if (i == 0 || body.p[i - 1] != '\r')
+            n++;
+        i += 1 + span_find(span_skip(body, i + 1), '\n');
+    }
+    return n;
 }

@@ -106,4 +106,8 @@ INTERNAL bool client_doubt(const struct client *c);
 INTERNAL bool client_offer(const struct client *c, size_t *at,
                            struct span *keyword, struct span *words);
 
+/* The size of a body on the wire: with CRLF for LF, and at its end; dots are
+   not counted, a bare CR as one octet (RFC 1870 3 wants an estimate). */
+INTERNAL size_t client_survey(struct span body, bool *eight_bit);
+
 #endif

@@ -46,26 +46,27 @@ local function octets(text)
   return unescape(text) .. "\r\n"
 end
 
+local function parse(text)
+  local kind, rest = text:match("^([CS]): ?(.*)$")
+  if kind then return kind, octets(rest) end
+  kind, rest = text:match("^([>!]) (.*)$")
+  if kind then return kind, kind == ">" and unescape(rest) or rest end
+end
+
 --- Reads a file into steps: { kind = "C"|"S"|">"|"!", text =, line = }.
 --- Neighbouring octets of one side are one step.
 function M.load(path)
   local steps, n = {}, 0
-  for text in assert(io.open(path)):lines() do
+  for line in assert(io.open(path)):lines() do
     n = n + 1
-    local kind, rest = text:match("^([CS]): ?(.*)$")
-    if not kind then kind, rest = text:match("^([>!]) (.*)$") end
+    local kind, text = parse(line)
     local last = steps[#steps]
-    if kind == "C" or kind == "S" then
-      if last and last.kind == kind then
-        last.text = last.text .. octets(rest)
-      else
-        steps[#steps + 1] = { kind = kind, text = octets(rest), line = n }
-      end
+    if (kind == "C" or kind == "S") and last and last.kind == kind then
+      last.text = last.text .. text
     elseif kind then
-      rest = kind == ">" and unescape(rest) or rest
-      steps[#steps + 1] = { kind = kind, text = rest, line = n }
+      steps[#steps + 1] = { kind = kind, text = text, line = n }
     else
-      assert(text == "" or text:sub(1, 1) == "#", path .. ":" .. n)
+      assert(line == "" or line:sub(1, 1) == "#", path .. ":" .. n)
     end
   end
   return steps

@@ -1,0 +1,44 @@
+--- SMTP and LMTP, both ends: `require "lunapost.smtp"`.
+
+local dial = require "lunapost.smtp.dial"
+
+local M = {}
+
+--- Dials, hears the greeting, says EHLO (or HELO), puts TLS on and
+--- authenticates, each as the options want it. What is returned can send.
+---
+--- server = "smtp://USER@HOST:PORT" (smtps:// lmtp:// unix:PATH) or host,
+--- port; tls = "auto"|"starttls"|"implicit"|"none"; user, password,
+--- auth = { mechanism =, cleartext = }; timeout: seconds for one whole reply
+--- (60); helo; ca, pin, insecure, certificate, key; protocol =
+--- "smtp"|"lmtp"; loop. Without TLS no password is sent, unless auth has
+--- cleartext = true.
+---@param options table
+---@return lunapost.client? client
+---@return lunapost.err? error  kind dns connect tls auth timeout closed reply
+--- protocol
+function M.open(options)
+  return dial.open(dial.settings("option of smtp.open", options))
+end
+
+--- Dials and hears the greeting (after the handshake where TLS is
+--- implicit): the script says the rest.
+---@param options table  as for open
+---@return lunapost.client? client
+---@return lunapost.err? error
+function M.connect(options)
+  return dial.connect(dial.settings("option of smtp.connect", options))
+end
+
+local lazy <const> = {
+  server = function() return require "lunapost.smtp.server" end,
+  reject = function() return require("lunapost.smtp.answer").reject end,
+}
+
+return setmetatable(M, { __index = function(_, name)
+  local load = lazy[name]
+  if not load then return nil end
+  local value = load()
+  M[name] = value
+  return value
+end })

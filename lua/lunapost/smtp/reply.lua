@@ -1,0 +1,57 @@
+--- Replies as the client sees them, and the errors made of them.
+
+local err = require "lunapost.err"
+
+local M = {}
+
+---@class lunapost.reply
+---@field code integer
+---@field enhanced? string  RFC 3463, only where its class fits the code
+---@field text string  all lines without codes, LF between them
+---@field lines string[]  each line without codes
+---@field raw string[]  the lines as they came
+local meta = { __name = "lunapost.reply" }
+
+---@param reply lunapost.reply
+function meta.__tostring(reply)
+  local text = reply.text:gsub("\n", " ")
+  return ("%d %s%s"):format(reply.code,
+    reply.enhanced and reply.enhanced .. " " or "", text)
+end
+
+--- Makes a reply of its fields.
+---@param fields table
+---@return lunapost.reply
+function M.new(fields)
+  return setmetatable(fields, meta)
+end
+
+--- Whether a reply is what was hoped for.
+---@param reply lunapost.reply
+---@param wanted integer|integer[]|nil  a code, a class 2..5, a list of such;
+--- nil: 2yz or 3yz
+---@return boolean
+function M.fits(reply, wanted)
+  if wanted == nil then return reply.code < 400 end
+  if type(wanted) == "table" then
+    for _, one in ipairs(wanted) do
+      if M.fits(reply, one) then return true end
+    end
+    return false
+  end
+  return reply.code == wanted or reply.code // 100 == wanted
+end
+
+--- An error made of a reply that said no.
+---@param reply lunapost.reply
+---@param more? table  further fields of the error
+---@return lunapost.err
+function M.error(reply, more)
+  local fields = { kind = "reply", code = reply.code,
+    enhanced = reply.enhanced, text = (reply.text:gsub("\n", " ")),
+    reply = reply }
+  for name, value in pairs(more or {}) do fields[name] = value end
+  return err.new(fields)
+end
+
+return M
