@@ -197,6 +197,8 @@ function Client:exchange(verb, argument)
 end
 
 --- Says a command; an error unless the reply is 2yz or 3yz.
+---@param verb string
+---@param argument? string
 ---@return lunapost.reply? reply
 ---@return lunapost.err? error
 function Client:ask(verb, argument)
@@ -441,6 +443,9 @@ function Client:send(envelope, message)
   return transaction.run(self, envelope, message)
 end
 
+--- RSET: the transaction is dropped.
+---@return lunapost.reply? reply
+---@return lunapost.err? error
 function Client:rset()
   return self:ask("RSET")
 end

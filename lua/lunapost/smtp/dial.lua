@@ -1,160 +1,11 @@
---- From options to a session: addresses, TLS, greeting, EHLO, AUTH.
+--- From settings to a session: addresses, TLS, greeting, EHLO, AUTH.
 
 local clients = require "lunapost.smtp.client"
 local core = require "lunapost.core"
 local err = require "lunapost.err"
 local names = require "lunapost.smtp.names"
-local options_of = require "lunapost.options"
 
 local M = {}
-
-local TIMEOUT <const> = 60
-
---- Options of smtp.open and smtp.connect.
-M.known = {
-  server = "string",       -- smtp:// smtps:// lmtp:// unix:PATH
-  host = "string",
-  port = "integer",
-  protocol = "string",     -- "smtp", "lmtp"
-  tls = "string",          -- "auto", "starttls", "implicit", "none"
-  user = "string",
-  password = "string",
-  auth = "table",          -- { mechanism =, authorization =, cleartext = }
-  timeout = "number",      -- seconds for one whole reply
-  helo = "string",
-  ca = "string",           -- a file, a folder or PEM text
-  pin = "string|table",    -- "sha256/BASE64" of the key, or a fingerprint
-  insecure = "boolean",    -- verifies nothing
-  certificate = "string",  -- of the client
-  key = "string",
-  loop = "table",
-  transcript = "table",
-}
-
-local auth_known <const> = { mechanism = "string", authorization = "string",
-  cleartext = "boolean" }
-
-local tls_modes <const> = { auto = true, starttls = true, implicit = true,
-  none = true }
-
-local protocols <const> = { smtp = true, lmtp = true }
-
-local schemes <const> = {
-  smtp = { protocol = "smtp" },
-  smtps = { protocol = "smtp", tls = "implicit" },
-  lmtp = { protocol = "lmtp" },
-}
-
-local function percent_decoded(text)
-  return (text:gsub("%%(%x%x)", function(hex)
-    return string.char(tonumber(hex, 16))
-  end))
-end
-
-local function misuse(text, ...)
-  error(text:format(...), 0)
-end
-
-local function number_of_port(text, url)
-  local port = tonumber(text)
-  if not port or not text:find("^%d+$") or port < 1 or port > 65535 then
-    misuse("server %q: the port must be a number of 1 to 65535", url)
-  end
-  return math.tointeger(port)
-end
-
--- "host", "host:port", "[address]:port"
-local function authority(url, text, into)
-  local host, rest = text:match("^%[([^%]]*)%](.*)$")
-  if not host then host, rest = text:match("^([^:]*)(.*)$") end
-  if host == "" or not (rest == "" or rest:find("^:%d+$")) then
-    misuse("server %q: smtp://[USER[:PASSWORD]@]HOST[:PORT] is expected", url)
-  end
-  into.host = host
-  if rest ~= "" then into.port = number_of_port(rest:sub(2), url) end
-end
-
---- Takes a server's URL apart.
----@param url string
----@return table  { host | path, port, protocol, tls, user, password }
-function M.url(url)
-  local path = url:match("^unix:(.+)$")
-  if path then return { path = path, protocol = "smtp" } end
-  local scheme, rest = url:match("^(%a+)://(.*)$")
-  local known = scheme and schemes[scheme:lower()]
-  if scheme and not known then
-    misuse("server %q: the scheme must be smtp, smtps or lmtp", url)
-  end
-  local into = { protocol = "smtp" }
-  for name, value in pairs(known or {}) do into[name] = value end
-  rest = rest or url
-  if into.protocol == "lmtp" and rest:find("^/") then
-    into.path = rest
-    return into
-  end
-  rest = rest:gsub("/+$", "")
-  local user, behind = rest:match("^(.*)@([^@]*)$")
-  if user then
-    local name, password = user:match("^([^:]*):(.*)$")
-    into.user = percent_decoded(name or user)
-    into.password = password and percent_decoded(password)
-  end
-  authority(url, behind or rest, into)
-  return into
-end
-
-local function default_port(s)
-  if s.tls == "implicit" then return 465 end
-  if s.protocol == "lmtp" then return 24 end
-  return s.user and 587 or 25
-end
-
-local function check_word(name, value, words)
-  if value ~= nil and not words[value] then
-    options_of.unknown("value of '" .. name .. "'", value, words, 0)
-  end
-end
-
-local function check(what, options)
-  options_of.check(what, options, M.known, 0)
-  if options.auth then
-    options_of.check("option of auth", options.auth, auth_known, 0)
-  end
-  check_word("tls", options.tls, tls_modes)
-  check_word("protocol", options.protocol, protocols)
-  local port = options.port
-  if port and (port < 1 or port > 65535) then
-    misuse("option 'port' must be 1 to 65535, not %d", port)
-  end
-  if options.timeout and options.timeout <= 0 then
-    misuse("option 'timeout' must be more than 0")
-  end
-end
-
---- Options made complete: the URL's parts, then the options over them, then
---- defaults.
----@param what string  "option of smtp.open"
----@param options table
----@return table settings
-function M.settings(what, options)
-  check(what, options)
-  local s = options.server and M.url(options.server) or {}
-  for name, value in pairs(options) do s[name] = value end
-  if s.host and s.host:find("^unix:") then
-    s.path, s.host = s.host:sub(6), nil
-  end
-  if not (s.host or s.path) then
-    misuse("a server is missing: server = \"smtp://...\" or host = ")
-  end
-  s.protocol = s.protocol or "smtp"
-  s.tls = s.tls or (s.path and "none") or "auto"
-  s.port = s.port or default_port(s)
-  if s.tls == "auto" and s.port == 465 then s.tls = "implicit" end
-  s.limit = s.timeout or TIMEOUT
-  s.loop = s.loop or require "lunapost.loop"
-  s.label = s.path or ("%s:%d"):format(s.host, s.port)
-  return s
-end
 
 -- A function that makes the TLS context at its first call.
 local function tls_maker(s)
@@ -213,11 +64,8 @@ end
 
 -- Each address gets its share of the time that is left.
 local function connect(s)
-  local list, problem = { s.path }, nil
-  if not s.path then
-    list, problem = names.addresses(s)
-    if not list then return nil, problem end
-  end
+  local list, problem = names.addresses(s)
+  if not list then return nil, problem end
   local deadline, kind, text = core.loop.now() + s.limit, nil, nil
   for i, address in ipairs(list) do
     local left = deadline - core.loop.now()

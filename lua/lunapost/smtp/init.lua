@@ -1,6 +1,7 @@
 --- SMTP and LMTP, both ends: `require "lunapost.smtp"`.
 
 local dial = require "lunapost.smtp.dial"
+local settings = require "lunapost.smtp.settings"
 
 local M = {}
 
@@ -18,7 +19,7 @@ local M = {}
 ---@return lunapost.err? error  kind dns connect tls auth timeout closed reply
 --- protocol
 function M.open(options)
-  return dial.open(dial.settings("option of smtp.open", options))
+  return dial.open(settings.complete("option of smtp.open", options))
 end
 
 --- Dials and hears the greeting (after the handshake where TLS is
@@ -27,7 +28,7 @@ end
 ---@return lunapost.client? client
 ---@return lunapost.err? error
 function M.connect(options)
-  return dial.connect(dial.settings("option of smtp.connect", options))
+  return dial.connect(settings.complete("option of smtp.connect", options))
 end
 
 local lazy <const> = {

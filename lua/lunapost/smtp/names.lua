@@ -19,9 +19,16 @@ end
 ---@param conn userdata
 ---@return string
 function M.helo(conn)
-  local name = core.system.hostname()
-  if name and name:find("^[%w-]+%.[%w.-]*%w$") then return name end
   return literal((conn:local_address()))
+end
+
+--- The addresses of the settings' host.
+---@param s table  settings
+---@return string[]? addresses
+---@return lunapost.err? error  kind "dns"
+function M.addresses(s)
+  if s.path then return { s.path } end
+  return { s.host }
 end
 
 return M
