@@ -117,11 +117,17 @@ export UBSAN_OPTIONS ?= print_stacktrace=1
 asan: all
 	@$(MAKE) --no-print-directory $(ASAN) host test
 
+# A second opinion on memory: the demo by valgrind.
+valgrind: all
+	@$(PATHS) LUNAPOST_BUILD=$(BUILD) valgrind --quiet --error-exitcode=9 \
+	  --leak-check=full --errors-for-leak-kinds=definite \
+	  $(LUA) examples/demo.lua
+
 # Memory that runs out, and collectors that never rest (spec/torture/).
 torture: all
 	@$(MAKE) --no-print-directory $(ASAN) host torture-run
 
-.PHONY: host torture-run
+.PHONY: host torture-run valgrind
 host: $(HOST)
 
 $(HOST): $(OBJECTS) $(BUILD)/obj/host.o
