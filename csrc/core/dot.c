@@ -9,51 +9,7 @@
 
 #include <stdint.h>
 
-/* The next CR and the next LF are looked up apart and remembered, so that
-   each byte is searched once for each, however they are mixed. */
-struct breaks {
-    const char *p;
-    size_t n;
-    size_t cr, lf; /* the next ones, n when there is none */
-};
-
-static size_t breaks_find(const struct breaks *b, size_t from, char c)
-{
-    const char *q = memchr(b->p + from, c, b->n - from);
-    return q ? (size_t)(q - b->p) : b->n;
-}
-
-static void breaks_init(struct breaks *b, const char *p, size_t n)
-{
-    b->p = p;
-    b->n = n;
-    b->cr = n ? breaks_find(b, 0, '\r') : 0;
-    b->lf = n ? breaks_find(b, 0, '\n') : 0;
-}
-
-/* Offset of the first CR or LF at or behind from, or n. */
-static inline size_t breaks_next(struct breaks *b, size_t from)
-{
-    if (b->cr < from)
-        b->cr = breaks_find(b, from, '\r');
-    if (b->lf < from)
-        b->lf = breaks_find(b, from, '\n');
-    return b->cr < b->lf ? b->cr : b->lf;
-}
-
-enum end { END_NONE, END_CRLF, END_CR, END_LF, END_CUT };
-
-/* What the line end at i is; CUT: a CR whose next byte is not here yet. */
-static inline enum end breaks_kind(const struct breaks *b, size_t i)
-{
-    if (i == b->n)
-        return END_NONE;
-    if (b->p[i] == '\n')
-        return END_LF;
-    if (i + 1 == b->n)
-        return END_CUT;
-    return b->p[i + 1] == '\n' ? END_CRLF : END_CR;
-}
+#include "breaks.h"
 
 static size_t encode_held(struct dot_encoder *e, struct span in,
                           struct buf *out)
@@ -69,7 +25,7 @@ int dot_encode(struct dot_encoder *e, struct span in, struct buf *out)
 {
     size_t i = encode_held(e, in, out), from = i;
     struct breaks b;
-    breaks_init(&b, in.p, in.n);
+    breaks_init(&b, in);
     while (i < in.n) {
         if (!e->inside && in.p[i] == '.' && !e->plain) {
             buf_add(out, in.p + from, i + 1 - from);
@@ -77,17 +33,17 @@ int dot_encode(struct dot_encoder *e, struct span in, struct buf *out)
         }
         e->inside = true;
         i = breaks_next(&b, i);
-        enum end end = breaks_kind(&b, i);
-        if (end == END_NONE)
+        enum break_kind end = breaks_kind(&b, i);
+        if (end == BREAK_NONE)
             break;
-        e->inside = end == END_CUT;
-        if (end == END_CRLF) {
+        e->inside = end == BREAK_CUT;
+        if (end == BREAK_CRLF) {
             i += 2;
             continue;
         }
         buf_add(out, in.p + from, i - from);
         from = ++i;
-        if (end == END_CUT)
+        if (end == BREAK_CUT)
             e->cr = true;
         else
             buf_add(out, "\r\n", 2);
@@ -97,9 +53,10 @@ int dot_encode(struct dot_encoder *e, struct span in, struct buf *out)
 
 int dot_encode_finish(struct dot_encoder *e, struct buf *out)
 {
-    if (e->cr || (e->inside && !e->plain))
+    bool mark = !e->plain && !e->unmarked;
+    if (e->cr || (e->inside && mark))
         buf_add(out, "\r\n", 2);
-    if (!e->plain)
+    if (mark)
         buf_add(out, ".\r\n", 3);
     e->cr = e->inside = false;
     return buf_error(out);
@@ -149,12 +106,12 @@ static void decode_line(struct dot_decoder *d, size_t end)
     d->line = 0;
 }
 
-static void decode_bare(struct dot_decoder *d, enum end end, size_t at)
+static void decode_bare(struct dot_decoder *d, enum break_kind end, size_t at)
 {
     if (!d->bare_cr && !d->bare_lf)
         d->bare_at = d->wire + at;
-    d->bare_cr |= end == END_CR;
-    d->bare_lf |= end == END_LF;
+    d->bare_cr |= end == BREAK_CR;
+    d->bare_lf |= end == BREAK_LF;
 }
 
 /* A bare CR or LF at i: kept, or with out replaced. Returns where the run
@@ -202,17 +159,17 @@ static size_t decode_run(struct dot_decoder *d, struct sink *s, const char *p,
 {
     size_t i = 0, from = 0;
     struct breaks b;
-    breaks_init(&b, p, n);
+    breaks_init(&b, span_of(p, n));
     while (i < n && d->at != DOT_AT_END) {
         if (d->at != DOT_AT_INSIDE && !decode_start(d, s, p, n, &from, &i))
             break;
         size_t next = breaks_next(&b, i);
-        enum end end = breaks_kind(&b, next);
+        enum break_kind end = breaks_kind(&b, next);
         d->line += next - i;
         i = next;
-        if (end == END_NONE || end == END_CUT)
+        if (end == BREAK_NONE || end == BREAK_CUT)
             break;
-        if (end == END_CRLF) {
+        if (end == BREAK_CRLF) {
             decode_line(d, 2);
             i += 2;
             d->at = DOT_AT_START;

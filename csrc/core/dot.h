@@ -18,6 +18,7 @@
 
 struct dot_encoder { /* ready when zeroed */
     bool plain;      /* line ends only: no dots, no end mark (BDAT, files) */
+    bool unmarked;   /* dots, but no end mark: somebody else writes it */
     bool inside;     /* the present line has begun */
     bool cr;         /* a CR waits for what follows it */
 };
@@ -25,8 +26,9 @@ struct dot_encoder { /* ready when zeroed */
 /* Append to out; 0 or the failure of buf. */
 INTERNAL int dot_encode(struct dot_encoder *e, struct span in, struct buf *out);
 
-/* Ends an unfinished line with CRLF, then appends ".CRLF". With plain: only
-   a held CR comes out, as CRLF. The encoder is as new afterwards. */
+/* Ends an unfinished line with CRLF, then appends ".CRLF". With plain or
+   unmarked only a held CR comes out, as CRLF. The encoder is as new after
+   it. */
 INTERNAL int dot_encode_finish(struct dot_encoder *e, struct buf *out);
 
 /* What to do with a body that has bare CR or LF. REJECT and KEEP decode with
