@@ -337,7 +337,8 @@ static size_t put_quoted(struct qp_decoder *d, struct work *w, size_t i)
     case YES:
         return i + 1 + n;
     default:
-        d->invalid++;
+        if (d->invalid++ == 0)
+            d->invalid_at = d->offset + i;
         *w->to++ = '=';
         return i + 1;
     }
@@ -392,6 +393,7 @@ static int decode_span(struct qp_decoder *d, struct span in, bool final,
         size_t taken = decode_block(d, &w);
         buf_filled(out, (size_t)(w.to - to));
         *used += taken;
+        d->offset += taken;
         if (taken == 0 || (n == left && taken < n))
             break;
     }

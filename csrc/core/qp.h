@@ -36,7 +36,9 @@ struct qp_decoder {
     unsigned char held[QP_BLANKS + 2]; /* "=", blanks, CR: what they are
                                           depends on what follows */
     unsigned held_n;
-    size_t invalid; /* "=" that begins nothing: kept as it is */
+    size_t invalid;    /* "=" that begins nothing: kept as it is */
+    size_t invalid_at; /* offset of the first of them */
+    size_t offset;     /* input consumed */
 };
 
 INTERNAL void qp_decoder_init(struct qp_decoder *d);
