@@ -57,6 +57,7 @@ INTERNAL void lbind_forget(lua_State *L, int fd);
 
 /* The parts of lunapost.core, listed in lmain.c. Each pushes one table. */
 INTERNAL int lbind_open_codec(lua_State *L);
+INTERNAL int lbind_open_stream(lua_State *L);
 INTERNAL int lbind_open_mime(lua_State *L);
 INTERNAL int lbind_open_compose(lua_State *L);
 INTERNAL int lbind_open_server(lua_State *L);

@@ -16,6 +16,7 @@
 #include "../core/dot.h"
 #include "../core/param.h"
 #include "../core/qp.h"
+#include "../core/scan.h"
 #include "../core/word.h"
 #include "lbind.h"
 
@@ -134,13 +135,14 @@ static int l_is_utf8(lua_State *L)
     return 1;
 }
 
-/* s, plain -> string */
+/* s, plain, unmarked -> string */
 static int l_dot_encode(lua_State *L)
 {
     struct span in = lbind_check(L, 1);
     struct dot_encoder e = {0};
     struct buf *b = scratch(L);
     e.plain = lua_toboolean(L, 2);
+    e.unmarked = lua_toboolean(L, 3);
     dot_encode(&e, in, b);
     if (dot_encode_finish(&e, b) < 0)
         return lbind_fail(L, buf_error(b), NULL);
@@ -160,40 +162,27 @@ static void push_count(lua_State *L, const char *name, size_t value)
     lua_setfield(L, -2, name);
 }
 
-/* What a decoder saw, as a table. */
-static void push_seen(lua_State *L, const struct dot_decoder *d)
+/* s -> table of what it is made of */
+static int l_scan(lua_State *L)
 {
-    lua_createtable(L, 0, 8); /* seen */
-    push_flag(L, "ended", d->at == DOT_AT_END);
-    push_flag(L, "bare_cr", d->bare_cr);
-    push_flag(L, "bare_lf", d->bare_lf);
-    push_flag(L, "nul", d->nul);
-    push_flag(L, "eight_bit", d->eight_bit);
-    push_count(L, "longest", dot_longest(d));
-    push_count(L, "used", d->wire);
-    if (d->bare_cr || d->bare_lf)
-        push_count(L, "bare_at", d->bare_at + 1);
-}
-
-/* s, fix -> body, seen */
-static int l_dot_decode(lua_State *L)
-{
-    struct span in = lbind_check(L, 1);
-    struct dot_decoder d = {0};
-    struct buf *b = scratch(L);
-    size_t n, used;
-    if (lua_toboolean(L, 2)) {
-        if (dot_decode_fix(&d, in, b, &used) < 0)
-            return lbind_fail(L, buf_error(b), NULL);
-        lbind_push(L, buf_span(b)); /* body */
-    } else {
-        char *p = scratch_room(L, b, in.n);
-        memcpy(p, in.p, in.n);
-        dot_decode(&d, p, in.n, &n, &used);
-        lua_pushlstring(L, p, n); /* body */
-    }
-    push_seen(L, &d); /* body seen */
-    return 2;
+    struct scan s = {0};
+    scan_step(&s, lbind_check(L, 1));
+    scan_finish(&s);
+    lua_createtable(L, 0, 11); /* table */
+    push_count(L, "size", s.size);
+    push_count(L, "lines", s.lines);
+    push_count(L, "longest", s.longest);
+    push_count(L, "eight_bit", s.eight_bit);
+    push_count(L, "bare_cr", s.bare_cr);
+    push_count(L, "bare_lf", s.bare_lf);
+    push_flag(L, "nul", s.nul);
+    push_flag(L, "trailing_blank", s.trailing_blank);
+    push_flag(L, "utf8", !s.not_utf8);
+    lua_pushstring(L, scan_name(scan_choose(&s, true, false)));
+    lua_setfield(L, -2, "text_encoding");
+    lua_pushstring(L, scan_name(scan_choose(&s, false, false)));
+    lua_setfield(L, -2, "encoding");
+    return 1;
 }
 
 /* s, binary -> string */
@@ -210,7 +199,7 @@ static int l_qp_encode(lua_State *L)
     return 1;
 }
 
-/* s -> string, invalid */
+/* s -> string, how many are invalid, where the first is */
 static int l_qp_decode(lua_State *L)
 {
     struct span in = lbind_check(L, 1);
@@ -222,7 +211,8 @@ static int l_qp_decode(lua_State *L)
         return lbind_fail(L, buf_error(b), NULL);
     lbind_push(L, buf_span(b));
     lua_pushinteger(L, (lua_Integer)d.invalid);
-    return 2;
+    lua_pushinteger(L, (lua_Integer)d.invalid_at + 1);
+    return 3;
 }
 
 /* value -> text, faults */
@@ -298,7 +288,7 @@ static const luaL_Reg functions[] = {
     {"charset_known", l_charset_known},
     {"is_utf8", l_is_utf8},
     {"dot_encode", l_dot_encode},
-    {"dot_decode", l_dot_decode},
+    {"scan", l_scan},
     {"qp_encode", l_qp_encode},
     {"qp_decode", l_qp_decode},
     {"word_decode", l_word_decode},

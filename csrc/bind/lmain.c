@@ -12,11 +12,17 @@
 #include "lbind.h"
 
 static const luaL_Reg parts[] = {
-    {"codec", lbind_open_codec},     {"mime", lbind_open_mime},
-    {"compose", lbind_open_compose}, {"server", lbind_open_server},
-    {"client", lbind_open_client},   {"net", lbind_open_net},
-    {"loop", lbind_open_loop},       {"crypto", lbind_open_crypto},
-    {"system", lbind_open_system},   {NULL, NULL},
+    {"codec", lbind_open_codec},
+    {"stream", lbind_open_stream},
+    {"mime", lbind_open_mime},
+    {"compose", lbind_open_compose},
+    {"server", lbind_open_server},
+    {"client", lbind_open_client},
+    {"net", lbind_open_net},
+    {"loop", lbind_open_loop},
+    {"crypto", lbind_open_crypto},
+    {"system", lbind_open_system},
+    {NULL, NULL},
 };
 
 static void pin(void)
