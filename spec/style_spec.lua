@@ -118,7 +118,8 @@ describe("the layers", function()
     { "lunapost.loop", "lunapost.core lunapost.deadline lunapost.err "
       .. "lunapost.options" },
     { "lunapost.deadline", "lunapost.core" },
-    { "lunapost.net", "lunapost.loop lunapost.deadline lunapost.core "
+    { "lunapost.net", "lunapost.net lunapost.loop lunapost.deadline "
+      .. "lunapost.core "
       .. "lunapost.err lunapost.options" },
     { "lunapost.codec", "lunapost.codec lunapost.core lunapost.err "
       .. "lunapost.options" },

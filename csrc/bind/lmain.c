@@ -22,6 +22,7 @@ static const luaL_Reg parts[] = {
     {"loop", lbind_open_loop},
     {"crypto", lbind_open_crypto},
     {"system", lbind_open_system},
+    {"resolver", lbind_open_resolver},
     {NULL, NULL},
 };
 

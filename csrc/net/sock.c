@@ -388,6 +388,16 @@ int sock_local(int fd, struct sock_name *name)
     return getsockname(fd, &a.any, &n) == 0 ? name_of(name, &a, n) : ERR_CLOSED;
 }
 
+int sock_name_of(struct sock_name *name, const struct sockaddr *a, size_t size)
+{
+    union address copy;
+    if (size > sizeof copy)
+        return ERR_SYSTEM;
+    memset(&copy, 0, sizeof copy);
+    memcpy(&copy, a, size);
+    return name_of(name, &copy, (socklen_t)size);
+}
+
 void sock_quickack(int fd)
 {
 #ifdef TCP_QUICKACK

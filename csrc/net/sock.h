@@ -60,6 +60,10 @@ INTERNAL int sock_write(int fd, struct span bytes, size_t *n,
 INTERNAL int sock_peer(int fd, struct sock_name *name);
 INTERNAL int sock_local(int fd, struct sock_name *name);
 
+struct sockaddr;
+INTERNAL int sock_name_of(struct sock_name *name, const struct sockaddr *a,
+                          size_t size);
+
 /* True for a literal address, which needs no lookup. */
 INTERNAL bool sock_numeric(const char *host);
 

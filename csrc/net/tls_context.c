@@ -155,13 +155,15 @@ static int context_trust(SSL_CTX *ctx, struct span ca, char *text)
     } else if (is_pem(ca)) {
         ok = context_trust_pem(ctx, ca);
     } else {
-        if (!path_of(ca, path) || stat(path, &s) != 0)
-            return context_bad(text, "no such file of authorities", ca);
+        if (!path_of(ca, path) || stat(path, &s) != 0) {
+            (void)context_bad(text, "no such file of authorities", ca);
+            return ERR_TLS;
+        }
         bool folder = S_ISDIR(s.st_mode);
         ok = SSL_CTX_load_verify_locations(ctx, folder ? NULL : path,
                                            folder ? path : NULL) == 1;
     }
-    return ok ? 0 : tls_failure(text, "cannot use the authorities");
+    return ok ? 0 : context_unusable(text, "the authorities", ca);
 }
 
 static int context_minimum(SSL_CTX *ctx, struct span minimum, char *text)

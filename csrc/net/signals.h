@@ -1,0 +1,33 @@
+/*
+ * signals - SIGTERM, SIGINT and SIGHUP as bytes to read
+ *
+ * While open, these signals interrupt nothing: they make a descriptor
+ * readable. No handler is installed, so nothing runs at odd moments; the
+ * signals are blocked, for children, too. Closing restores what was before,
+ * and those that came meanwhile are dropped.
+ *
+ * Owns: the descriptor. Fails with: ERR_SYSTEM. I/O: signalfd or kqueue, the
+ * thread's signal mask.
+ */
+#ifndef NET_SIGNALS_H
+#define NET_SIGNALS_H
+
+#include <signal.h>
+
+#include "sock.h"
+
+struct signals {
+    int fd; /* -1 when closed; a zeroed struct needs signals_init */
+    sigset_t before;
+};
+
+INTERNAL void signals_init(struct signals *s);
+INTERNAL int signals_open(struct signals *s);
+
+/* May run twice. */
+INTERNAL void signals_close(struct signals *s);
+
+/* "term", "int", "hup"; NULL: none now. */
+INTERNAL const char *signals_next(struct signals *s);
+
+#endif
