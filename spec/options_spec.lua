@@ -26,6 +26,16 @@ describe("options", function()
       options.check("option", { port = "25" }, known, 0)
     end, "option 'port' must be integer, not string")
   end)
+
+  it("raise at the caller of a placed function", function()
+    local placed = options.placed(function(given)
+      return options.check("option", given, known, 0), nil, 3
+    end)
+    local ok, text = pcall(function() placed { port = "25" } end)
+    assert.is_false(ok)
+    assert.matches("^[^:]*options_spec.lua:%d+: option 'port'", text)
+    assert.equal(3, select(3, placed { port = 25 }))
+  end)
 end)
 
 describe("an error", function()

@@ -3,6 +3,11 @@
 
 local M = {}
 
+-- The level of a function's caller, seen from within; 0 stays: no position.
+local function outer(level)
+  return level == 0 and 0 or (level or 1) + 1
+end
+
 -- Levenshtein distance of two short words, a row at a time.
 local function distance(a, b)
   local row = {}
@@ -44,7 +49,7 @@ function M.unknown(what, word, names, level)
   local near = type(word) == "string" and M.nearest(word, names)
   local hint = near and (" (did you mean '" .. near .. "'?)") or ""
   error(("unknown %s '%s'%s"):format(what, tostring(word), hint),
-    (level or 1) + 1)
+    outer(level))
 end
 
 --- Raises for a value whose type is none of the expected ones.
@@ -60,17 +65,18 @@ function M.typed(what, name, value, expected, level)
     if kind == want or type(value) == want then return end
   end
   error(("%s '%s' must be %s, not %s"):format(what, name,
-    (expected:gsub("|", " or ")), type(value)), (level or 1) + 1)
+    (expected:gsub("|", " or ")), type(value)), outer(level))
 end
 
 --- Checks a whole table of options against its specification.
 ---@param what string  e.g. "option of smtp.open"
 ---@param options table
 ---@param known table<string, string|true>  name -> type names, or true: any
----@param level? integer  where errors point to; 1 is the caller of check
+---@param level? integer  where errors point to; 1 is the caller of check,
+---0 nowhere (see placed)
 ---@return table options
 function M.check(what, options, known, level)
-  level = (level or 1) + 1
+  level = outer(level)
   if type(options) ~= "table" then
     error(("a table of options is expected, not %s"):format(type(options)),
       level)
@@ -81,6 +87,19 @@ function M.check(what, options, known, level)
     M.typed(what, name, value, expected, level)
   end
   return options
+end
+
+--- Makes a public function of one whose errors carry no position: they then
+--- point to its caller, however deep they were raised.
+---@generic F: function
+---@param fn F
+---@return F
+function M.placed(fn)
+  return function(...)
+    local results = table.pack(pcall(fn, ...))
+    if not results[1] then error(results[2], 2) end
+    return table.unpack(results, 2, results.n)
+  end
 end
 
 return M
