@@ -15,7 +15,12 @@
 #include "base64.h"
 #include "charset.h"
 
-enum { WORD_MOST = 75, BARE_MOST = 900 };
+enum {
+    WORD_MOST = 75,
+    WORD_LINE = 76,   /* RFC 2047 2: of a line with a word */
+    WORD_USEFUL = 30, /* no word is cut shorter to fit a line */
+    BARE_MOST = 900
+};
 
 /* One "=?charset*language?encoding?text?=" */
 struct word {
@@ -232,6 +237,7 @@ struct writer {
     struct span charset;
     enum word_place place;
     struct buf bytes; /* of the word being made, in the charset */
+    size_t taken;     /* columns before the first word on its line */
     bool b;           /* base64 */
 };
 
@@ -299,7 +305,11 @@ static int convert(struct writer *w, struct span piece)
 static size_t room(const struct writer *w)
 {
     size_t frame = w->charset.n + 7; /* the signs around it and the text */
-    return frame < WORD_MOST ? WORD_MOST - frame : 0;
+    size_t most =
+        w->taken + WORD_USEFUL > WORD_LINE ? WORD_MOST : WORD_LINE - w->taken;
+    if (most > WORD_MOST)
+        most = WORD_MOST;
+    return frame < most ? most - frame : 0;
 }
 
 static bool fits(const struct writer *w)
@@ -359,6 +369,7 @@ static int put_run(struct writer *w, struct span run)
         else
             put_q(w, buf_span(&w->bytes));
         buf_add_text(w->out, "?=");
+        w->taken = 0;
         run = span_skip(run, n);
         if (run.n)
             buf_add_char(w->out, ' ');
@@ -422,6 +433,7 @@ static int put_text(struct writer *w, struct span s)
             break;
         if (is_bare(w, span_of(s.p, n))) {
             buf_add(w->out, s.p, n);
+            w->taken = 0;
         } else {
             n = run_length(w, s);
             int err = put_run(w, span_of(s.p, n));
@@ -431,6 +443,14 @@ static int put_text(struct writer *w, struct span s)
         s = span_skip(s, n);
     }
     return buf_error(w->out);
+}
+
+static size_t quoted_length(struct span s)
+{
+    size_t n = 2 + s.n;
+    for (size_t i = 0; i < s.n; i++)
+        n += s.p[i] == '"' || s.p[i] == '\\';
+    return n;
 }
 
 static int put_quoted(struct buf *out, struct span s)
@@ -463,8 +483,8 @@ static int put_phrase(struct writer *w, struct span s)
 {
     if (is_atoms(w, s))
         return buf_add_span(w->out, s);
-    if (s.n < BARE_MOST && ascii_all(s, ASCII_VISIBLE | ASCII_BLANK) &&
-        find_pair(s, 0, "=?") == s.n)
+    if (quoted_length(s) <= WORD_LINE && find_pair(s, 0, "=?") == s.n &&
+        ascii_all(s, ASCII_VISIBLE | ASCII_BLANK))
         return put_quoted(w->out, s);
     if (blanks(s) || ascii_is(s.p[s.n - 1], ASCII_BLANK) ||
         find_pair(s, 0, "  ") < s.n || span_find(s, '\t') < s.n)
@@ -475,7 +495,14 @@ static int put_phrase(struct writer *w, struct span s)
 int word_encode(struct buf *out, struct span text, struct span charset,
                 enum word_place place)
 {
-    struct writer w = {.out = out, .charset = charset, .place = place};
+    return word_encode_at(out, text, charset, place, 0);
+}
+
+int word_encode_at(struct buf *out, struct span text, struct span charset,
+                   enum word_place place, size_t taken)
+{
+    struct writer w = {
+        .out = out, .charset = charset, .place = place, .taken = taken};
     int err;
     if (ascii_breaks(text) || !charset_is_utf8(text))
         return ERR_SYNTAX;

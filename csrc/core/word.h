@@ -25,9 +25,17 @@ INTERNAL int word_decode(struct buf *out, struct span value);
 /* Appends UTF-8 text so that it is ASCII: bare where it can be, else as
    words of at most 75 characters in the charset, split between characters,
    Q or B, whichever is shorter, separated by single spaces. Text that
-   could be mistaken for an encoded word is encoded. The caller folds at the
-   spaces. */
+   could be mistaken for an encoded word is encoded. A phrase may become one
+   quoted string of at most 76 characters instead. The caller folds at the
+   spaces outside it. */
 INTERNAL int word_encode(struct buf *out, struct span text, struct span charset,
                          enum word_place place);
+
+/* The same for a first line on which so many columns are taken: where the
+   text begins with a word, and a useful one still fits there, that word is
+   cut to fit. */
+INTERNAL int word_encode_at(struct buf *out, struct span text,
+                            struct span charset, enum word_place place,
+                            size_t taken);
 
 #endif
