@@ -1,0 +1,382 @@
+--- A part of a message that is being built, and its way out.
+--
+-- Fields are ready strings before anything is written; only the transfer
+-- encoding waits for the moment of writing, since it depends on what the
+-- peer takes. Writing goes in two walks: `settle` chooses the encodings from
+-- the leaves up, `emit` lists what to write: strings, and leaves that are
+-- read and encoded step by step as the source is pulled.
+
+local core = require "lunapost.core"
+local options = require "lunapost.options"
+
+local M = {}
+
+-- What a source gives at a time, about.
+local CHUNK <const> = 64 * 1024
+-- RFC 5322 2.1.1: octets of a line without its end.
+local LINE <const> = 998
+
+local rank <const> = { ["7bit"] = 1, ["8bit"] = 2, binary = 3 }
+
+---@class lunapost.entity  a message, multipart or part that was built
+---@field type string  "text/plain"
+---@field parameters table<string, string>
+---@field disposition? string
+---@field filename? string
+---@field id? string  Content-ID without its angle brackets
+---@field description? string
+---@field parts? lunapost.entity[]  nil on a leaf
+local Entity = { __name = "lunapost.entity" }
+Entity.__index = Entity
+M.meta = Entity
+
+--- Makes a field of core's, or raises with the name of what was wrong.
+---@param what string  what the user calls it: "subject"
+---@param kind string  a function of core.compose
+---@param name string  the field's
+---@param ... any  its value, as that function takes it
+---@return string field  "Name: value\r\n"
+---@return boolean utf8  it holds raw UTF-8
+function M.field(what, kind, name, ...)
+  local field, utf8_or_kind, text = core.compose[kind](name, ...)
+  if field then return field, utf8_or_kind end
+  if text == "malformed" then text = "holds what a field must not" end
+  error(("%s: %s"):format(what, text), 0)
+end
+
+--- Makes an entity of its fields.
+---@param fields table
+---@return lunapost.entity
+function M.new(fields)
+  fields.parameters = fields.parameters or {}
+  return setmetatable(fields, Entity)
+end
+
+---@param value any
+---@return boolean
+function M.is(value)
+  return getmetatable(value) == Entity
+end
+
+-- What the octets are without an encoding.
+local function class_of(scan)
+  if scan.nul or scan.longest > LINE or not scan.canonical then
+    return "binary"
+  end
+  return scan.eight_bit > 0 and "8bit" or "7bit"
+end
+M.class_of = class_of
+
+-- Quoted-printable while most of it can be read by people, else base64,
+-- which is shorter.
+local function text_encoding(scan)
+  return scan.eight_bit * 3 > scan.size and "base64" or "quoted-printable"
+end
+
+-- Leaves that go as they are where the peer allows: texts, since people read
+-- them on the way; messages, which RFC 2046 5.2.1 wants unencoded; anything
+-- over a binary path.
+local function may_stay(leaf, allowed)
+  return leaf.encoding or leaf.text_mode or allowed == "binary"
+    or leaf.type:find("^text/") or leaf.type:find("^message/")
+end
+
+local function leaf_encoding(leaf, allowed)
+  local wish = leaf.encoding
+  if wish and not rank[wish] then return wish end
+  local scan = leaf.content:scan()
+  if not scan then return allowed == "binary" and "binary" or "base64" end
+  local class = class_of(scan)
+  if may_stay(leaf, allowed) and rank[class] <= rank[allowed] then
+    return class
+  end
+  return leaf.text_mode and text_encoding(scan) or "base64"
+end
+
+-- Chooses the encoding of each entity below and of this one; returns it.
+local function settle(entity, allowed, chosen)
+  local inner = entity.message and { entity.message } or entity.parts
+  if not inner then
+    chosen[entity] = leaf_encoding(entity, allowed)
+    return chosen[entity]
+  end
+  local most = "7bit"
+  for _, part in ipairs(inner) do
+    local encoding = settle(part, allowed, chosen)
+    if (rank[encoding] or 1) > rank[most] then most = encoding end
+  end
+  chosen[entity] = most
+  return most
+end
+
+-- True where a boundary that was not random stands in the octets of a part
+-- or is another's.
+local function clashes(root, entity)
+  for other in root:walk() do
+    local octets = other.content and other.content.octets
+    if octets and octets:find(entity.boundary, 1, true)
+      or other ~= entity and other.boundary == entity.boundary then
+      return true
+    end
+  end
+  return false
+end
+
+--- Gives each multipart that has none its boundary. "=_" occurs in neither
+--- quoted-printable nor base64 (RFC 2045 6.7).
+---@param root lunapost.entity
+---@param ids fun(): string
+---@param seeded boolean  what the ids are may be known: look for them
+function M.bound(root, ids, seeded)
+  for entity in root:walk() do
+    if entity.parts and not entity.boundary then
+      repeat
+        entity.boundary = "=_" .. ids()
+      until not seeded or not clashes(root, entity)
+    end
+  end
+end
+
+--- 24 characters that nobody can foresee.
+---@return string
+function M.random_id()
+  local octets, kind, text = core.crypto.random(18)
+  if not octets then error(kind .. ": " .. text, 0) end
+  return core.codec.base64_encode(octets, 0, true, true)
+end
+
+local emit
+
+local function emit_parts(entity, chosen, out)
+  if entity.preamble then out[#out + 1] = entity.preamble .. "\r\n" end
+  local delimiter = "--" .. entity.boundary
+  for i, part in ipairs(entity.parts) do
+    -- encoded lines all end with CRLF, which may be the delimiter's
+    local before = entity.parts[i - 1]
+    local ended = not before or chosen[before] == "base64"
+    out[#out + 1] = (ended and "" or "\r\n") .. delimiter .. "\r\n"
+    emit(part, chosen, out)
+  end
+  local last = entity.parts[#entity.parts]
+  local ended = not last or chosen[last] == "base64"
+  out[#out + 1] = (ended and "" or "\r\n") .. delimiter .. "--"
+  if entity.epilogue then out[#out + 1] = "\r\n" .. entity.epilogue end
+end
+
+local function emit_fields(entity, encoding, out)
+  for _, field in ipairs(entity.fields) do out[#out + 1] = field end
+  local parameters = entity.type_parameters
+  if entity.boundary then
+    parameters = table.move(parameters, 1, #parameters, 1, {})
+    parameters[#parameters + 1] = { "boundary", entity.boundary }
+  end
+  out[#out + 1] = M.field("type", "typed", "Content-Type", entity.type,
+    parameters)
+  if encoding ~= "7bit" or not entity.parts then
+    out[#out + 1] = "Content-Transfer-Encoding: " .. encoding .. "\r\n"
+  end
+  for _, field in ipairs(entity.more) do out[#out + 1] = field end
+  out[#out + 1] = "\r\n"
+end
+
+function emit(entity, chosen, out)
+  local encoding = chosen[entity]
+  emit_fields(entity, encoding, out)
+  if entity.parts then
+    emit_parts(entity, chosen, out)
+  elseif entity.message then
+    emit(entity.message, chosen, out)
+  else
+    out[#out + 1] = { leaf = entity, encoding = encoding }
+  end
+  if entity.is_message and entity.parts then out[#out + 1] = "\r\n" end
+end
+
+local function segments(entity, given)
+  local allowed = "7bit"
+  if given then
+    options.check("option of source", given, { encoding = "string" }, 0)
+    allowed = given.encoding or allowed
+    if not rank[allowed] then
+      options.unknown("encoding", allowed, rank, 0)
+    end
+  end
+  M.bound(entity, M.random_id, false)
+  local chosen, out = {}, {}
+  settle(entity, allowed, chosen)
+  emit(entity, chosen, out)
+  return out
+end
+
+local function encoder_of(segment)
+  if segment.encoding == "base64" then
+    return core.stream.open("base64_encoder", { columns = 76 })
+  elseif segment.encoding == "quoted-printable" then
+    return core.stream.open("qp_encoder", {
+      binary = not segment.leaf.text_mode })
+  end
+end
+
+-- Reads and encodes a leaf step by step.
+local function leaf_reader(segment)
+  local reader, encoder = segment.leaf.content:open(), encoder_of(segment)
+  if not encoder then return reader end
+  return function()
+    if not encoder then return nil end
+    local chunk, problem = reader()
+    if problem then return nil, problem end
+    if chunk then return encoder:update(chunk) end
+    local rest = encoder:finish()
+    encoder = nil
+    return rest
+  end
+end
+
+-- Pulls the pieces of all segments, of whatever size.
+local function pieces(list)
+  local i, reader = 0, nil
+  return function()
+    while true do
+      if reader then
+        local chunk, problem = reader()
+        if chunk or problem then return chunk, problem end
+        reader = nil
+      end
+      i = i + 1
+      local segment = list[i]
+      if type(segment) ~= "table" then return segment end
+      reader = leaf_reader(segment)
+    end
+  end
+end
+
+--- An LTN12 source of the message's octets in steps of about 64 KiB; lines
+--- end with CRLF. On failure nil and an error.
+---@param given? { encoding: "7bit"|"8bit"|"binary" }  what the peer takes
+---@return fun(): string?, lunapost.err?
+function Entity:source(given)
+  local pull = pieces(segments(self, given))
+  local problem
+  return function()
+    local gathered, size = {}, 0
+    while size < CHUNK and not problem do
+      local piece
+      piece, problem = pull()
+      if not piece then break end
+      gathered[#gathered + 1] = piece
+      size = size + #piece
+    end
+    if problem then return nil, problem end
+    if size > 0 then return table.concat(gathered) end
+  end
+end
+
+--- All octets. On failure nil and an error.
+---@param given? { encoding: "7bit"|"8bit"|"binary" }
+---@return string? octets
+---@return lunapost.err? error
+function Entity:render(given)
+  local out, pull = {}, pieces(segments(self, given))
+  while true do
+    local chunk, problem = pull()
+    if problem then return nil, problem end
+    if not chunk then return table.concat(out) end
+    out[#out + 1] = chunk
+  end
+end
+
+local function base64_size(n)
+  return (n + 2) // 3 * 4 + (n + 56) // 57 * 2
+end
+
+local function segment_size(segment)
+  local content = segment.leaf.content
+  if rank[segment.encoding] then return content.size end
+  if segment.encoding == "base64" then
+    return content.size and base64_size(content.size)
+  end
+  local size, reader = 0, content.again and leaf_reader(segment)
+  while reader do
+    local chunk, problem = reader()
+    if problem then return nil, problem end
+    if not chunk then return size end
+    size = size + #chunk
+  end
+end
+
+--- Octets of the whole, without rendering it; nil where a part comes from a
+--- source whose length nobody knows.
+---@param given? { encoding: "7bit"|"8bit"|"binary" }
+---@return integer?
+---@return lunapost.err? error  where a file failed
+function Entity:size(given)
+  local total = 0
+  for _, segment in ipairs(segments(self, given)) do
+    local size, problem
+    if type(segment) == "string" then
+      size = #segment
+    else
+      size, problem = segment_size(segment)
+    end
+    if not size then return nil, problem end
+    total = total + size
+  end
+  return total
+end
+
+--- The entities of the whole, depth first, this one first.
+---@return fun(): lunapost.entity?
+function Entity:walk()
+  local stack = { self }
+  return function()
+    local entity = table.remove(stack)
+    if not entity then return nil end
+    local inner = entity.message and { entity.message } or entity.parts or {}
+    for i = #inner, 1, -1 do stack[#stack + 1] = inner[i] end
+    return entity
+  end
+end
+
+--- The octets of a leaf, before any encoding.
+---@return string? octets
+---@return lunapost.err? error
+function Entity:body()
+  if self.message then return self.message:render() end
+  if not self.content then return "" end
+  return self.content:read()
+end
+
+--- The same message as its reader sees it.
+---@return table? message  as from mime.parse
+---@return lunapost.err? error
+function Entity:parsed()
+  local octets, problem = self:render()
+  if not octets then return nil, problem end
+  return require("lunapost.mime").parse(octets)
+end
+
+--- The part tree, as of a message that was read.
+function Entity:tree()
+  local message, problem = self:parsed()
+  if not message then return nil, problem end
+  return message:tree()
+end
+
+local function recipients(list)
+  local first = list[1]
+  local more = #list > 1 and (" and %d more"):format(#list - 1) or ""
+  return "to " .. (first.group or tostring(first)) .. more
+end
+
+function Entity:__tostring()
+  local out = { self.is_message and "message" or "part" }
+  local function add(text) out[#out + 1] = text end
+  if self.from then add("from " .. tostring(self.from[1])) end
+  if self.to and self.to[1] then add(recipients(self.to)) end
+  if self.subject then add(("%q"):format(self.subject)) end
+  add(self.type)
+  if self.parts then add(("(%d parts)"):format(#self.parts)) end
+  return table.concat(out, " ")
+end
+
+return M

@@ -1,0 +1,114 @@
+--- Header fields of a user's own, as core writes them.
+
+local address = require "lunapost.mime.address"
+local entity = require "lunapost.mime.entity"
+
+local M = {}
+
+local field = entity.field
+
+local function fail(text, ...)
+  error(text:format(...), 0)
+end
+
+-- Fields that say what only the builder knows, and what to use instead.
+local own_fields <const> = {
+  ["content-type"] = "type", ["content-transfer-encoding"] = "encoding",
+  ["content-disposition"] = "disposition", ["content-id"] = "id",
+  ["content-description"] = "description", ["mime-version"] = "nothing",
+  bcc = "bcc", ["resent-bcc"] = "the envelope",
+}
+
+-- Fields of a user's own that hold addresses.
+local address_fields <const> = {
+  ["resent-from"] = true, ["resent-sender"] = true, ["resent-to"] = true,
+  ["resent-cc"] = true, ["disposition-notification-to"] = true,
+  ["return-receipt-to"] = true, ["mail-followup-to"] = true,
+  ["mail-reply-to"] = true,
+}
+
+--- A map or list of headers as a list of { name, value }: first the list in
+--- its order, then the map by name.
+---@param headers table
+---@param what string
+---@return { [1]: string, [2]: any }[]
+function M.pairs(headers, what)
+  local out, names = {}, {}
+  for i, pair in ipairs(headers) do
+    if type(pair) ~= "table" or type(pair[1]) ~= "string" then
+      fail("%s[%d] must be a pair { name, value }", what, i)
+    end
+    out[#out + 1] = pair
+  end
+  for name in pairs(headers) do
+    if type(name) == "string" then names[#names + 1] = name end
+  end
+  table.sort(names, function(a, b)
+    local x, y = a:lower(), b:lower()
+    if x == y then return a < b end
+    return x < y
+  end)
+  for _, name in ipairs(names) do
+    local value = headers[name]
+    for _, one in ipairs(type(value) == "table" and value or { value }) do
+      out[#out + 1] = { name, one }
+    end
+  end
+  return out
+end
+
+--- Writes one field of a user's own.
+---@param pair { [1]: string, [2]: any }
+---@param what string
+---@return string field
+---@return boolean utf8
+function M.write(pair, what)
+  local name, value = pair[1], pair[2]
+  local instead = own_fields[name:lower()]
+  if instead then
+    fail("%s: %s is not to be given here (use %s)", what, name, instead)
+  end
+  if type(value) == "number" then value = tostring(value) end
+  if type(value) ~= "string" then
+    fail("%s: %s must be a string, not %s", what, name, type(value))
+  end
+  what = ("%s: %q"):format(what, name)
+  if address_fields[name:lower()] then
+    return field(what, "addresses", name, address.list(value, what))
+  end
+  return field(what, "text", name, value)
+end
+
+--- Writes all of a table of headers behind what out holds.
+---@param headers table
+---@param what string
+---@param out string[]
+function M.write_all(headers, what, out)
+  for _, pair in ipairs(M.pairs(headers, what)) do
+    out[#out + 1] = M.write(pair, what)
+  end
+end
+
+--- "<a@b> <c@d>", "a@b" or a list of such, as a list of "<a@b>".
+---@param value string|string[]
+---@param what string
+---@return string[]
+function M.ids(value, what)
+  local out = {}
+  local function add(text)
+    if type(text) ~= "string" then
+      fail("%s must be a string, not %s", what, type(text))
+    end
+    if text:find("[\r\n\0]") then fail("%s: holds CR, LF or NUL", what) end
+    for id in text:gmatch("[^%s,]+") do
+      out[#out + 1] = "<" .. id:gsub("^<", ""):gsub(">$", "") .. ">"
+    end
+  end
+  for _, one in ipairs(type(value) == "table" and value or { value }) do
+    add(one)
+  end
+  if #out == 0 then fail("%s: no id is given", what) end
+  return out
+end
+
+return M
