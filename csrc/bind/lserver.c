@@ -1,14 +1,397 @@
 /*
- * lserver - lunapost.core.server
+ * lserver - lunapost.core.server: the server's machine as a userdata
+ *
+ * step() drives the machine over a conn until it has something to say: an
+ * event, or "read"/"write" when the descriptor must be waited for. Answers
+ * are written when the machine wants more input, so a pipelined group goes
+ * out at once. After a wait there is one read; octets that TLS holds are
+ * read before the next wait. Without a conn the same machine is fed and
+ * emptied by hand.
+ *
+ * Owns: the machine; the config is its user value. Fails with: raises on
+ * misuse, nil and kind and text where the world fails. I/O: through conn.
  */
+#include "../core/server.h"
+#include "../net/conn.h"
 #include "lbind.h"
 
+#define CONFIG  "lunapost.server_config"
+#define MACHINE "lunapost.server"
+
+enum { OUT_HIGH = 16384 }; /* answers beyond this are written at once */
+
+struct machine {
+    struct server server;
+    struct server_event event; /* the last one, for its default answer */
+    bool held;   /* it was not handed out yet: its answers must leave first */
+    bool waited; /* a read may find bytes */
+};
+
+static struct machine *check_machine(lua_State *L)
+{
+    return luaL_checkudata(L, 1, MACHINE);
+}
+
+static int config_new(lua_State *L)
+{
+    struct server_config *c;
+    size_t policy;
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    c = lbind_new(L, sizeof *c, CONFIG, 1); /* options config */
+    lua_pushvalue(L, 1);                    /* options config options */
+    lua_setiuservalue(L, 2, 1); /* options config: its strings stay alive */
+    c->hostname = lbind_field(L, 1, "hostname");
+    c->mail_parameters = lbind_field(L, 1, "mail_parameters");
+    c->rcpt_parameters = lbind_field(L, 1, "rcpt_parameters");
+    c->line_limit = lbind_field_size(L, 1, "line_limit", 4096);
+    c->body_line_limit = lbind_field_size(L, 1, "body_line_limit", 1 << 20);
+    c->size_limit = lbind_field_size(L, 1, "size_limit", 64 << 20);
+    c->recipient_limit = lbind_field_size(L, 1, "recipient_limit", 1000);
+    c->error_limit = lbind_field_size(L, 1, "error_limit", 20);
+    policy = lbind_field_size(L, 1, "bare", DOT_REJECT);
+    luaL_argcheck(L, policy <= DOT_KEEP, 1, "bare is out of range");
+    luaL_argcheck(L, c->line_limit <= 1 << 24, 1, "line_limit is too big");
+    c->bare = (enum dot_policy)policy;
+    c->lmtp = lbind_field_bool(L, 1, "lmtp", false);
+    c->tls = lbind_field_bool(L, 1, "tls", false);
+    c->auth = lbind_field_bool(L, 1, "auth", false);
+    c->auth_required = lbind_field_bool(L, 1, "auth_required", false);
+    c->auth_cleartext = lbind_field_bool(L, 1, "auth_cleartext", false);
+    return 1;
+}
+
+static int machine_new(lua_State *L)
+{
+    struct server_config *c = luaL_checkudata(L, 1, CONFIG);
+    struct machine *m = lbind_new(L, sizeof *m, MACHINE, 1);
+    lua_pushvalue(L, 1);         /* config ... machine config */
+    lua_setiuservalue(L, -2, 1); /* config ... machine */
+    server_init(&m->server, c);
+    return 1;
+}
+
+static int machine_drop(lua_State *L)
+{
+    server_free(&check_machine(L)->server);
+    return 0;
+}
+
+static void push_parameters(lua_State *L, struct span rest)
+{
+    struct span keyword, value;
+    bool has;
+    lua_newtable(L); /* parameters */
+    while (cmd_parameter(&rest, &keyword, &value, &has) > 0) {
+        luaL_Buffer b;
+        char *p = luaL_buffinitsize(L, &b, keyword.n);
+        for (size_t i = 0; i < keyword.n; i++)
+            p[i] = keyword.p[i] >= 'a' && keyword.p[i] <= 'z'
+                       ? (char)(keyword.p[i] - 32)
+                       : keyword.p[i];
+        luaL_pushresultsize(&b, keyword.n); /* parameters KEYWORD */
+        if (has)
+            lbind_push(L, value);
+        else
+            lua_pushboolean(L, 1);
+        lua_rawset(L, -3); /* parameters */
+    }
+}
+
+/* address, local part, domain, parameters or nil */
+static int push_path(lua_State *L, const struct cmd *cmd)
+{
+    luaL_Buffer b;
+    char *p;
+    lbind_push(L, cmd->path.address);
+    p = luaL_buffinitsize(L, &b, cmd->path.local.n + 1);
+    luaL_pushresultsize(&b, path_unquote(cmd->path.local, p));
+    lbind_push(L, cmd->path.domain);
+    if (cmd->parameters.n)
+        push_parameters(L, cmd->parameters);
+    else
+        lua_pushnil(L);
+    return 4;
+}
+
+static int push_answer(lua_State *L, const struct server_event *ev)
+{
+    lua_pushinteger(L, ev->code);
+    lbind_push(L, ev->enhanced);
+    lbind_push(L, ev->text);
+    return 3;
+}
+
+static int push_command(lua_State *L, const struct server_event *ev,
+                        const char *kind)
+{
+    lua_pushstring(L, kind);
+    if (ev->cmd.verb == VERB_OTHER)
+        lbind_push(L, ev->cmd.name);
+    else
+        lua_pushstring(L, verb_row(ev->cmd.verb)->name);
+    lbind_push(L, ev->cmd.argument);
+    push_answer(L, ev);
+    if (ev->kind == SERVER_COMMAND && ev->cmd.path.address.p)
+        return 6 + push_path(L, &ev->cmd);
+    return 6;
+}
+
+static int push_event(lua_State *L, const struct server_event *ev)
+{
+    luaL_checkstack(L, 16, "events");
+    switch (ev->kind) {
+    case SERVER_COMMAND:
+        return push_command(L, ev, "command");
+    case SERVER_REFUSED:
+        return push_command(L, ev, "refused");
+    case SERVER_LINE:
+        lua_pushliteral(L, "line");
+        lbind_push(L, ev->bytes);
+        return 2;
+    case SERVER_BODY:
+        lua_pushliteral(L, "body");
+        lbind_push(L, ev->bytes);
+        return 2;
+    case SERVER_BROKEN:
+        lua_pushliteral(L, "broken");
+        return 1 + push_answer(L, ev);
+    case SERVER_MESSAGE:
+        lua_pushliteral(L, "message");
+        return 1 + push_answer(L, ev);
+    case SERVER_TLS:
+        lua_pushliteral(L, "tls");
+        return 1;
+    default:
+        lua_pushliteral(L, "closed");
+        return 1;
+    }
+}
+
+/* Writes what is out; IO_DONE when all of it went. */
+static int flush(struct machine *m, struct conn *c)
+{
+    while (buf_size(&m->server.out)) {
+        size_t n;
+        int r = conn_write(c, server_out(&m->server), &n);
+        if (r != IO_DONE)
+            return r;
+        server_sent(&m->server, n);
+    }
+    return IO_DONE;
+}
+
+/* One read into the machine; IO_WANT_READ when it is time to wait. */
+static int take(struct machine *m, struct conn *c)
+{
+    size_t room, n;
+    char *p;
+    int r;
+    if (!m->waited && !conn_pending(c)) {
+        m->waited = true;
+        return IO_WANT_READ;
+    }
+    p = server_space(&m->server, &room);
+    if (!p)
+        return m->server.err;
+    r = conn_read(c, p, room, &n);
+    m->waited = r == IO_WANT_READ || r == IO_WANT_WRITE;
+    if (r == IO_DONE)
+        server_filled(&m->server, n);
+    else if (r == IO_EOF)
+        server_filled(&m->server, 0);
+    if (r == IO_DONE && m->server.state == SERVER_AT_BODY)
+        conn_quickack(c);
+    return r == IO_EOF ? IO_DONE : r;
+}
+
+static int push_io(lua_State *L, int r, const struct conn *c)
+{
+    if (r < 0)
+        return lbind_fail(L, r, c && c->text[0] ? c->text : NULL);
+    lua_pushstring(L, r == IO_WANT_READ ? "read" : "write");
+    return 1;
+}
+
+/* What must happen to the bytes before an event may be handed out. */
+static int transfer(struct machine *m, struct conn *c)
+{
+    enum server_kind kind = m->event.kind;
+    bool end =
+        kind == SERVER_MORE || kind == SERVER_TLS || kind == SERVER_CLOSED;
+    int r = IO_DONE;
+    if (end || buf_size(&m->server.out) > OUT_HIGH)
+        r = flush(m, c);
+    return r == IO_DONE && kind == SERVER_MORE ? take(m, c) : r;
+}
+
+static int machine_step(lua_State *L)
+{
+    struct machine *m = check_machine(L);
+    struct conn *c =
+        lua_isnoneornil(L, 2) ? NULL : luaL_checkudata(L, 2, LBIND_CONN);
+    for (;;) {
+        int r = m->held ? 0 : server_next(&m->server, &m->event);
+        if (r < 0)
+            return lbind_fail(L, r, NULL);
+        m->held = c != NULL;
+        r = c ? transfer(m, c) : IO_DONE;
+        if (r != IO_DONE)
+            return push_io(L, r, c);
+        m->held = false;
+        if (m->event.kind != SERVER_MORE)
+            return push_event(L, &m->event);
+        if (!c)
+            return push_io(L, IO_WANT_READ, NULL);
+    }
+}
+
+/* reply([code, enhanced, text]): without arguments, the default answer. */
+static int machine_reply(lua_State *L)
+{
+    struct machine *m = check_machine(L);
+    int code = m->event.code;
+    struct span enhanced = m->event.enhanced, text = m->event.text;
+    int r;
+    if (!lua_isnoneornil(L, 2)) {
+        lua_Integer n = luaL_checkinteger(L, 2);
+        luaL_argcheck(L, n >= 200 && n <= 559, 2,
+                      "a reply's code lies within 200..559");
+        code = (int)n;
+        enhanced = lbind_optional(L, 3);
+        text = lbind_optional(L, 4);
+    }
+    r = server_reply(&m->server, code, enhanced, text);
+    if (r == ERR_SYNTAX)
+        return luaL_argerror(L, 3, "enhanced status code does not fit");
+    if (r == ERR_PROTOCOL)
+        return luaL_error(L, "nothing waits for an answer");
+    if (r < 0)
+        return lbind_fail(L, r, NULL);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int machine_ask(lua_State *L)
+{
+    struct machine *m = check_machine(L);
+    lua_Integer code = luaL_checkinteger(L, 2);
+    int r;
+    luaL_argcheck(L, code >= 300 && code <= 399, 2,
+                  "a question's code lies within 300..399");
+    r = server_ask(&m->server, (int)code, lbind_optional(L, 3));
+    if (r == ERR_PROTOCOL)
+        return luaL_error(L, "only AUTH and own commands may ask");
+    if (r < 0)
+        return lbind_fail(L, r, NULL);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int machine_close(lua_State *L)
+{
+    struct machine *m = check_machine(L);
+    int r = server_close(&m->server, (int)lbind_size(L, 2, 559),
+                         lbind_optional(L, 3), lbind_optional(L, 4));
+    if (r < 0)
+        return lbind_fail(L, r, NULL);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int machine_secured(lua_State *L)
+{
+    struct machine *m = check_machine(L);
+    server_secured(&m->server);
+    m->waited = true; /* the handshake may have read the first octets */
+    return 0;
+}
+
+/* flush(conn): true, or "write" to wait for, or nil and kind and text. */
+static int machine_flush(lua_State *L)
+{
+    struct machine *m = check_machine(L);
+    struct conn *c = luaL_checkudata(L, 2, LBIND_CONN);
+    int r = flush(m, c);
+    if (r != IO_DONE)
+        return push_io(L, r, c);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* feed(bytes): how many were taken. */
+static int machine_feed(lua_State *L)
+{
+    struct machine *m = check_machine(L);
+    struct span in = lbind_check(L, 2);
+    size_t done = 0;
+    while (done < in.n) {
+        size_t room;
+        char *p = server_space(&m->server, &room);
+        if (!p)
+            return lbind_fail(L, m->server.err, NULL);
+        if (room > in.n - done)
+            room = in.n - done;
+        memcpy(p, in.p + done, room);
+        server_filled(&m->server, room);
+        done += room;
+        if (buf_size(&m->server.in) >= OUT_HIGH)
+            break;
+    }
+    lua_pushinteger(L, (lua_Integer)done);
+    return 1;
+}
+
+static int machine_finish(lua_State *L)
+{
+    server_filled(&check_machine(L)->server, 0);
+    return 0;
+}
+
+/* output(): what the machine has to say, taken out of it. */
+static int machine_output(lua_State *L)
+{
+    struct machine *m = check_machine(L);
+    struct span out = server_out(&m->server);
+    lbind_push(L, out);
+    server_sent(&m->server, out.n);
+    return 1;
+}
+
+static int machine_body(lua_State *L)
+{
+    const struct server *s = &check_machine(L)->server;
+    lua_createtable(L, 0, 4);
+    lua_pushinteger(L, (lua_Integer)s->dot.size);
+    lua_setfield(L, -2, "size");
+    lua_pushboolean(L, s->dot.eight_bit);
+    lua_setfield(L, -2, "eight_bit");
+    lua_pushboolean(L, s->dot.nul);
+    lua_setfield(L, -2, "nul");
+    lua_pushinteger(L, (lua_Integer)s->recipients);
+    lua_setfield(L, -2, "recipients");
+    return 1;
+}
+
+static const luaL_Reg machine_methods[] = {
+    {"step", machine_step},       {"reply", machine_reply},
+    {"ask", machine_ask},         {"close", machine_close},
+    {"secured", machine_secured}, {"flush", machine_flush},
+    {"feed", machine_feed},       {"finish", machine_finish},
+    {"output", machine_output},   {"body", machine_body},
+    {"free", machine_drop},       {NULL, NULL},
+};
+
 static const luaL_Reg functions[] = {
+    {"config", config_new},
+    {"new", machine_new},
     {NULL, NULL},
 };
 
 int lbind_open_server(lua_State *L)
 {
+    lbind_type(L, CONFIG, NULL, NULL, NULL);
+    lbind_type(L, MACHINE, machine_methods, NULL, machine_drop);
     luaL_newlib(L, functions);
     return 1;
 }

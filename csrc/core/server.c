@@ -1,0 +1,438 @@
+/*
+ * server - the server's side of a dialogue; see server.h
+ *
+ * next_* give events, check_* have no effect but the answer they propose,
+ * settle alone lets an answered command take effect.
+ */
+#include "server.h"
+
+#include "check.h"
+#include "reply.h"
+
+enum {
+    OUT_MOST = 1 << 20,
+    LEAST_READ = 4096, /* what is read at once grows while it is filled */
+    MOST_READ = 1 << 18,
+    FIX_STEP = 1 << 16,
+    AUTH_LINE_MOST = 12288 /* RFC 4954 4: lines of at least this length */
+};
+
+/* What follows a command that nobody objects to. */
+/* clang-format off */
+static const struct answer defaults[] = {
+    [VERB_CONNECT]  = {220, "", "ESMTP", true},
+    [VERB_HELO]     = {250, "", "", true},
+    [VERB_EHLO]     = {250, "", "", true},
+    [VERB_LHLO]     = {250, "", "", true},
+    [VERB_STARTTLS] = {220, "2.0.0", "ready to start TLS", false},
+    [VERB_AUTH]     = {504, "5.5.4", "mechanism not offered", false},
+    [VERB_MAIL]     = {250, "2.1.0", "sender ok", false},
+    [VERB_RCPT]     = {250, "2.1.5", "recipient ok", false},
+    [VERB_DATA]     = {354, "", "end with a line that holds one dot", false},
+    [VERB_RSET]     = {250, "2.0.0", "forgotten", false},
+    [VERB_NOOP]     = {250, "2.0.0", "ok", false},
+    [VERB_VRFY]     = {252, "2.0.0", "not verified; send and see", false},
+    [VERB_EXPN]     = {252, "2.0.0", "not expanded; send and see", false},
+    [VERB_HELP]     = {214, "2.0.0", "no help on that", false},
+    [VERB_QUIT]     = {221, "2.0.0", "closes the connection", true},
+    [VERB_OTHER]    = {502, "5.5.1", "command not implemented", false},
+};
+
+/* clang-format on */
+
+void server_init(struct server *s, const struct server_config *config)
+{
+    memset(s, 0, sizeof *s);
+    s->config = config;
+    buf_init(&s->in, config->line_limit + AUTH_LINE_MOST + 2 * MOST_READ);
+    buf_init(&s->out, OUT_MOST);
+    buf_init(&s->fixed, 4 * MOST_READ);
+}
+
+void server_free(struct server *s)
+{
+    buf_free(&s->in);
+    buf_free(&s->out);
+    buf_free(&s->fixed);
+}
+
+static void server_enter(struct server *s, enum server_state state)
+{
+    s->state = state;
+    memset(&s->line, 0, sizeof s->line);
+}
+
+static int server_fail(struct server *s, int err)
+{
+    if (s->err == 0)
+        s->err = err;
+    server_enter(s, SERVER_AT_END);
+    return s->err;
+}
+
+static void drop_taken(struct server *s)
+{
+    buf_drop(&s->in, s->taken);
+    s->taken = 0;
+}
+
+char *server_space(struct server *s, size_t *n)
+{
+    char *p;
+    drop_taken(s);
+    if (s->state != SERVER_AT_BODY || s->reading < LEAST_READ)
+        s->reading = LEAST_READ;
+    p = buf_space(&s->in, s->reading);
+    if (p)
+        *n = s->in.room - s->in.tail;
+    else
+        server_fail(s, buf_error(&s->in));
+    s->offered = p ? *n : 0;
+    return p;
+}
+
+void server_filled(struct server *s, size_t n)
+{
+    if (n == 0)
+        s->end_of_input = true;
+    if (n == s->offered && s->reading < MOST_READ)
+        s->reading *= 4;
+    buf_filled(&s->in, n);
+}
+
+void server_sent(struct server *s, size_t n)
+{
+    buf_drop(&s->out, n);
+    buf_rest(&s->out);
+}
+
+/* Gives an event that needs answers. The text is built in fixed where it is
+   more than a constant: nothing else uses that between body chunks. */
+static int give(struct server *s, struct server_event *ev,
+                enum server_kind kind, const struct answer *a, const char *more)
+{
+    buf_clear(&s->fixed);
+    ev->kind = s->due_kind = kind;
+    ev->code = a->code;
+    ev->enhanced = span_from(a->enhanced);
+    ev->text = span_from(a->text);
+    s->due = 1;
+    s->due_verb = ev->cmd.verb;
+    if (!a->named && !*more)
+        return 0;
+    if (a->named)
+        buf_add_span(&s->fixed, s->config->hostname);
+    if (a->named && *a->text)
+        buf_add_char(&s->fixed, ' ');
+    buf_add_text(&s->fixed, a->text);
+    buf_add_text(&s->fixed, more);
+    ev->text = buf_span(&s->fixed);
+    return buf_error(&s->fixed) ? server_fail(s, buf_error(&s->fixed)) : 0;
+}
+
+static int refuse(struct server *s, struct server_event *ev, enum refusal why)
+{
+    const struct verb_row *row = verb_row(ev->cmd.verb);
+    bool syntax = why == REFUSED_SYNTAX || why == REFUSED_SENDER ||
+                  why == REFUSED_RECIPIENT;
+    s->hang_up = why == REFUSED_AFTER_TLS;
+    if (why != REFUSED_MANY && ++s->errors >= s->config->error_limit)
+        why = REFUSED_ERRORS;
+    return give(s, ev, SERVER_REFUSED, check_answer(why),
+                syntax && why != REFUSED_ERRORS ? row->syntax : "");
+}
+
+/* MORE, or CLOSED when no more can come; an idle session keeps no memory. */
+static int give_more(struct server *s, struct server_event *ev)
+{
+    drop_taken(s);
+    ev->kind = s->end_of_input ? SERVER_CLOSED : SERVER_MORE;
+    if (s->state != SERVER_AT_BODY) {
+        buf_rest(&s->in);
+        buf_free(&s->fixed);
+    }
+    return 0;
+}
+
+static int next_command(struct server *s, struct server_event *ev)
+{
+    struct span line = {NULL, 0};
+    enum line_result r = line_next(&s->line, buf_span(&s->in),
+                                   s->config->line_limit, &line, &s->taken);
+    enum refusal why;
+    if (r == LINE_MORE)
+        return give_more(s, ev);
+    ev->cmd.verb = VERB_OTHER;
+    why = check_line(s, r, line);
+    if (!why && cmd_parse(&ev->cmd, line) < 0) {
+        ev->cmd.verb = VERB_OTHER;
+        why = REFUSED_VERB;
+    }
+    if (!why)
+        why = check_command(s, &ev->cmd);
+    if (why)
+        return refuse(s, ev, why);
+    s->asked_utf8 = ev->cmd.utf8;
+    if (ev->cmd.verb == VERB_RCPT)
+        s->tried++;
+    return give(s, ev, SERVER_COMMAND, &defaults[ev->cmd.verb], "");
+}
+
+static int next_line(struct server *s, struct server_event *ev)
+{
+    struct span line = {NULL, 0};
+    size_t limit = s->config->line_limit > AUTH_LINE_MOST
+                       ? s->config->line_limit
+                       : AUTH_LINE_MOST;
+    enum line_result r =
+        line_next(&s->line, buf_span(&s->in), limit, &line, &s->taken);
+    enum refusal why;
+    if (r == LINE_MORE)
+        return give_more(s, ev);
+    ev->cmd.verb = s->due_verb;
+    why = check_line(s, r, line);
+    if (why)
+        return refuse(s, ev, why == REFUSED_LONG ? REFUSED_AUTH_LINE : why);
+    ev->kind = s->due_kind = SERVER_LINE;
+    ev->bytes = line;
+    s->due = 1;
+    return 0;
+}
+
+static int give_end(struct server *s, struct server_event *ev)
+{
+    static const struct answer kept = {250, "2.0.0", "message accepted", false};
+    int r;
+    ev->cmd.verb = VERB_DATA;
+    if (s->broken)
+        r = give(s, ev, SERVER_REFUSED, check_answer((enum refusal)s->broken),
+                 "");
+    else
+        r = give(s, ev, SERVER_MESSAGE, &kept, "");
+    s->due = s->config->lmtp ? s->recipients : 1;
+    return r;
+}
+
+static int give_broken(struct server *s, struct server_event *ev,
+                       enum refusal why)
+{
+    const struct answer *a = check_answer(why);
+    s->broken = (int)why;
+    ev->kind = SERVER_BROKEN;
+    ev->code = a->code;
+    ev->enhanced = span_from(a->enhanced);
+    ev->text = span_from(a->text);
+    return 0;
+}
+
+/* Decodes what is there, in place unless line ends are to be mended. 1 at
+   the end of the body, 0 before it. */
+static int decode(struct server *s, struct span *out)
+{
+    struct span in = buf_span(&s->in);
+    int r;
+    if (s->config->bare == DOT_FIX) {
+        buf_clear(&s->fixed);
+        r = dot_decode_fix(&s->dot,
+                           span_of(in.p, in.n < FIX_STEP ? in.n : FIX_STEP),
+                           &s->fixed, &s->taken);
+        *out = buf_span(&s->fixed);
+        return r;
+    }
+    *out = span_of(in.p, 0);
+    if (in.n == 0)
+        return 0;
+    return dot_decode(&s->dot, s->in.base + s->in.head, in.n, &out->n,
+                      &s->taken);
+}
+
+static int next_body(struct server *s, struct server_event *ev)
+{
+    while (!s->ended) {
+        struct span out;
+        enum refusal why;
+        int r = decode(s, &out);
+        if (r < 0)
+            return server_fail(s, r);
+        s->ended = r == 1;
+        why = s->broken ? REFUSED_NOT : check_body(s);
+        if (why)
+            return give_broken(s, ev, why);
+        if (out.n && !s->broken) {
+            ev->kind = SERVER_BODY;
+            ev->bytes = out;
+            return 0;
+        }
+        if (!s->ended && s->taken == 0)
+            return give_more(s, ev);
+        drop_taken(s);
+    }
+    return give_end(s, ev);
+}
+
+int server_next(struct server *s, struct server_event *ev)
+{
+    memset(ev, 0, sizeof *ev);
+    if (s->err)
+        return s->err;
+    if (s->due)
+        return ERR_PROTOCOL;
+    drop_taken(s);
+    switch (s->state) {
+    case SERVER_AT_GREETING:
+        ev->cmd.verb = VERB_CONNECT;
+        return give(s, ev, SERVER_COMMAND, &defaults[VERB_CONNECT], "");
+    case SERVER_AT_COMMAND:
+        return next_command(s, ev);
+    case SERVER_AT_LINE:
+        return next_line(s, ev);
+    case SERVER_AT_BODY:
+        return next_body(s, ev);
+    case SERVER_AT_TLS:
+        ev->kind = SERVER_TLS;
+        return 0;
+    case SERVER_AT_END:
+        break;
+    }
+    ev->kind = SERVER_CLOSED;
+    return 0;
+}
+
+static void transaction_reset(struct server *s)
+{
+    s->mail = s->mail_utf8 = false;
+    s->recipients = s->tried = 0;
+}
+
+static void body_begin(struct server *s)
+{
+    memset(&s->dot, 0, sizeof s->dot);
+    s->ended = false;
+    s->broken = 0;
+    server_enter(s, SERVER_AT_BODY);
+}
+
+static void settle_hello(struct server *s)
+{
+    transaction_reset(s);
+    s->hello = s->due_verb == VERB_HELO ? HELLO_HELO : HELLO_EHLO;
+}
+
+/* A command answered with 2yz or 3yz takes effect. */
+static void settle_command(struct server *s, int code)
+{
+    switch (s->due_verb) {
+    case VERB_HELO:
+    case VERB_EHLO:
+    case VERB_LHLO:
+        settle_hello(s);
+        break;
+    case VERB_STARTTLS:
+        server_enter(s, SERVER_AT_TLS);
+        break;
+    case VERB_AUTH:
+        s->authenticated = code == 235;
+        break;
+    case VERB_MAIL:
+        s->mail = true;
+        s->mail_utf8 = s->asked_utf8;
+        break;
+    case VERB_RCPT:
+        s->recipients++;
+        break;
+    case VERB_DATA:
+        if (code == 354)
+            body_begin(s);
+        break;
+    default:
+        break;
+    }
+}
+
+static void settle_message(struct server *s, int code)
+{
+    transaction_reset(s);
+    server_enter(s, SERVER_AT_COMMAND);
+    if (code < 300)
+        s->errors = 0;
+}
+
+/* What an answer does whatever its code: nobody can refuse QUIT or RSET. */
+static void settle(struct server *s, int code)
+{
+    if (s->state == SERVER_AT_GREETING || s->state == SERVER_AT_LINE)
+        server_enter(s, SERVER_AT_COMMAND);
+    if (s->state == SERVER_AT_BODY) {
+        settle_message(s, code);
+    } else if (s->due_kind != SERVER_REFUSED) {
+        if (s->due_verb == VERB_RSET)
+            transaction_reset(s);
+        if (s->due_verb == VERB_CONNECT && code >= 400)
+            s->turned_away = true;
+        if (s->due_verb == VERB_OTHER && code >= 500 && code <= 502)
+            s->errors++;
+        if (code < 400)
+            settle_command(s, code);
+        if (s->due_verb == VERB_QUIT)
+            server_enter(s, SERVER_AT_END);
+    }
+    if (code == 421 || s->hang_up)
+        server_enter(s, SERVER_AT_END);
+}
+
+int server_reply(struct server *s, int code, struct span enhanced,
+                 struct span text)
+{
+    int r;
+    if (s->err)
+        return s->err;
+    if (s->due == 0)
+        return ERR_PROTOCOL;
+    r = reply_write(&s->out, code, enhanced, text);
+    if (r < 0)
+        return r == ERR_SYNTAX ? r : server_fail(s, r);
+    if (code != 421 && --s->due > 0)
+        return 0;
+    s->due = 0;
+    settle(s, code);
+    return 0;
+}
+
+int server_ask(struct server *s, int code, struct span text)
+{
+    int r;
+    if (s->err)
+        return s->err;
+    if (s->due == 0 || (s->due_verb != VERB_AUTH && s->due_verb != VERB_OTHER))
+        return ERR_PROTOCOL;
+    if (code < 300 || code > 399)
+        return ERR_SYNTAX;
+    r = reply_write(&s->out, code, span_of(NULL, 0), text);
+    if (r < 0)
+        return server_fail(s, r);
+    s->due = 0;
+    server_enter(s, SERVER_AT_LINE);
+    return 0;
+}
+
+void server_secured(struct server *s)
+{
+    transaction_reset(s);
+    s->hello = HELLO_NONE;
+    s->authenticated = false;
+    s->secure = true;
+    if (s->state == SERVER_AT_TLS)
+        server_enter(s, SERVER_AT_COMMAND);
+}
+
+int server_close(struct server *s, int code, struct span enhanced,
+                 struct span text)
+{
+    int r;
+    if (s->err)
+        return s->err;
+    s->due = 0;
+    r = reply_write(&s->out, code, enhanced, text);
+    server_enter(s, SERVER_AT_END);
+    return r;
+}

@@ -1,0 +1,146 @@
+/*
+ * server - the server's side of a dialogue, RFC 5321, RFC 2033 (LMTP)
+ *
+ * A pulled machine: bytes from the peer go in by space/filled, next gives
+ * events one by one, and bytes for the peer come out by out/sent. Each
+ * command is checked first (syntax, order, limits: no effect), then handed
+ * out as an event with the answer that follows by default, and takes effect
+ * when it is answered (server_reply). What the check refuses is an event as
+ * well, so that whoever drives the machine sees every answer before it
+ * leaves.
+ *
+ *   MORE -> filled     COMMAND, REFUSED, LINE, MESSAGE -> reply (or ask)
+ *   BODY, BROKEN -> next     TLS -> handshake, secured     CLOSED -> hang up
+ *
+ * Any split of the input gives the same events. Answers gather in out until
+ * MORE, so that a pipelined group is answered in one write (RFC 2920 3.2).
+ *
+ * Owns: two buffers, given back while the session is idle. Fails with:
+ * ERR_MEMORY, ERR_LIMIT, ERR_PROTOCOL (called out of turn). I/O: none.
+ */
+#ifndef CORE_SERVER_H
+#define CORE_SERVER_H
+
+#include <stdint.h>
+
+#include "buf.h"
+#include "cmd.h"
+#include "dot.h"
+#include "line.h"
+
+/* Settings, shared by many sessions and borrowed by each while it lives. */
+struct server_config {
+    struct span hostname;
+    struct span mail_parameters; /* keywords offered, spaces between them */
+    struct span rcpt_parameters;
+    size_t line_limit;      /* octets of a command line with its CRLF */
+    size_t body_line_limit; /* octets of a line of a body */
+    uint64_t size_limit;    /* octets of a message */
+    size_t recipient_limit; /* RCPT commands of a transaction */
+    size_t error_limit;     /* refused commands without a message between */
+    enum dot_policy bare;   /* what a bare CR or LF in a body means */
+    bool lmtp;
+    bool tls;            /* STARTTLS is offered */
+    bool auth;           /* AUTH is offered */
+    bool auth_required;  /* before MAIL, RCPT, DATA, VRFY, EXPN */
+    bool auth_cleartext; /* AUTH is allowed without TLS */
+};
+
+enum server_kind {
+    SERVER_MORE,    /* bring bytes */
+    SERVER_COMMAND, /* a command, with its default answer */
+    SERVER_REFUSED, /* a line that is refused, with the answer */
+    SERVER_LINE,    /* the peer's answer to server_ask, in ev->bytes */
+    SERVER_BODY,    /* octets of the body, in ev->bytes */
+    SERVER_BROKEN,  /* the body counts as nothing; its end is yet to come */
+    SERVER_MESSAGE, /* the body is whole: one answer, or one a recipient */
+    SERVER_TLS,     /* all was sent: shake hands now */
+    SERVER_CLOSED   /* nothing more will come: send what is out, hang up */
+};
+
+struct server_event {
+    enum server_kind kind;
+    struct cmd cmd;    /* COMMAND; what is known of it at REFUSED */
+    struct span bytes; /* LINE, BODY */
+    int code;          /* the default answer, and why at BROKEN */
+    struct span enhanced;
+    struct span text;
+};
+
+enum server_state {
+    SERVER_AT_GREETING,
+    SERVER_AT_COMMAND,
+    SERVER_AT_LINE,
+    SERVER_AT_BODY,
+    SERVER_AT_TLS,
+    SERVER_AT_END
+};
+
+enum server_hello { HELLO_NONE, HELLO_HELO, HELLO_EHLO };
+
+struct server {
+    const struct server_config *config;
+    struct buf in, out;
+    size_t taken;   /* octets of in that the last event borrowed */
+    size_t reading; /* octets to make room for at the next read */
+    size_t offered; /* room of the last server_space */
+    struct line_reader line;
+    struct dot_decoder dot;
+    struct buf fixed; /* decoded octets where the decoder cannot do in place */
+    enum server_state state;
+    size_t due; /* answers that the last event still needs */
+    enum server_kind due_kind;
+    enum verb due_verb;
+    enum server_hello hello;
+    bool secure;
+    bool authenticated;
+    bool turned_away; /* the greeting was a refusal */
+    bool mail;        /* a transaction is open */
+    bool mail_utf8;   /* with SMTPUTF8 */
+    bool end_of_input;
+    bool hang_up;      /* the answer that is due is the last one */
+    bool asked_utf8;   /* SMTPUTF8 stands in the MAIL that is to be answered */
+    bool ended;        /* the end of the body was seen */
+    size_t recipients; /* accepted */
+    size_t tried;      /* RCPT commands */
+    size_t errors;
+    int broken; /* index into the reasons why a body counts as nothing, or 0 */
+    int err;    /* the first failure, sticky */
+};
+
+/* A zeroed struct may be freed; free may run twice. */
+INTERNAL void server_init(struct server *s, const struct server_config *c);
+INTERNAL void server_free(struct server *s);
+
+/* Room for *n octets from the peer, valid until the next call; NULL when
+   there is none (see s->err). filled(0) is the end of input. */
+INTERNAL char *server_space(struct server *s, size_t *n);
+INTERNAL void server_filled(struct server *s, size_t n);
+
+/* The next event; its spans are valid until the next call but server_reply
+   and server_ask. 0 or an error. */
+INTERNAL int server_next(struct server *s, struct server_event *ev);
+
+/* Answers the last event. Text may hold LF between lines and is cleaned. */
+INTERNAL int server_reply(struct server *s, int code, struct span enhanced,
+                          struct span text);
+
+/* Asks for one more line within AUTH or a command of the script's. */
+INTERNAL int server_ask(struct server *s, int code, struct span text);
+
+/* TLS is up: all that was learnt before is forgotten (RFC 3207 4.2). Also
+   what a session begins with where TLS came first. */
+INTERNAL void server_secured(struct server *s);
+
+/* Says a last word (421 at a deadline or a shutdown) and ends. */
+INTERNAL int server_close(struct server *s, int code, struct span enhanced,
+                          struct span text);
+
+static inline struct span server_out(const struct server *s)
+{
+    return buf_span(&s->out);
+}
+
+INTERNAL void server_sent(struct server *s, size_t n);
+
+#endif
