@@ -272,11 +272,11 @@ static int next_body(struct server *s, struct server_event *ev)
 
 int server_next(struct server *s, struct server_event *ev)
 {
-    memset(ev, 0, sizeof *ev);
     if (s->err)
         return s->err;
     if (s->due)
         return ERR_PROTOCOL;
+    memset(ev, 0, sizeof *ev);
     drop_taken(s);
     switch (s->state) {
     case SERVER_AT_GREETING:

@@ -85,12 +85,14 @@ static inline struct span span_trim(struct span s)
     return s;
 }
 
-/* The bytes before the first c; *s becomes what follows it (or empty). */
+/* The bytes before the first c; *s becomes what follows it, or
+   the empty span at the end. */
 static inline struct span span_cut(struct span *s, char c)
 {
     size_t n = span_find(*s, c);
     struct span head = span_of(s->p, n);
-    *s = n < s->n ? span_of(s->p + n + 1, s->n - n - 1) : span_of(s->p, 0);
+    *s = n < s->n ? span_of(s->p + n + 1, s->n - n - 1)
+                  : span_of(s->n ? s->p + n : s->p, 0);
     return head;
 }
 

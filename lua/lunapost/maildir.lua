@@ -1,0 +1,111 @@
+--- Delivery to a Maildir: a message is written under tmp, synced, renamed
+--- into new, and the folder synced, before anyone is told that it is there.
+--- What is cut off on the way is removed, so new never holds a part.
+
+local core = require "lunapost.core"
+local err = require "lunapost.err"
+
+local system = core.system
+
+local M = {}
+
+---@class lunapost.maildir
+local Maildir = {}
+local meta = { __name = "lunapost.maildir", __index = Maildir }
+
+---@class lunapost.delivery  a message on its way; <close> drops it unless kept
+local Delivery = {}
+local delivery_meta = { __name = "lunapost.delivery", __index = Delivery }
+
+local delivered = 0
+
+local function failure(text)
+  return nil, err.of("limit", text, { transient = true })
+end
+
+--- Opens a Maildir; makes its folders where they are missing.
+---@param path string
+---@return lunapost.maildir?, lunapost.err?
+function M.open(path)
+  for _, folder in ipairs { "", "/tmp", "/new", "/cur" } do
+    local ok, text = system.mkdir(path .. folder)
+    if not ok then return failure(path .. folder .. ": " .. text) end
+  end
+  return setmetatable({ path = path }, meta)
+end
+
+local function unique()
+  delivered = delivered + 1
+  local seconds = core.system.time()
+  return ("%d.M%06dP%dQ%d.%s"):format(seconds, seconds % 1 * 1000000 // 1,
+    system.pid(), delivered, (system.hostname():gsub("[/:]", "_")))
+end
+
+--- Begins a delivery.
+---@return lunapost.delivery?, lunapost.err?
+function Maildir:begin()
+  local name = unique()
+  local temporary = self.path .. "/tmp/" .. name
+  local file, text = io.open(temporary, "wb")
+  if not file then return failure(text) end
+  file:setvbuf("full", 65536)
+  return setmetatable({ maildir = self, name = name, file = file,
+    temporary = temporary }, delivery_meta)
+end
+
+--- Writes octets; the first failure is kept for commit.
+---@param bytes string
+function Delivery:write(bytes)
+  if self.problem then return end
+  local ok, text = self.file:write(bytes)
+  if not ok then self.problem = text end
+end
+
+--- Removes what was written.
+function Delivery:drop()
+  if not self.file then return end
+  self.file:close()
+  self.file = nil
+  os.remove(self.temporary)
+end
+
+delivery_meta.__close = Delivery.drop
+
+-- Each step of making it durable: true, or nil and why not.
+local function settle(self, final)
+  local ok, text = self.file:flush()
+  if not ok then return nil, text end
+  ok, text = system.sync(self.file)
+  if not ok then return nil, text end
+  ok, text = os.rename(self.temporary, final)
+  if not ok then return nil, text end
+  return system.sync_folder(self.maildir.path .. "/new")
+end
+
+--- Makes the message durable and visible; nothing is kept where that fails.
+---@return string? path, lunapost.err? err
+function Delivery:commit()
+  local final = self.maildir.path .. "/new/" .. self.name
+  local ok, text = nil, self.problem
+  if not text then ok, text = settle(self, final) end
+  if not ok then
+    os.remove(final)
+    self:drop()
+    return failure(tostring(text))
+  end
+  self.file:close()
+  self.file = nil
+  return final
+end
+
+--- Delivers a whole message.
+---@param bytes string
+---@return string? path, lunapost.err? err
+function Maildir:deliver(bytes)
+  local delivery <close>, problem = self:begin()
+  if not delivery then return nil, problem end
+  delivery:write(bytes)
+  return delivery:commit()
+end
+
+return M

@@ -1,0 +1,39 @@
+--- Paths of the envelope as handlers see them (RFC 5321 4.1.2).
+
+---@class lunapost.path
+---@field address string  "" for the null reverse-path <>
+---@field localpart string  without quotes
+---@field domain string  "" for <> and <postmaster>
+---@field parameters table<string, string|integer|true>  by upper-case keyword
+
+local M = {}
+
+local meta = { __name = "lunapost.path" }
+
+function meta.__tostring(path)
+  return path.address
+end
+
+function meta.__eq(a, b)
+  return a.address == b.address
+end
+
+function meta.__concat(a, b)
+  return tostring(a) .. tostring(b)
+end
+
+---@param address string
+---@param localpart string
+---@param domain string
+---@param parameters? table
+---@return lunapost.path
+function M.new(address, localpart, domain, parameters)
+  parameters = parameters or {}
+  if parameters.SIZE then
+    parameters.SIZE = math.tointeger(parameters.SIZE) or parameters.SIZE
+  end
+  return setmetatable({ address = address, localpart = localpart,
+    domain = domain, parameters = parameters }, meta)
+end
+
+return M

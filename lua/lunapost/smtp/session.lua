@@ -1,0 +1,307 @@
+--- One session of a server: what handlers see, and the way of its events
+--- from the machine in core to the handlers and back as answers.
+---
+--- The coroutine of a session runs drive(): it waits for the machine's next
+--- event and hands it to the verb's function in smtp/verbs.lua.
+
+local core = require "lunapost.core"
+local answer = require "lunapost.smtp.answer"
+local body = require "lunapost.smtp.body"
+local deadline = require "lunapost.deadline"
+local trace = require "lunapost.smtp.trace"
+local verbs = require "lunapost.smtp.verbs"
+
+local M = {}
+
+---@class lunapost.envelope
+---@field from lunapost.path
+---@field to lunapost.path[]  accepted so far
+---@field parameters table  of MAIL
+
+---@class lunapost.session
+---@field peer { address: string, port: integer, name: string? }
+---@field helo? string  what the peer called itself
+---@field tls? { version: string, cipher: string, certificate: string? }
+---@field user? string  who authenticated
+---@field protocol string  the "with" keyword of RFC 3848
+---@field id string  of the session, and of a message within it
+---@field envelope? lunapost.envelope
+local Session = {}
+
+local getters = { protocol = trace.protocol }
+
+local meta = { __name = "lunapost.session" }
+
+function meta.__index(session, key)
+  local method = Session[key]
+  if method then return method end
+  local getter = getters[key]
+  return getter and getter(session)
+end
+
+function meta.__tostring(session)
+  return ("session %s (%s)"):format(session.id,
+    session.peer.address or "in memory")
+end
+
+-- What ends a session from within: raised, caught by drive().
+local over_meta = { __name = "lunapost.over" }
+
+local function over(why, problem)
+  error(setmetatable({ why = why, problem = problem }, over_meta), 0)
+end
+
+--- Ends the session from within: never returns.
+---@param why string  closed timeout error stopped
+---@param problem? any  for the error handler
+function Session:over(why, problem)
+  over(why, problem)
+end
+
+---@param server table
+---@param conn? userdata  none for a dialogue in memory
+---@param peer { address: string?, port: integer?, name: string? }
+---@return lunapost.session
+function M.new(server, conn, peer)
+  local on = server.on
+  if server.options.on and type(server.options.on) == "function" then
+    on = false -- one set a session, made below
+  end
+  local session = setmetatable({ server = server, conn = conn, peer = peer,
+    id = trace.id(), machine = core.server.new(server.config),
+    on = on, loop = server.loop }, meta)
+  if not on then session.on = server:handlers_for(session) end
+  return session
+end
+
+-- Each message of a session has an id of its own.
+function Session:new_message()
+  self.messages = (self.messages or 0) + 1
+  if self.messages > 1 then
+    self.first_id = self.first_id or self.id
+    self.id = self.first_id .. "-" .. self.messages
+  end
+end
+
+---@return string  the Received: field for this message, with its CRLF
+function Session:received()
+  return trace.received(self)
+end
+
+-- Waits for the descriptor; a session in memory brings its next lines.
+local function wait(session, mode, seconds)
+  if not session.conn then return session:bring() end
+  session.idle = true
+  local ready = session.loop.wait(session.conn:fd(), mode, seconds)
+  session.idle = false
+  return ready
+end
+
+local function expired(session)
+  session.machine:close(421, "4.4.2", session.server.hostname
+    .. " waited too long")
+  session:flush()
+  over("timeout")
+end
+
+-- Waits for what the machine needs; ends the session where nothing comes.
+local function await(session, event, limit)
+  local left = limit - core.loop.now()
+  local ready = left > 0
+    and wait(session, event == "read" and "r" or "w", left)
+  if session.ended then over(session.ended) end
+  if not ready then expired(session) end
+end
+
+local function settle(session, limit, event, ...)
+  if event == "read" or event == "write" then
+    await(session, event, limit)
+    return settle(session, limit, session.machine:step(session.conn))
+  end
+  if event == nil then
+    local kind, text = ...
+    over(kind == "closed" and "closed" or "error", kind .. ": " .. text)
+  end
+  return event, ...
+end
+
+-- The machine's next event; never returns when the session ended.
+---@return string event
+function Session:next_event()
+  local limit = core.loop.now() + self.server.limits.timeout
+  return settle(self, limit, self.machine:step(self.conn))
+end
+
+-- Sends what is to be sent, for at most a few seconds.
+function Session:flush()
+  if not self.conn then return end
+  local limit = core.loop.now() + 5
+  repeat
+    local state = self.machine:flush(self.conn)
+    local left = limit - core.loop.now()
+    local again = state == "write" and left > 0
+      and self.loop.wait(self.conn:fd(), "w", left)
+  until not again
+end
+
+-- Reports an error of a handler; a failing error handler is not asked again.
+local function report(session, problem)
+  local handler = session.on.error
+  if handler then
+    local ok, second = pcall(handler, session, problem)
+    if ok then return end
+    problem = tostring(problem) .. "\nerror handler: " .. tostring(second)
+  end
+  session.server.log("session " .. session.id .. ": " .. tostring(problem))
+end
+
+local function control(problem)
+  local of = getmetatable(problem)
+  return of == over_meta or body.is_broken(problem)
+    or answer.is_reject(problem)
+end
+
+local function traceback(problem)
+  if type(problem) == "table" then return problem end
+  return debug.traceback(tostring(problem), 2)
+end
+
+-- All that the client learns of a fault.
+local function failed()
+  return answer.make(451, "4.3.0", "local error; try again later")
+end
+
+-- Runs a handler within its deadline. What it raises is an answer (reject),
+-- the end of the session or of the body (passed on), or a fault of the
+-- handler, which the error handler gets and the client does not.
+local function guard(session, fn, ...)
+  local result = table.pack(xpcall(deadline.run, traceback, session.loop,
+    session.server.limits.handler, fn, ...))
+  if result[1] then
+    local ok, given = pcall(answer.returned, table.unpack(result, 2, 4))
+    if ok then return given end
+    report(session, given)
+    return failed()
+  end
+  local problem = result[2]
+  if answer.is_reject(problem) then
+    return { code = problem.code, enhanced = problem.enhanced,
+      text = problem.text }
+  end
+  if control(problem) then error(problem, 0) end
+  report(session, problem)
+  return failed()
+end
+
+--- Asks a handler, then its report-only twin.
+---@param name string
+---@return lunapost.answer|lunapost.answer[]|nil
+function Session:call(name, ...)
+  local handler, observe = self.on[name], self.on.observe
+  local given
+  if handler then given = guard(self, handler, self, ...) end
+  local twin = observe and observe[name]
+  if twin then
+    local ok, problem = xpcall(twin, traceback, self, ...)
+    if not ok then report(self, problem) end
+  end
+  return given
+end
+
+--- Runs a function of the script as a handler.
+function Session:guarded(fn, ...)
+  return guard(self, fn, ...)
+end
+
+--- Answers the present event. The reply handler may put another answer in
+--- its place.
+---@param code integer
+---@param enhanced string
+---@param text string
+function Session:answer(code, enhanced, text)
+  local given = self:call("reply", code, enhanced, text)
+  if given and given.code then
+    code, enhanced, text = given.code, given.enhanced, given.text
+  end
+  if verbs.plain(self.verb, code) then enhanced = "" end
+  local ok, kind, why = self.machine:reply(code, enhanced, text)
+  if not ok then over("error", kind .. ": " .. why) end
+  self.last_code = code
+end
+
+--- Within AUTH and own commands: sends a 3yz and gives the peer's line.
+---@param code integer  300..399
+---@param text string
+---@return string line
+function Session:ask(code, text)
+  self.machine:ask(code, text)
+  self.asking = self.verb
+  local event, a, b, why_code, why_enhanced, why_text = self:next_event()
+  self.asking = nil
+  if event == "line" then return a end
+  if event == "refused" then answer.reject(why_code, why_enhanced, why_text) end
+  return over("closed", b)
+end
+
+-- The next chunk of the body, nil at its end; raises when it fails. The
+-- event that ends it is kept for the answer.
+function Session:next_chunk()
+  local event, a, b, c, d, e = self:next_event()
+  if event == "body" then return a end
+  if event == "message" then
+    self.ending = { event = event, code = a, enhanced = b, text = c }
+    return nil
+  end
+  if event == "refused" then
+    self.ending = { event = event, code = c, enhanced = d, text = e }
+    return nil
+  end
+  if event == "broken" then error(body.broken(c), 0) end
+  return over("closed")
+end
+
+---@param reason string  rset hello starttls delivered failed
+function Session:forget(reason)
+  local open = self.envelope ~= nil
+  self.envelope = nil
+  if open and reason ~= "rset" then self:call("rset", reason) end
+end
+
+--- TLS came up: what was learnt before counts no more (RFC 3207 4.2).
+function Session:secured()
+  self.machine:secured()
+  self.tls = self.conn and self.conn:tls()
+    or { version = "in memory" }
+  self.helo, self.extended, self.user = nil, nil, nil
+  self:forget("starttls")
+  self:call("secured")
+end
+
+local function finish(session, why, problem)
+  session.ended = session.ended or why
+  if problem and why == "error" then report(session, problem) end
+  session:call("disconnect", session.ended)
+end
+
+--- The whole dialogue, until it ends; never raises.
+function Session:drive()
+  local ok, problem = xpcall(function()
+    repeat
+      local event, verb, argument, code, enhanced, text, address, localpart,
+        domain, parameters = self:next_event()
+      verbs.handle(self, event, verb, argument, code, enhanced, text,
+        address, localpart, domain, parameters)
+    until event == "closed"
+  end, traceback)
+  local why = self.quit and "quit" or "closed"
+  if not ok and getmetatable(problem) == over_meta then
+    why, problem = problem.why, problem.problem
+  elseif not ok and body.is_broken(problem) then
+    why, problem = "closed", nil
+  elseif not ok then
+    why = "error"
+  end
+  finish(self, why, not ok and problem or nil)
+end
+
+return M

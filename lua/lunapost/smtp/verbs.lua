@@ -1,0 +1,275 @@
+--- What a server does for each event of its machine: asks the handler of
+--- the verb, answers, and keeps the session's fields in step.
+
+local answer = require "lunapost.smtp.answer"
+local body = require "lunapost.smtp.body"
+local mime = require "lunapost.mime"
+local path = require "lunapost.smtp.path"
+local verifier = require "lunapost.smtp.verifier"
+
+local M = {}
+
+local by_event, by_verb = {}, {}
+
+local plain <const> = { CONNECT = true, HELO = true, EHLO = true, LHLO = true }
+
+--- True where no enhanced code belongs: the greeting, any answer to EHLO
+--- and its kin, and 3yz (RFC 2034 4).
+---@param verb? string
+---@param code integer
+---@return boolean
+function M.plain(verb, code)
+  return code // 100 == 3 or plain[verb] or false
+end
+
+-- Answers as the handler says, else by default.
+local function conclude(session, given, code, enhanced, text)
+  if given then
+    code, enhanced, text = given.code, given.enhanced, given.text
+  end
+  session:answer(code, enhanced, text)
+  return code
+end
+
+function by_verb.CONNECT(session, _, code, enhanced, text)
+  local given = session:call("connect")
+  if given and given.code == 451 then given.code = 421 end
+  if given and given.code < 300 then
+    given.code, given.text = 220, session.server.hostname .. " " .. given.text
+  end
+  conclude(session, given, code, enhanced, text)
+end
+
+local function greet(session, domain)
+  session.server:name_peer(session)
+  session:forget("hello")
+  session.helo = domain
+end
+
+function by_verb.HELO(session, domain, code, enhanced, text)
+  greet(session, domain)
+  session.extended = false
+  if conclude(session, session:call("helo", domain), code, enhanced, text)
+    >= 400 then
+    session.helo = nil
+  end
+end
+
+function by_verb.EHLO(session, domain, code, _, text)
+  greet(session, domain)
+  session.extended = true
+  local keywords = session.server:keywords(session)
+  local given = session:call("ehlo", domain, keywords)
+  if given and given.code >= 400 then
+    session.helo = nil
+    return conclude(session, given)
+  end
+  table.insert(keywords, 1, given and given.text or text)
+  session:answer(code, "", table.concat(keywords, "\n"))
+end
+
+by_verb.LHLO = by_verb.EHLO
+
+function by_verb.STARTTLS(session, _, code, enhanced, text)
+  session:answer(code, enhanced, text)
+end
+
+function by_event.tls(session)
+  local ok, problem = session.server:handshake(session)
+  if not ok then session:over("error", problem) end
+  session:secured()
+end
+
+-- Slows down who guesses, by at most a second.
+local function penalty(session)
+  session.auth_failures = (session.auth_failures or 0) + 1
+  if session.conn then
+    session.server.pause(math.min(1, 0.25 * session.auth_failures))
+  end
+  if session.auth_failures >= session.server.limits.auth_failures then
+    session:answer(421, "4.7.0", "too many failed authentications")
+  else
+    session:answer(535, "5.7.8", "authentication failed")
+  end
+end
+
+local function authenticate(session, mechanism, initial)
+  local credentials = verifier.run(session, mechanism, initial)
+  local ok, enhanced, text =
+    session.server.options.auth.check(session, credentials)
+  if math.type(ok) == "integer" then return ok, enhanced, text end
+  if ok then
+    session.user = credentials.user
+    return 235, "2.7.0", "authenticated"
+  end
+  return 535
+end
+
+function by_verb.AUTH(session, argument, code, enhanced, text)
+  local mechanism, initial = argument:match("^(%S+)%s*(%S*)$")
+  mechanism = (mechanism or argument):upper()
+  if not session.server:offers_mechanism(mechanism) then
+    return session:answer(code, enhanced, text)
+  end
+  local given = session:guarded(authenticate, session, mechanism,
+    initial ~= "" and initial or nil)
+  if given.code == 535 then return penalty(session) end
+  if given.code ~= 235 then session.user = nil end
+  session:answer(given.code, given.enhanced, given.text)
+end
+
+function by_verb.MAIL(session, _, code, enhanced, text, ...)
+  local from = path.new(...)
+  session:new_message()
+  session.envelope = { from = from, to = {}, parameters = from.parameters }
+  local given = session:call("mail", from, from.parameters)
+  if conclude(session, given, code, enhanced, text) >= 400 then
+    session.envelope = nil
+  end
+end
+
+function by_verb.RCPT(session, _, code, enhanced, text, ...)
+  local to = path.new(...)
+  local given = session:call("rcpt", to, to.parameters)
+  if conclude(session, given, code, enhanced, text) < 400 then
+    table.insert(session.envelope.to, to)
+  end
+end
+
+-- Answers the end of the body: one answer, or for LMTP one a recipient.
+local function answer_body(session, verdict)
+  local recipients = session.server.options.protocol == "lmtp"
+    and session.machine:body().recipients or 1
+  for i = 1, recipients do
+    local one = verdict[1] and (verdict[i] or verdict[#verdict]) or verdict
+    session:answer(one.code, one.enhanced, one.text)
+  end
+end
+
+local function listed(verdict)
+  return verdict and verdict[1] and verdict or { verdict }
+end
+
+local function accepted(verdict)
+  for _, one in ipairs(listed(verdict)) do
+    if one.code < 300 then return true end
+  end
+  return false
+end
+
+-- The handler's verdict on a body that it has read as far as it wants.
+local function ask_handler(session, reader)
+  if session.on.data then return session:call("data", reader) end
+  if not session.on.message then return nil end
+  return session:call("message", mime.parse(reader:read()))
+end
+
+-- The verdict, or nil and why the body counts as nothing.
+local function judge(session, reader)
+  local ok, verdict = pcall(ask_handler, session, reader)
+  if not ok and not body.is_broken(verdict) then error(verdict, 0) end
+  if not ok then return nil, verdict end
+  local drained, problem = pcall(body.drain, reader)
+  if drained then return verdict end
+  if body.is_broken(problem) then return nil, problem end
+  error(problem, 0)
+end
+
+-- Brings a broken body to its end, where its refusal is due.
+local function skip(session)
+  while not session.ending do
+    session:next_chunk()
+  end
+end
+
+function by_verb.DATA(session, _, code, enhanced, text)
+  session:answer(code, enhanced, text)
+  if session.last_code ~= 354 then return end
+  session.ending = nil
+  local reader = body.new(function() return session:next_chunk() end)
+  local verdict, problem = judge(session, reader)
+  if problem then skip(session) end
+  local ending = session.ending
+  if ending.event == "refused" or not verdict then verdict = ending end
+  answer_body(session, verdict)
+  session:forget(accepted(verdict) and "delivered" or "failed")
+end
+
+function by_verb.RSET(session, _, code, enhanced, text)
+  session:forget("rset")
+  session:call("rset", "rset")
+  session:answer(code, enhanced, text)
+end
+
+-- Verbs whose handler takes the argument and whose answer is all.
+for _, verb in ipairs { "NOOP", "VRFY", "EXPN" } do
+  local name <const> = verb:lower()
+  by_verb[verb] = function(session, argument, code, enhanced, text)
+    conclude(session, session:call(name, argument), code, enhanced, text)
+  end
+end
+
+function by_verb.HELP(session, argument, code, enhanced, text)
+  local given = session:call("help", argument)
+  text = session.server:help(argument) or text
+  conclude(session, given, code, enhanced, text)
+end
+
+function by_verb.QUIT(session, _, code, enhanced, text)
+  session.quit = true
+  conclude(session, session:call("quit"), code, enhanced, text)
+end
+
+local function lacks(session, needs)
+  if needs.tls and not session.tls then
+    return answer.make(530, "5.7.0", "STARTTLS first")
+  end
+  local auth = session.server.options.auth
+  local required = needs.auth
+  if required == nil then required = auth and auth.required end
+  if required and not session.user then
+    return answer.make(530, "5.7.0", "authentication required")
+  end
+end
+
+local function own_command(session, command, argument)
+  return lacks(session, command.needs or {})
+    or session:guarded(command.run, session, argument)
+    or answer.make(250, "2.0.0", "ok")
+end
+
+-- A verb that core does not know: one of the script's own, or unknown.
+local function other(session, verb, argument, code, enhanced, text)
+  local command = session.server.commands[verb:upper()]
+  local given
+  if command then
+    given = own_command(session, command, argument)
+  else
+    given = session:call("unknown", verb, argument)
+  end
+  conclude(session, given, code, enhanced, text)
+end
+
+function by_event.command(session, verb, ...)
+  session.verb = verb
+  return (by_verb[verb] or function(_, ...)
+    return other(session, verb, ...)
+  end)(session, ...)
+end
+
+-- A STARTTLS or AUTH that core refuses is answered like all that it refuses.
+function by_event.refused(session, verb, _, code, enhanced, text)
+  session.verb = verb
+  session:answer(code, enhanced, text)
+end
+
+function by_event.closed() end
+
+--- Handles one event of the machine.
+---@param session lunapost.session
+---@param event string
+function M.handle(session, event, ...)
+  by_event[event](session, ...)
+end
+
+return M

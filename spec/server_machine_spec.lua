@@ -1,0 +1,200 @@
+local core = require "lunapost.core"
+local json = require "spec.support.json"
+local transcript = require "spec.support.transcript"
+
+local function config(text)
+  local options = { hostname = "mx.test", mail_parameters = "SIZE BODY SMTPUTF8",
+    rcpt_parameters = "" }
+  for name, value in text:gmatch("(%w[%w_]*)=(%d+)") do
+    local n = math.tointeger(value)
+    if name:find("limit") or name == "bare" then
+      options[name] = n
+    else
+      options[name] = n == 1
+    end
+  end
+  return options
+end
+
+local function escape(bytes)
+  return (bytes:gsub("\r", "\\r"):gsub("\n", "\\n"))
+end
+
+-- A machine whose "script" refuses nobody@, takes any password and keeps
+-- bodies; it hears the client.
+local function driver()
+  local self = { hears = "C" }
+  local machine, options, notes, body, over = nil, nil, {}, nil, false
+  local handle = {}
+
+  local function note(...) notes[#notes + 1] = table.concat({ ... }, " ") end
+
+  function handle.command(verb, argument, _, _, _, address)
+    if verb == "CONNECT" and options.away then
+      return machine:reply(554, "5.0.0", "no service")
+    elseif verb == "RCPT" and address:find("^nobody@") then
+      return machine:reply(550, "5.1.1", "no such user")
+    elseif verb == "AUTH" and argument == "LOGIN" then
+      self.questions = { "UGFzc3dvcmQ6" }
+      return machine:ask(334, "VXNlcm5hbWU6")
+    end
+    machine:reply()
+  end
+
+  function handle.refused() machine:reply() end
+
+  function handle.line()
+    local question = table.remove(self.questions)
+    if question then return machine:ask(334, question) end
+    machine:reply(235, "2.7.0", "welcome")
+  end
+
+  function handle.body(bytes) body = (body or "") .. bytes end
+
+  function handle.broken(code, enhanced, text)
+    body = nil
+    note("broken", code, enhanced, text)
+  end
+
+  function handle.message()
+    note("message", escape(body or ""))
+    body = nil
+    for _ = 1, options.lmtp and machine:body().recipients or 1 do
+      machine:reply()
+    end
+  end
+
+  function handle.tls()
+    note("tls")
+    over = true
+  end
+
+  function handle.closed()
+    note(body and "closed in the body" or "closed")
+    over = true
+  end
+
+  local function run()
+    while not over do
+      local event = table.pack(machine:step())
+      if event[1] == "read" then return end
+      assert(event[1], event[3])
+      handle[event[1]](table.unpack(event, 2, event.n))
+    end
+  end
+
+  function self.feed(octets)
+    while octets ~= "" and not over do
+      octets = octets:sub(machine:feed(octets) + 1)
+      run()
+    end
+  end
+
+  function self.act(text)
+    local verb, rest = text:match("^(%S+)%s*(.*)$")
+    if verb == "new" then
+      options = config(rest)
+      machine = core.server.new(core.server.config(options))
+    elseif verb == "secured" then
+      machine:secured()
+      over = false
+    else
+      machine:finish()
+    end
+    run()
+  end
+
+  function self.output() return machine:output() end
+  function self.event() return table.remove(notes, 1) end
+  return self
+end
+
+describe("the server's machine", function()
+  for _, path in ipairs(transcript.files("server")) do
+    it("answers " .. path .. " in every chunk size", function()
+      transcript.run_split(transcript.load(path), driver)
+    end)
+  end
+
+  local function ready(options)
+    local machine = core.server.new(core.server.config(config(options)))
+    machine:step()
+    machine:reply()
+    machine:feed("EHLO x\r\n")
+    machine:step()
+    machine:reply()
+    machine:output()
+    return machine
+  end
+
+  it("takes octets behind STARTTLS for a protocol error", function()
+    local machine = ready("tls=1")
+    machine:feed("STARTTLS\r\nMAIL FROM:<evil@example.org>\r\n")
+    local event, verb, _, code = machine:step()
+    assert.same({ "refused", "STARTTLS", 554 }, { event, verb, code })
+    machine:reply()
+    assert.equal("closed", (machine:step()))
+    assert.equal("554 5.5.1 no octets may follow STARTTLS\r\n",
+      machine:output())
+  end)
+
+  it("wants an answer before it goes on", function()
+    local machine = ready("")
+    machine:feed("NOOP\r\n")
+    assert.equal("command", (machine:step()))
+    local ok, kind = machine:step()
+    assert.is_nil(ok)
+    assert.equal("protocol", kind)
+    machine:reply()
+    assert.has_error(function() machine:reply() end,
+      "nothing waits for an answer")
+  end)
+
+  it("takes no code that SMTP lacks", function()
+    local machine = ready("")
+    machine:feed("NOOP\r\n")
+    machine:step()
+    for _, code in ipairs { 199, 560, 0, -1, 1 << 40 } do
+      assert.has_error(function() machine:reply(code, "", "x") end)
+    end
+    assert.has_error(function() machine:reply(250, "5.0.0", "x") end)
+    assert.is_true(machine:reply(250, "2.0.0", "x"))
+  end)
+
+  it("gives the parts of a path and its parameters", function()
+    local machine = ready("")
+    machine:feed('MAIL FROM:<"a \\"b"@example.org> SIZE=10 body=7BIT\r\n')
+    local event = table.pack(machine:step())
+    assert.same({ '"a \\"b"@example.org', 'a "b', "example.org",
+      { SIZE = "10", BODY = "7BIT" } }, { table.unpack(event, 7, 10) })
+  end)
+
+  it("agrees with the vectors of isemail on what fits a path", function()
+    local file = io.open("../shared/corpus/vectors/isemail_even.json")
+    if not file then return pending("no corpus beside the project") end
+    local checked = 0
+    for _, case in ipairs(json.decode(file:read "a").cases) do
+      if not case.address:find("[\r\n%z]") then
+        local machine = ready("")
+        machine:feed("MAIL FROM:<" .. case.address .. ">\r\n")
+        -- an empty path is no mailbox, but RFC 5321 4.5.5 wants it
+        local want = (case.rfc5321_valid or case.address == "")
+          and "command" or "refused"
+        assert.equal(want, (machine:step()), case.address)
+        checked = checked + 1
+      end
+    end
+    assert.is_true(checked > 60)
+  end)
+
+  it("is collected with its buffers in any order", function()
+    for _ = 1, 100 do
+      local machine = ready("")
+      machine:feed("MAIL FROM:<a@b>\r\nRCPT")
+      machine:step()
+      machine:free()
+      machine:free()
+    end
+    collectgarbage()
+  end)
+end)
