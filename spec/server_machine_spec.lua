@@ -3,7 +3,8 @@ local json = require "spec.support.json"
 local transcript = require "spec.support.transcript"
 
 local function config(text)
-  local options = { hostname = "mx.test", mail_parameters = "SIZE BODY SMTPUTF8",
+  local options = { hostname = "mx.test",
+    mail_parameters = "SIZE BODY SMTPUTF8",
     rcpt_parameters = "" }
   for name, value in text:gmatch("(%w[%w_]*)=(%d+)") do
     local n = math.tointeger(value)

@@ -383,8 +383,8 @@ local function serve(server, conn)
     leave(server, session)
   end })
   converse(server, session)
-  if session.ended == "quit" or session.ended == "error" then
-    session:flush()
+  if server.sessions[session] and session.ended ~= "quit" then
+    session:linger()
   end
   return guard
 end
@@ -436,14 +436,16 @@ end
 -- Says 421 and closes. An idle session wakes up and ends by itself; one that
 -- is busy is dropped with all that it holds open.
 local function hang_up(server, session, co)
-  session.machine:close(421, "4.3.2", server.hostname .. " shuts down")
-  session.machine:flush(session.conn)
-  session.ended = "stopped"
-  local idle = session.idle
+  local idle, over = session.idle, session.ended ~= nil
+  if not over then
+    session.machine:close(421, "4.3.2", server.hostname .. " shuts down")
+    session.machine:flush(session.conn)
+    session.ended = "stopped"
+  end
   leave(server, session)
   if not idle and co ~= coroutine.running() and server.loop.kill then
     server.loop.kill(co)
-    session:call("disconnect", "stopped")
+    if not over then session:call("disconnect", "stopped") end
   end
 end
 

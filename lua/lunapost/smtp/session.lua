@@ -144,6 +144,24 @@ function Session:flush()
   until not again
 end
 
+-- Reads on for a moment after the last word: a close with octets unread
+-- resets the connection, and the peer might never see that word.
+function Session:linger()
+  self:flush()
+  local limit, left = core.loop.now() + 1, 1 << 20
+  self.conn:shutdown()
+  while left > 0 do
+    local bytes, state = self.conn:read(65536)
+    if not bytes and state ~= "read" then return end
+    left = left - (bytes and #bytes or 0)
+    local seconds = limit - core.loop.now()
+    if not bytes and (seconds <= 0
+      or not self.loop.wait(self.conn:fd(), "r", seconds)) then
+      return
+    end
+  end
+end
+
 -- Reports an error of a handler; a failing error handler is not asked again.
 local function report(session, problem)
   local handler = session.on.error

@@ -1,0 +1,381 @@
+local loop = require "lunapost.loop"
+local peers = require "spec.support.peer"
+local served = require "spec.support.served"
+local server_of = require "lunapost.smtp.server"
+
+local function greeted(server)
+  local peer = peers.dial(server.port)
+  assert.equal("220 mx.test ESMTP", peer:reply())
+  assert.matches("^250%-mx.test|", peer:ask("EHLO spec"))
+  return peer
+end
+
+local function begun(server)
+  local peer = greeted(server)
+  assert.equal("250 2.1.0 sender ok", peer:ask("MAIL FROM:<a@example.org>"))
+  assert.equal("250 2.1.5 recipient ok", peer:ask("RCPT TO:<b@example.org>"))
+  return peer
+end
+
+local function in_data(server)
+  local peer = begun(server)
+  assert.matches("^354 ", peer:ask("DATA"))
+  return peer
+end
+
+-- Options with a message handler that counts, and an error log.
+local function counting(more)
+  local seen = { messages = {}, errors = {} }
+  local options = more or {}
+  options.on = options.on or {}
+  options.on.data = options.on.data or function(_, body)
+    local bytes = body:read()
+    table.insert(seen.messages, bytes)
+  end
+  options.on.error = function(_, problem)
+    table.insert(seen.errors, tostring(problem))
+  end
+  return options, seen
+end
+
+local function eventually(fact)
+  local limit = loop.now() + 5
+  while not fact() and loop.now() < limit do loop.sleep(0.01) end
+  assert.is_true(fact())
+end
+
+describe("a server", function()
+  it("delivers exactly the octets that were sent, dots removed", function()
+    local options, seen = counting()
+    served.run(options, function(server)
+      local peer = in_data(server)
+      peer:say("Subject: x\r\n\r\n..dot\r\n\255\254 8-bit\r\n.\r\n")
+      assert.equal("250 2.0.0 message accepted", peer:reply())
+      assert.equal("221 2.0.0 mx.test closes the connection",
+        peer:ask("QUIT"))
+      assert.same({ nil, "eof" }, { peer:line() })
+    end)
+    assert.same({ "Subject: x\r\n\r\n.dot\r\n\255\254 8-bit\r\n" },
+      seen.messages)
+  end)
+
+  it("answers a handler that throws with 451 and no more", function()
+    local options, seen = counting()
+    options.on.rcpt = function(_, path)
+      if path.localpart == "boom" then error("secret detail") end
+    end
+    served.run(options, function(server)
+      local peer = greeted(server)
+      peer:ask("MAIL FROM:<a@example.org>")
+      assert.equal("451 4.3.0 local error; try again later",
+        peer:ask("RCPT TO:<boom@example.org>"))
+      assert.equal("250 2.1.5 recipient ok",
+        peer:ask("RCPT TO:<b@example.org>"))
+    end)
+    assert.matches("secret detail", seen.errors[1])
+  end)
+
+  it("answers a body handler that throws with 451, session unhurt", function()
+    local options, seen = counting { on = { data = function(_, body)
+      body:read(4)
+      error("disk on fire")
+    end } }
+    served.run(options, function(server)
+      local peer = in_data(server)
+      peer:say("12345678\r\nMAIL FROM:<x@y>\r\n.\r\n")
+      assert.equal("451 4.3.0 local error; try again later", peer:reply())
+      assert.equal("250 2.0.0 ok", peer:ask("NOOP"))
+    end)
+    assert.matches("disk on fire", seen.errors[1])
+  end)
+
+  it("unwinds the handler of a message that is cut off", function()
+    local closed, why = 0, nil
+    local options, seen = counting { on = { data = function(_, body)
+      local guard <close> = setmetatable({}, { __close = function()
+        closed = closed + 1
+      end })
+      body:read()
+      closed = 100
+      return 250, guard and "2.0.0"
+    end, disconnect = function(_, reason) why = reason end } }
+    served.run(options, function(server)
+      local peer = in_data(server)
+      peer:say("half a mess")
+      peer:close()
+      eventually(function() return why ~= nil end)
+    end)
+    assert.equal(1, closed)
+    assert.equal("closed", why)
+    assert.same({}, seen.errors)
+  end)
+
+  it("ends a session whose peer never speaks", function()
+    local why
+    local options = { limits = { timeout = 0.15 },
+      on = { disconnect = function(_, reason) why = reason end } }
+    served.run(options, function(server)
+      local peer = peers.dial(server.port)
+      assert.equal("220 mx.test ESMTP", peer:reply())
+      local before = loop.now()
+      assert.equal("421 4.4.2 mx.test waited too long", peer:reply())
+      assert.is_true(loop.now() - before < 2)
+      assert.same({ nil, "eof" }, { peer:line() })
+    end)
+    assert.equal("timeout", why)
+  end)
+
+  it("gives a command its time as a whole, not an octet", function()
+    served.run({ limits = { timeout = 0.3 } }, function(server)
+      local peer = greeted(server)
+      local before = loop.now()
+      for _ = 1, 8 do
+        peer:say("N")
+        loop.sleep(0.05)
+      end
+      assert.matches("^421 4.4.2", peer:reply())
+      assert.is_true(loop.now() - before < 2)
+    end)
+  end)
+
+  it("goes on after an over-long line and a NUL", function()
+    served.run({}, function(server)
+      local peer = greeted(server)
+      assert.equal("500 5.5.2 line too long",
+        peer:ask("NOOP " .. ("x"):rep(5000)))
+      assert.equal("501 5.5.2 NUL in a command", peer:ask("NOOP \0"))
+      assert.equal("250 2.0.0 ok", peer:ask("NOOP"))
+    end)
+  end)
+
+  it("refuses a bare LF before the dot and delivers nothing", function()
+    local options, seen = counting()
+    served.run(options, function(server)
+      local peer = in_data(server)
+      peer:say("one\n.\r\nMAIL FROM:<evil@example.org>\r\n.\r\n")
+      assert.equal("554 5.6.0 bare CR or LF in the message", peer:reply())
+      assert.equal("250 2.0.0 ok", peer:ask("NOOP"))
+    end)
+    assert.same({}, seen.messages)
+    assert.same({}, seen.errors)
+  end)
+
+  it("takes octets after STARTTLS for a protocol error", function()
+    local options, seen = counting { tls = "test" }
+    served.run(options, function(server)
+      local peer = greeted(server)
+      peer:say("STARTTLS\r\nMAIL FROM:<evil@example.org>\r\n")
+      assert.equal("554 5.5.1 no octets may follow STARTTLS", peer:reply())
+      assert.same({ nil, "eof" }, { peer:line() })
+      peer = greeted(server)
+      assert.equal("220 2.0.0 ready to start TLS", peer:ask("STARTTLS"))
+      peer:say("MAIL FROM:<evil@example.org>\r\n")
+      local _, ended = peer:line()
+      while _ do _, ended = peer:line() end
+      assert.is_truthy(ended)
+    end)
+    assert.same({}, seen.messages)
+  end)
+
+  it("drains what a handler leaves unread", function()
+    local options = counting { on = { data = function()
+      return 250, "2.0.0", "enough"
+    end } }
+    served.run(options, function(server)
+      local peer = in_data(server)
+      peer:say(("RCPT TO:<x@y>\r\n"):rep(10000) .. ".\r\n")
+      assert.equal("250 2.0.0 enough", peer:reply())
+      assert.equal("250 2.0.0 ok", peer:ask("NOOP"))
+    end)
+  end)
+
+  it("lets no early 250 stand when the rest breaks", function()
+    local options = counting { limits = { size = 1000 },
+      on = { data = function() return 250, "2.0.0", "enough" end } }
+    served.run(options, function(server)
+      local peer = in_data(server)
+      peer:say(("x"):rep(70) .. "\r\n")
+      peer:say((("y"):rep(70) .. "\r\n"):rep(1000) .. ".\r\n")
+      assert.equal("552 5.3.4 message too big", peer:reply())
+      assert.equal("250 2.0.0 ok", peer:ask("NOOP"))
+    end)
+  end)
+
+  it("hands out MAIL with its parameters, typed", function()
+    local got
+    local options = { extensions = { XFOO = { mail = { "XFOO" } } },
+      on = { mail = function(session, path, parameters)
+        got = { path.address, path.localpart, path.domain, parameters,
+          tostring(path), session.envelope.from.address }
+      end } }
+    served.run(options, function(server)
+      local peer = greeted(server)
+      peer:ask("MAIL FROM:<a@b.c> SIZE=12 BODY=8BITMIME XFOO=bar")
+    end)
+    assert.same({ "a@b.c", "a", "b.c",
+      { SIZE = 12, BODY = "8BITMIME", XFOO = "bar" }, "a@b.c", "a@b.c" }, got)
+  end)
+
+  it("offers what it can do and no more", function()
+    served.run({ on = { vrfy = function() end },
+      limits = { size = 1000 }, extensions = { XBAR = {} } }, function(server)
+      local peer = peers.dial(server.port)
+      peer:reply()
+      assert.equal("250-mx.test|250-PIPELINING|250-SIZE 1000|250-8BITMIME|"
+        .. "250-SMTPUTF8|250-ENHANCEDSTATUSCODES|250-VRFY|250-XBAR|250 HELP",
+        peer:ask("EHLO spec"))
+    end)
+  end)
+
+  it("limits failed passwords and slows them down", function()
+    local options = { auth = { cleartext = true, check = function()
+      return false
+    end } }
+    served.run(options, function(server)
+      local peer = greeted(server)
+      for _ = 1, 2 do
+        assert.equal("535 5.7.8 authentication failed",
+          peer:ask("AUTH PLAIN AGEAYg=="))
+      end
+      assert.equal("421 4.7.0 too many failed authentications",
+        peer:ask("AUTH PLAIN AGEAYg=="))
+      assert.same({ nil, "eof" }, { peer:line() })
+    end)
+  end)
+
+  it("bounds sessions and sessions of one source", function()
+    served.run({ limits = { source_sessions = 1 } }, function(server)
+      local first = greeted(server)
+      local second = peers.dial(server.port)
+      assert.equal("421 4.3.2 mx.test has too many sessions; try later",
+        second:reply())
+      first:ask("QUIT")
+      eventually(function() return server:stats().sessions == 0 end)
+      greeted(server)
+    end)
+  end)
+
+  it("gives a handler its deadline", function()
+    local options, seen = counting { limits = { handler = 0.1 },
+      on = { noop = function() loop.sleep(5) end } }
+    served.run(options, function(server)
+      local peer = greeted(server)
+      local before = loop.now()
+      assert.equal("451 4.3.0 local error; try again later",
+        peer:ask("NOOP"))
+      assert.is_true(loop.now() - before < 2)
+    end)
+    assert.matches("deadline", seen.errors[1])
+  end)
+
+  it("lets the reply handler rewrite any answer", function()
+    served.run({ on = { reply = function(_, code, _, text)
+      if code == 502 then return 500, "5.5.1", "rewritten: " .. text end
+    end } }, function(server)
+      local peer = greeted(server)
+      assert.equal("500 5.5.1 rewritten: command not implemented",
+        peer:ask("FROB"))
+      assert.equal("250 2.0.0 ok", peer:ask("NOOP"))
+    end)
+  end)
+
+  it("says 421 to idle sessions when it stops", function()
+    local why
+    served.run({ on = { disconnect = function(_, reason) why = reason end } },
+      function(server)
+        local peer = greeted(server)
+        server:stop(1)
+        assert.equal("421 4.3.2 mx.test shuts down", peer:reply())
+        assert.same({ nil, "eof" }, { peer:line() })
+        eventually(function() return why ~= nil end)
+      end)
+    assert.equal("stopped", why)
+  end)
+
+  it("gives back every descriptor", function()
+    local function open()
+      collectgarbage()
+      local n = 0
+      for _ in io.popen("ls /proc/self/fd"):lines() do n = n + 1 end
+      return n
+    end
+    local before
+    served.run({ tls = "test" }, function(server)
+      greeted(server):close()
+      before = open()
+      for _ = 1, 20 do
+        local peer = in_data(server)
+        peer:say("cut")
+        peer:close()
+        greeted(server):close()
+      end
+      eventually(function() return server:stats().sessions == 0 end)
+      assert.equal(before, open())
+    end)
+  end)
+end)
+
+describe("the options of a server", function()
+  local function refuse(options, text)
+    local ok, problem = pcall(server_of.new, options)
+    assert.is_false(ok)
+    assert.matches(text, problem, 1, true)
+  end
+
+  it("are checked, and the nearest name is told", function()
+    refuse({ lisen = "x" }, "did you mean 'listen'?")
+    refuse({ limits = { recipiants = 1 } }, "did you mean 'recipients'?")
+    refuse({ on = { rcptt = print } }, "did you mean 'rcpt'?")
+    refuse({ on = { observe = { mial = print } } }, "did you mean 'mail'?")
+    refuse({ auth = {} }, "auth needs check")
+    refuse({ tls = { mode = "startls" } }, "did you mean 'starttls'?")
+    refuse({ protocol = "esmtp" }, "did you mean 'smtp'?")
+    refuse({ commands = { XADR = { syntax = "XADR" } } }, "needs run")
+  end)
+
+  it("take one handler for the body, not two", function()
+    local server = server_of.new { on = { data = print, message = print } }
+    assert.has_error(function() server:script {} end)
+  end)
+
+  it("check a handler that is set later", function()
+    local server = server_of.new {}
+    assert.has_error(function() server.on.mial = print end)
+    assert.has_error(function() server.on.mail = "x" end)
+  end)
+end)
+
+describe("a dialogue in memory", function()
+  it("runs the same handlers without a socket", function()
+    local server = server_of.new { hostname = "mx.test",
+      auth = { cleartext = true, check = function(session, given)
+        return session.helo == "me" and given.user == "a"
+          and given.password == "b"
+      end },
+      commands = { XADR = function(session, argument)
+        return 250, session:ask(334, "sure?") .. " " .. argument
+      end } }
+    local record = server:script { "EHLO me", "AUTH LOGIN", "YQ==", "Yg==",
+      "XADR bob", "yes", "QUIT" }
+    local text = tostring(record)
+    assert.matches("C: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\n", text, 1, true)
+    assert.matches("S: 334 UGFzc3dvcmQ6\n", text, 1, true)
+    assert.matches("235 2.7.0 authenticated", text, 1, true)
+    assert.matches("250 2.0.0 yes bob", text, 1, true)
+    assert.is_nil(text:find("Yg==", 1, true))
+  end)
+
+  it("stamps Received: with the true state of the session", function()
+    local received
+    local server = server_of.new { hostname = "mx.test", on = {
+      data = function(session, body)
+        received = session:received()
+        return 250, body:read()
+      end } }
+    server:script { "EHLO me", "MAIL FROM:<a@b>", "RCPT TO:<c@d>", "DATA",
+      "hi", ".", "QUIT" }
+    assert.matches("^Received: from me %(unknown %[127.0.0.1%]%)\r\n\tby "
+      .. "mx.test %(lunapost%) with ESMTP id %w+\r\n\tfor <c@d>;\r\n\t%a+, "
+      .. "%d+ %a+ %d+ [%d:]+ %+0000\r\n$", received)
+  end)
+end)

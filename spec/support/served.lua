@@ -1,0 +1,39 @@
+--- Runs a spec's steps against a server in one loop, for a bounded time.
+
+local loop = require "lunapost.loop"
+local server_of = require "lunapost.smtp.server"
+
+local M = {}
+
+--- Starts a server on a free port, calls steps(server) as a task of the
+--- loop, stops the server. What steps raises is raised here.
+---@param options table  of smtp.server
+---@param steps fun(server: table)
+---@param seconds? number  default 20
+function M.run(options, steps, seconds)
+  options.listen = options.listen or "127.0.0.1:0"
+  options.hostname = options.hostname or "mx.test"
+  local server = server_of.new(options)
+  local problem, done
+  loop.spawn(function()
+    local ok, why = xpcall(function()
+      assert(server:start())
+      steps(server)
+    end, debug.traceback)
+    done = true
+    if not ok then problem = why end
+    server:stop(0)
+    loop.stop()
+  end)
+  local watch = loop.spawn(function()
+    loop.sleep(seconds or 20)
+    problem = problem or "the spec took too long"
+    loop.stop()
+  end)
+  loop.run()
+  if done then loop.kill(watch) end
+  if problem then error(problem, 0) end
+  return server
+end
+
+return M
