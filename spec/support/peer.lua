@@ -88,6 +88,19 @@ function Peer:ask(line)
   return self:reply()
 end
 
+--- Puts TLS on, after the reply to STARTTLS.
+function Peer:starttls()
+  local context = assert(core.net.tls_context { insecure = true })
+  assert(self.conn:starttls(context, false, "localhost"))
+  local ok, state = self.conn:handshake()
+  while not ok and (state == "read" or state == "write") do
+    assert(loop.wait(self.conn:fd(), state == "read" and "r" or "w",
+      PATIENCE))
+    ok, state = self.conn:handshake()
+  end
+  assert(ok, state)
+end
+
 function Peer:close()
   if self.conn:fd() >= 0 then
     loop.forget(self.conn:fd())

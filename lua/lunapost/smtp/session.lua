@@ -52,8 +52,9 @@ local function over(why, problem)
 end
 
 --- Ends the session from within: never returns.
----@param why string  closed timeout error stopped
----@param problem? any  for the error handler
+---@param why string  closed timeout tls error stopped
+---@param problem? any  kept as session.problem; the error handler gets it
+--- where why is "error"
 function Session:over(why, problem)
   over(why, problem)
 end
@@ -297,6 +298,7 @@ end
 
 local function finish(session, why, problem)
   session.ended = session.ended or why
+  session.problem = problem
   if problem and why == "error" then report(session, problem) end
   session:call("disconnect", session.ended)
 end

@@ -76,7 +76,7 @@ end
 
 function by_event.tls(session)
   local ok, problem = session.server:handshake(session)
-  if not ok then session:over("error", problem) end
+  if not ok then session:over("tls", problem) end
   session:secured()
 end
 
