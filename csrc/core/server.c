@@ -46,14 +46,14 @@ void server_init(struct server *s, const struct server_config *config)
     s->config = config;
     buf_init(&s->in, config->line_limit + AUTH_LINE_MOST + 2 * MOST_READ);
     buf_init(&s->out, OUT_MOST);
-    buf_init(&s->fixed, 4 * MOST_READ);
+    buf_init(&s->scratch, 4 * MOST_READ);
 }
 
 void server_free(struct server *s)
 {
     buf_free(&s->in);
     buf_free(&s->out);
-    buf_free(&s->fixed);
+    buf_free(&s->scratch);
 }
 
 static void server_enter(struct server *s, enum server_state state)
@@ -106,12 +106,12 @@ void server_sent(struct server *s, size_t n)
     buf_rest(&s->out);
 }
 
-/* Gives an event that needs answers. The text is built in fixed where it is
+/* Gives an event that needs answers. The text is built in scratch where it is
    more than a constant: nothing else uses that between body chunks. */
 static int give(struct server *s, struct server_event *ev,
                 enum server_kind kind, const struct answer *a, const char *more)
 {
-    buf_clear(&s->fixed);
+    buf_clear(&s->scratch);
     ev->kind = s->due_kind = kind;
     ev->code = a->code;
     ev->enhanced = span_from(a->enhanced);
@@ -121,13 +121,13 @@ static int give(struct server *s, struct server_event *ev,
     if (!a->named && !*more)
         return 0;
     if (a->named)
-        buf_add_span(&s->fixed, s->config->hostname);
+        buf_add_span(&s->scratch, s->config->hostname);
     if (a->named && *a->text)
-        buf_add_char(&s->fixed, ' ');
-    buf_add_text(&s->fixed, a->text);
-    buf_add_text(&s->fixed, more);
-    ev->text = buf_span(&s->fixed);
-    return buf_error(&s->fixed) ? server_fail(s, buf_error(&s->fixed)) : 0;
+        buf_add_char(&s->scratch, ' ');
+    buf_add_text(&s->scratch, a->text);
+    buf_add_text(&s->scratch, more);
+    ev->text = buf_span(&s->scratch);
+    return buf_error(&s->scratch) ? server_fail(s, buf_error(&s->scratch)) : 0;
 }
 
 static int refuse(struct server *s, struct server_event *ev, enum refusal why)
@@ -149,7 +149,7 @@ static int give_more(struct server *s, struct server_event *ev)
     ev->kind = s->end_of_input ? SERVER_CLOSED : SERVER_MORE;
     if (s->state != SERVER_AT_BODY) {
         buf_rest(&s->in);
-        buf_free(&s->fixed);
+        buf_free(&s->scratch);
     }
     return 0;
 }
@@ -232,11 +232,11 @@ static int decode(struct server *s, struct span *out)
     struct span in = buf_span(&s->in);
     int r;
     if (s->config->bare == DOT_FIX) {
-        buf_clear(&s->fixed);
+        buf_clear(&s->scratch);
         r = dot_decode_fix(&s->dot,
                            span_of(in.p, in.n < FIX_STEP ? in.n : FIX_STEP),
-                           &s->fixed, &s->taken);
-        *out = buf_span(&s->fixed);
+                           &s->scratch, &s->taken);
+        *out = buf_span(&s->scratch);
         return r;
     }
     *out = span_of(in.p, 0);

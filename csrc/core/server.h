@@ -86,7 +86,7 @@ struct server {
     size_t offered; /* room of the last server_space */
     struct line_reader line;
     struct dot_decoder dot;
-    struct buf fixed; /* decoded octets where the decoder cannot do in place */
+    struct buf scratch; /* a text that is put together; mended line ends */
     enum server_state state;
     size_t due; /* answers that the last event still needs */
     enum server_kind due_kind;

@@ -192,7 +192,12 @@ function by_verb.DATA(session, _, code, enhanced, text)
   local ending = session.ending
   if ending.event == "refused" or not verdict then verdict = ending end
   answer_body(session, verdict)
-  session:forget(accepted(verdict) and "delivered" or "failed")
+  local delivered = accepted(verdict)
+  if delivered then
+    local counts = session.server.counts
+    counts.messages = counts.messages + 1
+  end
+  session:forget(delivered and "delivered" or "failed")
 end
 
 function by_verb.RSET(session, _, code, enhanced, text)
