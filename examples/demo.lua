@@ -9,7 +9,7 @@ local mime = require "lunapost.mime"
 local smtp = require "lunapost.smtp"
 
 local here = arg and arg[0]:match("^(.*)/") or "examples"
-local colour = require("lunapost.core").system.isatty(io.stdout)
+local colour = require("lunapost.core").system.is_terminal(1)
 
 local function heading(text)
   print()
@@ -108,27 +108,33 @@ local function compare(what, got, want)
   return same
 end
 
+local function find(message, wanted)
+  for part in message:walk() do
+    if wanted(part) then return part end
+  end
+  error("a part is missing")
+end
+
 local function check(arrived)
-  local attachment, image
-  for part in arrived:walk() do
-    if part.disposition == "attachment" then attachment = part end
-    if part.id == "logo" then image = part end
-  end
-  local same = {
-    compare("subject", arrived.subject,
-      "Grüße vom Mond: der Bericht für September"),
-    compare("sender", arrived.from[1].name, "Ana Müller"),
-    compare("text", arrived.text, sent.text),
-    compare("html", arrived.html, sent.html),
-    compare("image", image and image:body() or "", sent.logo),
-    compare("attachment", attachment and attachment:body() or "", sent.data),
-    compare("its name", attachment and attachment.filename or "",
-      "Bericht für September.bin"),
+  local attachment = find(arrived, function(part)
+    return part.disposition == "attachment"
+  end)
+  local image = find(arrived, function(part) return part.id == "logo" end)
+  local rows = {
+    { "subject", arrived.subject,
+      "Grüße vom Mond: der Bericht für September" },
+    { "sender", arrived.from[1].name, "Ana Müller" },
+    { "text", arrived.text, sent.text },
+    { "html", arrived.html, sent.html },
+    { "image", image:body(), sent.logo },
+    { "attachment", attachment:body(), sent.data },
+    { "its name", attachment.filename, "Bericht für September.bin" },
   }
-  for _, one in ipairs(same) do
-    if not one then return false end
+  local same = true
+  for _, row in ipairs(rows) do
+    same = compare(table.unpack(row)) and same
   end
-  return true
+  return same
 end
 
 local function main()

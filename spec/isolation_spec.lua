@@ -41,7 +41,7 @@ describe("one session", function()
     local smtp = require "lunapost.smtp"
     local events = {}
     local slow = server_of.new { hostname = "slow.test",
-      listen = "127.0.0.1:0", on = { message = function()
+      listen = "127.0.0.1:0", on = { data = function()
         loop.sleep(0.5)
         return 250, "2.0.0", "at last"
       end } }

@@ -28,16 +28,17 @@ end
 ---@return lunapost.maildir?, lunapost.err?
 function M.open(path)
   for _, folder in ipairs { "", "/tmp", "/new", "/cur" } do
-    local ok, text = system.mkdir(path .. folder)
-    if not ok then return failure(path .. folder .. ": " .. text) end
+    local ok, text = system.make_folder(path .. folder, tonumber("700", 8))
+    if not ok then return failure(text) end
   end
   return setmetatable({ path = path }, meta)
 end
 
 local function unique()
   delivered = delivered + 1
-  local seconds = core.system.time()
-  return ("%d.M%06dP%dQ%d.%s"):format(seconds, seconds % 1 * 1000000 // 1,
+  local seconds = system.time()
+  return ("%d.M%06dP%dQ%d.%s"):format(seconds // 1 | 0,
+    seconds % 1 * 1000000 // 1 | 0,
     system.pid(), delivered, (system.hostname():gsub("[/:]", "_")))
 end
 
@@ -63,23 +64,23 @@ end
 
 --- Removes what was written.
 function Delivery:drop()
-  if not self.file then return end
-  self.file:close()
-  self.file = nil
-  os.remove(self.temporary)
+  if self.kept then return end
+  if self.file then self.file:close() end
+  self.file, self.kept = nil, true
+  system.remove(self.temporary)
 end
 
 delivery_meta.__close = Delivery.drop
 
 -- Each step of making it durable: true, or nil and why not.
 local function settle(self, final)
-  local ok, text = self.file:flush()
-  if not ok then return nil, text end
-  ok, text = system.sync(self.file)
-  if not ok then return nil, text end
-  ok, text = os.rename(self.temporary, final)
-  if not ok then return nil, text end
-  return system.sync_folder(self.maildir.path .. "/new")
+  local file = self.file
+  self.file = nil
+  local ok, text = file:close()
+  if ok then ok, text = system.sync(self.temporary) end
+  if ok then ok, text = system.rename(self.temporary, final) end
+  if ok then ok, text = system.sync(self.maildir.path .. "/new") end
+  return ok, text
 end
 
 --- Makes the message durable and visible; nothing is kept where that fails.
@@ -89,12 +90,11 @@ function Delivery:commit()
   local ok, text = nil, self.problem
   if not text then ok, text = settle(self, final) end
   if not ok then
-    os.remove(final)
+    system.remove(final)
     self:drop()
     return failure(tostring(text))
   end
-  self.file:close()
-  self.file = nil
+  self.kept = true
   return final
 end
 

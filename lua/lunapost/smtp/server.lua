@@ -224,7 +224,7 @@ function M.new(options)
     limits = merge_limits(options.limits, 2),
     commands = command_table(options.commands, 2),
     extensions = options.extensions or {},
-    hostname = options.hostname or core.system.fqdn(),
+    hostname = options.hostname or net.fqdn(),
     loop = options.loop or default_loop,
     log = options.log or stderr_log,
     pause = (options.loop or default_loop).sleep,
@@ -390,14 +390,14 @@ local function serve(server, conn)
 end
 
 local function accept_loop(server, listener)
-  while not server.stopping do
-    local conn, kind, text = listener:accept()
+  while true do
+    local conn, problem = net.accept(listener, { loop = server.loop })
     if conn then
       server.loop.spawn(serve, server, conn)
-    elseif kind == "read" then
-      server.loop.wait(listener:fd(), "r", 3600)
+    elseif server.stopping then
+      return
     else
-      server.log("accept: " .. tostring(text or kind))
+      server.log("accept: " .. tostring(problem))
       server.pause(0.1)
     end
   end
@@ -536,4 +536,6 @@ function Server:script(lines)
   return record
 end
 
-return M
+return setmetatable(M, { __call = function(_, options)
+  return M.new(options) -- a tail call: errors point to the script
+end })

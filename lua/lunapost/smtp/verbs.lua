@@ -3,7 +3,6 @@
 
 local answer = require "lunapost.smtp.answer"
 local body = require "lunapost.smtp.body"
-local mime = require "lunapost.mime"
 local path = require "lunapost.smtp.path"
 local verifier = require "lunapost.smtp.verifier"
 
@@ -161,7 +160,8 @@ end
 local function ask_handler(session, reader)
   if session.on.data then return session:call("data", reader) end
   if not session.on.message then return nil end
-  return session:call("message", mime.parse(reader:read()))
+  local parse = require("lunapost.mime").parse
+  return session:call("message", parse(reader:read()))
 end
 
 -- The verdict, or nil and why the body counts as nothing.
