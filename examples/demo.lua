@@ -108,8 +108,8 @@ local function compare(what, got, want)
   return same
 end
 
-local function find(message, wanted)
-  for part in message:walk() do
+local function find(arrived, wanted)
+  for part in arrived:walk() do
     if wanted(part) then return part end
   end
   error("a part is missing")

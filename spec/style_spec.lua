@@ -401,6 +401,7 @@ end)
 
 describe("public functions", function()
   -- `function M.name(a, b)` or `function Class:name(a)` at the left margin.
+  -- A table whose name begins in lower case is private to its file.
   local function annotated(lines, n, parameters)
     local told = {}
     local i = n - 1
@@ -425,7 +426,7 @@ describe("public functions", function()
       local lines = tree.lines("cat " .. path)
       for n, line in ipairs(lines) do
         local name, parameters =
-          line:match "^function ([%w_]+[%.:][%w_%.:]+)%((.-)%)"
+          line:match "^function (%u[%w_]*[%.:][%w_%.:]+)%((.-)%)"
         if name and not name:find "[%.:]_" and not path:find "/cli/" then
           local ok, what = annotated(lines, n, parameters)
           if not ok then fault(path, n, name .. ": " .. what) end

@@ -90,6 +90,9 @@ end
 
 --- What a handler returned, as an answer, a list of answers (one a
 --- recipient), or nil for the default.
+---@param code any  nil, a code, an answer, or a list of answers
+---@param enhanced? string
+---@param text? string
 ---@return lunapost.answer|lunapost.answer[]|nil
 function M.returned(code, enhanced, text)
   if code == nil then return nil end

@@ -90,8 +90,9 @@ end
 --- An LTN12 source.
 Body.source = Body.chunks
 
--- Reads to the end and keeps nothing: what a handler left unread must not be
--- taken for commands.
+--- Reads to the end and keeps nothing: what a handler left unread must not
+--- be taken for commands.
+---@param body lunapost.body
 function M.drain(body)
   body.rest = ""
   while pull(body) do end

@@ -248,7 +248,9 @@ local function prepare(server)
   server.config = server.config or configure(server)
 end
 
--- The handlers of one session, where the script makes a set for each.
+--- The handlers of one session, where the script makes a set for each.
+---@param session lunapost.session
+---@return table
 function Server:handlers_for(session)
   local on = handler_table(self.options.on(session), 2)
   both_bodies(on)
@@ -307,8 +309,9 @@ function Server:help(topic)
     .. (#own > 0 and " " .. table.concat(own, " ") or "")
 end
 
--- Asks who the peer is, once a session, before HELO is answered; a slow
--- answer stops nobody else.
+--- Asks who the peer is, once a session, before HELO is answered; a slow
+--- answer stops nobody else.
+---@param session lunapost.session
 function Server:name_peer(session)
   local peer = session.peer
   if peer.named or self.options.reverse_dns == false or not session.conn then
@@ -322,6 +325,7 @@ function Server:name_peer(session)
 end
 
 --- Shakes hands with the session's peer.
+---@param session lunapost.session
 ---@return true? ok, lunapost.err? problem
 function Server:handshake(session)
   if not session.conn then return true end

@@ -75,7 +75,7 @@ function M.new(server, conn, peer)
   return session
 end
 
--- Each message of a session has an id of its own.
+--- Each message of a session has an id of its own.
 function Session:new_message()
   self.messages = (self.messages or 0) + 1
   if self.messages > 1 then
@@ -133,7 +133,7 @@ function Session:next_event()
   return settle(self, limit, self.machine:step(self.conn))
 end
 
--- Sends what is to be sent, for at most a few seconds.
+--- Sends what is to be sent, for at most a few seconds.
 function Session:flush()
   if not self.conn then return end
   local limit = core.loop.now() + 5
@@ -145,8 +145,8 @@ function Session:flush()
   until not again
 end
 
--- Reads on for a moment after the last word: a close with octets unread
--- resets the connection, and the peer might never see that word.
+--- Reads on for a moment after the last word: a close with octets unread
+--- resets the connection, and the peer might never see that word.
 function Session:linger()
   self:flush()
   local limit, left = core.loop.now() + 1, 1 << 20
@@ -214,6 +214,7 @@ end
 
 --- Asks a handler, then its report-only twin.
 ---@param name string
+---@param ... any  what the handler gets behind the session
 ---@return lunapost.answer|lunapost.answer[]|nil
 function Session:call(name, ...)
   local handler, observe = self.on[name], self.on.observe
@@ -228,6 +229,9 @@ function Session:call(name, ...)
 end
 
 --- Runs a function of the script as a handler.
+---@param fn function
+---@param ... any
+---@return lunapost.answer|lunapost.answer[]|nil
 function Session:guarded(fn, ...)
   return guard(self, fn, ...)
 end
@@ -262,8 +266,9 @@ function Session:ask(code, text)
   return over("closed", b)
 end
 
--- The next chunk of the body, nil at its end; raises when it fails. The
--- event that ends it is kept for the answer.
+--- The next chunk of the body, nil at its end; raises when it fails. The
+--- event that ends it is kept for the answer.
+---@return string?
 function Session:next_chunk()
   local event, a, b, c, d, e = self:next_event()
   if event == "body" then return a end

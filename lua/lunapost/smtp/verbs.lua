@@ -273,6 +273,7 @@ function by_event.closed() end
 --- Handles one event of the machine.
 ---@param session lunapost.session
 ---@param event string
+---@param ... any  what the machine tells of it
 function M.handle(session, event, ...)
   by_event[event](session, ...)
 end
