@@ -415,7 +415,7 @@ describe("TLS", function()
       options.tls, options.timeout = "implicit", 0.1
       local client, problem = smtp.open(options)
       assert.is_nil(client)
-      assert.equal("tls", problem.kind)
+      assert.equal("timeout", problem.kind)
     end)
   end)
 end)

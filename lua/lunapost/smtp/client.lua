@@ -8,6 +8,7 @@
 local auth = require "lunapost.smtp.auth"
 local core = require "lunapost.core"
 local err = require "lunapost.err"
+local net = require "lunapost.net"
 local outgoing = require "lunapost.smtp.outgoing"
 local replies = require "lunapost.smtp.reply"
 local transaction = require "lunapost.smtp.transaction"
@@ -32,7 +33,6 @@ local now <const> = core.loop.now
 local FINAL <const> = 600
 
 local modes <const> = { read = "r", write = "rw" }
-local handshake_modes <const> = { read = "r", write = "w" }
 
 --- Makes a session of a connection; the greeting has not been read.
 ---@param fields { conn: userdata, loop: table, host: string, name: string,
@@ -279,14 +279,17 @@ function Client:lhlo(name)
   return nil, problem
 end
 
-local handshake_hint <const> = " (the peer does not speak TLS at once here: "
+local no_tls_words <const> = { "wrong version number",
+  "packet length too long", "http request" }
+
+local no_tls_hint <const> = " (the peer does not speak TLS at once here: "
   .. "use tls = \"starttls\", or the port for implicit TLS, 465)"
 
 local function tls_text(text)
-  local plain = text:lower():find("wrong version number", 1, true)
-    or text:lower():find("packet length too long", 1, true)
-    or text:lower():find("http request", 1, true)
-  return plain and text .. handshake_hint or text
+  for _, words in ipairs(no_tls_words) do
+    if text:lower():find(words, 1, true) then return text .. no_tls_hint end
+  end
+  return text
 end
 
 --- Puts TLS under the session: the handshake and the checks, no command.
@@ -294,26 +297,13 @@ end
 ---@return lunapost.err? error
 function Client:secure()
   local context, problem = self.context()
-  if not context then
-    self:close()
-    return nil, problem
+  local ok = context
+  if context then
+    ok, problem = net.handshake(self.conn, context, { host = self.verify,
+      loop = self.loop, timeout = self.timeout })
   end
-  local conn, deadline = self.conn, now() + self.timeout
-  local ok, kind, text = conn:starttls(context, false, self.verify)
-  while ok do
-    ok, kind, text = conn:handshake()
-    if ok then break end
-    local mode = handshake_modes[kind]
-    if not mode then break end
-    local seconds = deadline - now()
-    ok = seconds > 0 and self.loop.wait(conn:fd(), mode, seconds)
-    if not ok then
-      kind = "tls"
-      text = ("no TLS handshake within %g seconds"):format(self.timeout)
-    end
-  end
-  if not ok then return broken(self, kind, tls_text(text or kind)) end
-  self.tls = conn:tls()
+  if not ok then return broken(self, problem.kind, tls_text(problem.text)) end
+  self.tls = self.conn:tls()
   self.transcript:add("*", ("%s, %s"):format(self.tls.version,
     self.tls.cipher))
   return true

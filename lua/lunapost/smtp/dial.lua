@@ -2,85 +2,55 @@
 
 local clients = require "lunapost.smtp.client"
 local core = require "lunapost.core"
-local err = require "lunapost.err"
-local names = require "lunapost.smtp.names"
+local net = require "lunapost.net"
 
 local M = {}
 
--- A function that makes the TLS context at its first call.
+-- A function that makes the TLS context when it is wanted.
 local function tls_maker(s)
-  local context
   return function()
-    if context then return context end
-    local kind, text
-    context, kind, text = core.net.tls_context {
+    local context, problem = net.context {
       ca = s.ca, pin = s.pin, insecure = s.insecure,
       certificate = s.certificate, key = s.key,
     }
-    if context then return context end
-    return nil, err.of(kind, text, { host = s.label })
+    if problem then problem.host = s.label end
+    return context, problem
   end
 end
 
--- Waits for a connection to come about.
-local function await(s, conn, deadline)
-  while true do
-    local ok, kind, text = conn:connected()
-    if ok then return conn end
-    if kind ~= "write" then return nil, kind, text end
-    local seconds = deadline - core.loop.now()
-    if seconds <= 0 or not s.loop.wait(conn:fd(), "w", seconds) then
-      return nil, "timeout"
-    end
-  end
-end
-
-local function give_up(s, conn)
-  if s.loop.forget then s.loop.forget(conn:fd()) end
-  conn:close()
-end
-
-local function attempt(s, address, deadline)
-  local conn, kind, text
-  if s.path then
-    conn, kind, text = core.net.connect_unix(s.path)
-  else
-    conn, kind, text = core.net.connect(address, s.port)
-  end
-  if not conn then return nil, kind, text end
-  local ok
-  ok, kind, text = await(s, conn, deadline)
-  if ok then return conn end
-  give_up(s, conn)
-  return nil, kind, text
-end
-
-local function connect_error(s, kind, text)
-  if kind == "timeout" then
-    text = ("no connection within %g seconds"):format(s.limit)
-  end
-  return err.of(kind, text, { host = s.label })
-end
-
--- Each address gets its share of the time that is left.
 local function connect(s)
-  local list, problem = names.addresses(s)
-  if not list then return nil, problem end
-  local deadline, kind, text = core.loop.now() + s.limit, nil, nil
-  for i, address in ipairs(list) do
-    local left = deadline - core.loop.now()
-    local share = core.loop.now() + left / (#list - i + 1)
-    local conn
-    conn, kind, text = attempt(s, address, share)
-    if conn then return conn end
-  end
-  return nil, connect_error(s, kind, text)
+  local conn, problem = net.dial {
+    host = s.host, port = not s.path and s.port or nil, unix = s.path,
+    loop = s.loop, timeout = s.limit,
+  }
+  if problem then problem.host = s.label end
+  return conn, problem
 end
 
 local function credentials_of(s)
   local auth = s.auth or {}
   return { user = s.user, password = s.password, mechanism = auth.mechanism,
     authorization = auth.authorization, cleartext = auth.cleartext }
+end
+
+-- RFC 5321 4.1.3
+local function literal(address)
+  if not address or not core.net.numeric(address) then return "[127.0.0.1]" end
+  if address:find(":", 1, true) then
+    return "[IPv6:" .. address:gsub("%%.*", "") .. "]"
+  end
+  return "[" .. address .. "]"
+end
+
+-- The host's full name, asked for once.
+local full_name
+
+-- What to call oneself: the host's full name where it has one, else the
+-- address literal of this end of the connection.
+local function own_name(conn, s)
+  full_name = full_name or net.fqdn { loop = s.loop, timeout = 1 }
+  if full_name:find(".", 1, true) then return full_name end
+  return literal((conn:local_address()))
 end
 
 --- Dials and hears the greeting; TLS first where it is implicit.
@@ -94,7 +64,7 @@ function M.connect(s)
     conn = conn, loop = s.loop, host = s.label, timeout = s.limit,
     final = s.timeout, lmtp = s.protocol == "lmtp", context = tls_maker(s),
     verify = s.host or "localhost", credentials = credentials_of(s),
-    transcript = s.transcript, name = s.helo or names.helo(conn),
+    transcript = s.transcript, name = s.helo or own_name(conn, s),
   }
   client.transcript:add("*", "connected to " .. s.label)
   if s.tls == "implicit" then
@@ -123,7 +93,8 @@ local function secure(client, s)
 end
 
 local function prepare(client, s)
-  local ok, problem = client:ehlo()
+  local greet = s.ehlo == false and client.helo or client.ehlo
+  local ok, problem = greet(client)
   if ok then ok, problem = secure(client, s) end
   if ok and s.user then ok, problem = client:auth() end
   return ok, problem

@@ -1,6 +1,7 @@
 --- SMTP and LMTP, both ends: `require "lunapost.smtp"`.
 
 local dial = require "lunapost.smtp.dial"
+local options_of = require "lunapost.options"
 local settings = require "lunapost.smtp.settings"
 
 local M = {}
@@ -18,18 +19,18 @@ local M = {}
 ---@return lunapost.client? client
 ---@return lunapost.err? error  kind dns connect tls auth timeout closed reply
 --- protocol
-function M.open(options)
+M.open = options_of.placed(function(options)
   return dial.open(settings.complete("option of smtp.open", options))
-end
+end)
 
 --- Dials and hears the greeting (after the handshake where TLS is
 --- implicit): the script says the rest.
 ---@param options table  as for open
 ---@return lunapost.client? client
 ---@return lunapost.err? error
-function M.connect(options)
+M.connect = options_of.placed(function(options)
   return dial.connect(settings.complete("option of smtp.connect", options))
-end
+end)
 
 local lazy <const> = {
   server = function() return require "lunapost.smtp.server" end,

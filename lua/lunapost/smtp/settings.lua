@@ -17,7 +17,8 @@ M.known = {
   password = "string",
   auth = "table",          -- { mechanism =, authorization =, cleartext = }
   timeout = "number",      -- seconds for one whole reply
-  helo = "string",
+  helo = "string",         -- what to call oneself
+  ehlo = "boolean",        -- false: HELO, so no extension is used
   ca = "string",           -- a file, a folder or PEM text
   pin = "string|table",    -- "sha256/BASE64" of the key, or a fingerprint
   insecure = "boolean",    -- verifies nothing

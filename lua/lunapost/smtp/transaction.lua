@@ -239,10 +239,10 @@ local function deliver(client, t)
   local run = client.extensions.PIPELINING and pipelined or in_turn
   local ok, problem = run(client, t)
   if not ok then return fail(t, problem) end
-  local first = refused_recipients(t)
   if t.mail.code >= 400 then
     return give_up(client, t, t.mail, command_of(t.steps[1]))
   end
+  local first = refused_recipients(t)
   if #t.accepted == 0 then
     return give_up(client, t, first.reply, "RCPT TO:<" .. first.address .. ">")
   end

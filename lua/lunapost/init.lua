@@ -1,0 +1,130 @@
+--- Mail for Lua: `local post = require "lunapost"`.
+---
+--- post.send{...} sends in one call. Beside it stand, loaded at first use,
+--- post.smtp, post.mime, post.codec, post.loop, and of these post.server,
+--- post.parse and post.open.
+
+local dial = require "lunapost.smtp.dial"
+local options_of = require "lunapost.options"
+local settings = require "lunapost.smtp.settings"
+
+local M = {}
+
+local WHAT <const> = "option of send"
+
+-- What a ready message leaves to say beside it.
+local beside <const> = { from = true, to = true, cc = true, bcc = true }
+
+-- Which option goes where: to the session, or into the message.
+local function sort_options(options)
+  local build = require "lunapost.mime.build"
+  local known = { message = true }
+  for name, kind in pairs(settings.known) do known[name] = kind end
+  for name, kind in pairs(build.options) do known[name] = kind end
+  options_of.check(WHAT, options, known, 0)
+  local session, message = {}, {}
+  for name, value in pairs(options) do
+    if settings.known[name] then
+      session[name] = value
+    elseif name ~= "message" then
+      message[name] = value
+    end
+  end
+  return session, message
+end
+
+-- The addresses of some options, in order; nil where none of them is given.
+local function addresses(given, names)
+  local address = require "lunapost.mime.address"
+  local out
+  for _, name in ipairs(names) do
+    local value = given[name]
+    if value then out = out or {} end
+    local list = value and value ~= "" and address.list(value, name) or {}
+    for _, one in ipairs(address.mailboxes(list)) do
+      out[#out + 1] = one.address
+    end
+  end
+  return out
+end
+
+-- The envelope of a message that is ready: what is said beside it, else
+-- what it says itself.
+local function envelope_of(message, given)
+  local own = type(message) == "table" and message.envelope or {}
+  local from = addresses(given, { "from" })
+  return {
+    from = from and (from[1] or "") or own.from,
+    to = addresses(given, { "to", "cc", "bcc" }) or own.to,
+  }
+end
+
+-- The message and its envelope, or nil and why a file cannot be read.
+local function compose(options, given)
+  if options.message then
+    for name in pairs(given) do
+      if not beside[name] then
+        error(("'%s' has no place beside 'message'"):format(name), 0)
+      end
+    end
+    return options.message, envelope_of(options.message, given)
+  end
+  local message, problem =
+    require("lunapost.mime.build").message(given)
+  if not message then return nil, problem end
+  return message, message.envelope
+end
+
+local function deliver(s, message, envelope)
+  local client, problem = dial.open(s)
+  if not client then
+    problem.accepted, problem.rejected = {}, {}
+    return nil, problem
+  end
+  local result
+  result, problem = client:send(envelope, message)
+  if client.conn then client:quit() end
+  return result, problem
+end
+
+local function send(options)
+  local session, given = sort_options(options)
+  local s = settings.complete(WHAT, session)
+  local message, envelope = compose(options, given)
+  if not message then return nil, envelope end
+  if not (envelope.to and envelope.to[1]) then
+    error("a recipient is missing: to, cc or bcc", 0)
+  end
+  return deliver(s, message, envelope)
+end
+
+--- Sends a message: dials, greets, puts TLS on, authenticates, sends, quits.
+---
+--- The options of smtp.open (server, host, port, tls, user, password, auth,
+--- timeout, ...) and those of mime.message (from, to, cc, bcc, subject, text,
+--- html, inline, attach, headers, ...) in one table; or message = one that
+--- is ready (octets, a mime message, { path = }, an open file, a source).
+---@param options table
+---@return table? result  accepted = { address, ... }, rejected = { { address,
+--- code, enhanced, text }, ... }, reply, transcript; nil where nobody was
+--- accepted
+---@return lunapost.err? error  with accepted and rejected, too
+M.send = options_of.placed(send)
+
+local lazy <const> = {
+  smtp = function() return require "lunapost.smtp" end,
+  mime = function() return require "lunapost.mime" end,
+  codec = function() return require "lunapost.codec" end,
+  loop = function() return require "lunapost.loop" end,
+  server = function() return require("lunapost.smtp").server end,
+  parse = function() return require("lunapost.mime").parse end,
+  open = function() return require("lunapost.mime").open end,
+}
+
+return setmetatable(M, { __index = function(_, name)
+  local load = lazy[name]
+  if not load then return nil end
+  local value = load()
+  M[name] = value
+  return value
+end, __name = "lunapost" })
