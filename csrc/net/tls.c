@@ -237,8 +237,7 @@ static int tls_broken(struct tls *tls, char *text)
         ERR_clear_error();
         return tls_refused(tls, text);
     }
-    return tls_failure(text, SSL_in_init(tls->ssl) ? "TLS handshake failed"
-                                                   : "TLS failed");
+    return tls_failure(text, tls->up ? "TLS failed" : "TLS handshake failed");
 }
 
 static int tls_outcome(struct tls *tls, int r, char *text)
@@ -270,6 +269,7 @@ int tls_handshake(struct tls *tls, char text[SOCK_TEXT])
 {
     tls_enter(tls, text);
     int r = SSL_do_handshake(tls->ssl);
+    tls->up = r == 1;
     if (r == 1)
         return IO_DONE;
     r = tls_outcome(tls, r, text);
@@ -281,9 +281,17 @@ int tls_handshake(struct tls *tls, char text[SOCK_TEXT])
     return r;
 }
 
+static int tls_early(char *text)
+{
+    snprintf(text, SOCK_TEXT, "the TLS handshake is not done");
+    return ERR_PROTOCOL;
+}
+
 int tls_read(struct tls *tls, char *p, size_t room, size_t *n,
              char text[SOCK_TEXT])
 {
+    if (!tls->up)
+        return tls_early(text);
     tls_enter(tls, text);
     int r = SSL_read_ex(tls->ssl, p, room, n);
     return r == 1 ? IO_DONE : tls_outcome(tls, r, text);
@@ -292,6 +300,8 @@ int tls_read(struct tls *tls, char *p, size_t room, size_t *n,
 int tls_write(struct tls *tls, struct span bytes, size_t *n,
               char text[SOCK_TEXT])
 {
+    if (!tls->up)
+        return tls_early(text);
     tls_enter(tls, text);
     int r = SSL_write_ex(tls->ssl, bytes.p, bytes.n, n);
     if (r == 1)
@@ -306,7 +316,7 @@ int tls_write(struct tls *tls, struct span bytes, size_t *n,
 
 int tls_shutdown(struct tls *tls, char text[SOCK_TEXT])
 {
-    if (tls->broken || SSL_in_init(tls->ssl))
+    if (tls->broken || !tls->up)
         return IO_DONE;
     tls_enter(tls, text);
     int r = SSL_shutdown(tls->ssl);
@@ -381,7 +391,7 @@ static int binding_unique(const struct tls *tls, unsigned char out[64])
 int tls_binding(const struct tls *tls, const char *type, unsigned char out[64])
 {
     static const char label[] = "EXPORTER-Channel-Binding";
-    if (SSL_in_init(tls->ssl))
+    if (!tls->up)
         return ERR_PROTOCOL;
     if (strcmp(type, "tls-unique") == 0)
         return binding_unique(tls, out);

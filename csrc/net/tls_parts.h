@@ -32,6 +32,7 @@ struct tls {
     int fd;
     int down;            /* the socket's failure, or 0 */
     bool ended;          /* the socket's end was seen */
+    bool up;             /* the handshake is done */
     bool broken;         /* after a fatal error nothing more may be said */
     bool saw;            /* seen is filled */
     bool spoke;          /* first is filled */

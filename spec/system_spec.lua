@@ -1,0 +1,93 @@
+local core = require "lunapost.core"
+local wire = require "spec.support.wire"
+
+local system = core.system
+
+describe("the system", function()
+  local folder
+
+  before_each(function()
+    folder = os.tmpname()
+    os.remove(folder)
+    assert.is_true(system.make_folder(folder))
+  end)
+
+  after_each(function() os.execute("rm -rf " .. folder) end)
+
+  local function write(path, text)
+    local file = assert(io.open(path, "w"))
+    file:write(text)
+    file:close()
+  end
+
+  it("knows the time, and the zone of the clock on the wall", function()
+    assert.is_true(math.abs(system.time() - os.time()) < 2)
+    local noon = os.time { year = 2026, month = 7, day = 1, hour = 12 }
+    local utc = os.time(os.date("!*t", noon))
+    assert.is_true(math.abs(system.zone(noon)) <= 14 * 3600)
+    if not os.date("*t", noon).isdst then
+      assert.equal(noon - utc, system.zone(noon))
+    end
+  end)
+
+  it("makes, lists, syncs and removes", function()
+    assert.is_true(system.make_folder(folder)) -- there already
+    write(folder .. "/a", "12345")
+    assert.is_true(system.sync(folder .. "/a"))
+    assert.is_true(system.rename(folder .. "/a", folder .. "/b"))
+    assert.is_true(system.link(folder .. "/b", folder .. "/c"))
+    assert.is_nil((system.link(folder .. "/b", folder .. "/c")))
+    assert.is_true(system.sync(folder))
+    local names = system.list(folder)
+    table.sort(names)
+    assert.same({ "b", "c" }, names)
+    assert.equal(5, system.stat(folder .. "/c").size)
+    assert.equal("file", system.stat(folder .. "/c").type)
+    assert.equal("folder", system.stat(folder).type)
+    assert.is_true(system.remove(folder .. "/b"))
+    assert.is_nil(system.stat(folder .. "/b"))
+  end)
+
+  it("says what it could not do", function()
+    for _, call in ipairs { "sync", "list", "stat", "remove" } do
+      local ok, text = system[call](folder .. "/none")
+      assert.is_nil(ok)
+      assert.equal(folder .. "/none: No such file or directory", text)
+    end
+    write(folder .. "/file", "")
+    local ok, text = system.make_folder(folder .. "/file")
+    assert.is_nil(ok)
+    assert.matches("File exists", text)
+    assert.has_error(function() system.stat("a\0b") end)
+  end)
+
+  it("opens no descriptor for good", function()
+    local before = wire.descriptors()
+    for _ = 1, 20 do
+      system.list(folder)
+      system.sync(folder)
+      system.stat(folder)
+      local signals <close> = system.signals()
+      assert.is_true(signals:fd() >= 0)
+    end
+    assert.equal(before, wire.descriptors())
+  end)
+end)
+
+describe("signals", function()
+  it("become readable, and end no process", function()
+    local signals <close> = system.signals()
+    assert.is_nil(signals:next())
+    os.execute("kill -TERM " .. system.pid())
+    assert.equal("r", core.loop.block(signals:fd(), "r", 1))
+    assert.equal("term", signals:next())
+    os.execute("kill -HUP " .. system.pid())
+    core.loop.block(signals:fd(), "r", 1)
+    assert.equal("hup", signals:next())
+    assert.is_nil(signals:next())
+    os.execute("kill -INT " .. system.pid())
+    signals:close() -- what came meanwhile is dropped
+    signals:close()
+    assert.equal(-1, signals:fd())
+  end)
+end)
