@@ -141,7 +141,7 @@ $(BUILD)/obj/host.o: spec/torture/host.c Makefile
 	@$(CC) $(CFLAGS) $(WARN) $(LUA_INC) $(SSL_INC) -c -o $@ $<
 
 torture-run:
-	@for scenario in spec/torture/*.lua; do \
+	@for scenario in spec/torture/scenarios/*.lua; do \
 	  $(PATHS) $(HOST) --torture $(TORTURE_SECONDS) $$scenario || exit 1; \
 	done
 	@for mode in incremental generational; do \
