@@ -311,6 +311,10 @@ describe("the nesting of parts", function()
         seen[part.boundary] = true
       end
     end
+    assert.has_error(function()
+      mime.multipart("mixed", { assert(mime.part { type = "text/plain",
+        data = "--xyz\n" }), boundary = "xyz" })
+    end, 'multipart/mixed: boundary "xyz" occurs in its parts')
     local trap = build { text = "1", attach = { pdf } }.boundary
     assert.not_equal(trap, build { text = "--" .. trap .. "--\r\n",
       attach = { pdf } }.boundary)

@@ -143,6 +143,14 @@ describe("the transfer encoding", function()
       :render { encoding = "8bit" }, "Content-Transfer-Encoding"))
   end)
 
+  it("is told beforehand as a class", function()
+    local message = build { text = "ö", attach = { data = "\0", name = "x" } }
+    assert.equal("7bit", message:class())
+    assert.equal("8bit", message:class { encoding = "8bit" })
+    assert.equal("binary", message:class { encoding = "binary" })
+    assert.equal("8bit", build { to = "ö@x.org" }:class())
+  end)
+
   it("is the one asked for, where it can be", function()
     assert.equal("base64", (chosen { type = "text/plain", data = "x",
       encoding = "base64" }))

@@ -59,7 +59,8 @@ static int end(lua_State *L)
 static struct span member(lua_State *L, const char *key)
 {
     struct span s = {NULL, 0};
-    if (lua_getfield(L, -1, key) == LUA_TSTRING) /* t value */
+    lua_pushstring(L, key);
+    if (lua_rawget(L, -2) == LUA_TSTRING) /* t value */
         s.p = lua_tolstring(L, -1, &s.n);
     lua_pop(L, 1); /* t */
     return s;
@@ -78,7 +79,7 @@ static int words(lua_State *L)
 {
     luaL_checktype(L, 2, LUA_TTABLE);
     struct compose *c = begin(L);
-    lua_Integer n = luaL_len(L, 2);
+    lua_Integer n = (lua_Integer)lua_rawlen(L, 2);
     for (lua_Integer i = 1; i <= n; i++) {
         lua_rawgeti(L, 2, i); /* word */
         compose_word(c, lbind_check(L, -1));
@@ -90,7 +91,7 @@ static int words(lua_State *L)
 /* Mailboxes { name=, address= } of the table on top. */
 static void mailboxes(lua_State *L, struct compose *c)
 {
-    lua_Integer n = luaL_len(L, -1);
+    lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
     for (lua_Integer i = 1; i <= n; i++) {
         lua_rawgeti(L, -1, i); /* list mailbox */
         luaL_checktype(L, -1, LUA_TTABLE);
@@ -104,14 +105,15 @@ static int addresses(lua_State *L)
 {
     luaL_checktype(L, 2, LUA_TTABLE);
     struct compose *c = begin(L);
-    lua_Integer n = luaL_len(L, 2);
+    lua_Integer n = (lua_Integer)lua_rawlen(L, 2);
     for (lua_Integer i = 1; i <= n; i++) {
         lua_rawgeti(L, 2, i); /* item */
         luaL_checktype(L, -1, LUA_TTABLE);
         struct span group = member(L, "group");
         if (group.p) {
             compose_group(c, group);
-            lua_getfield(L, -1, "members"); /* item members */
+            lua_pushliteral(L, "members");
+            lua_rawget(L, -2); /* item members */
             luaL_checktype(L, -1, LUA_TTABLE);
             mailboxes(L, c);
             lua_pop(L, 1); /* item */
@@ -130,7 +132,7 @@ static int typed(lua_State *L)
     luaL_checktype(L, 3, LUA_TTABLE);
     struct compose *c = begin(L);
     compose_token(c, token);
-    lua_Integer n = luaL_len(L, 3);
+    lua_Integer n = (lua_Integer)lua_rawlen(L, 3);
     for (lua_Integer i = 1; i <= n; i++) {
         lua_rawgeti(L, 3, i); /* param */
         luaL_checktype(L, -1, LUA_TTABLE);

@@ -109,9 +109,12 @@ local function settle(entity, allowed, chosen)
   return most
 end
 
--- True where a boundary that was not random stands in the octets of a part
--- or is another's.
-local function clashes(root, entity)
+--- Whether the boundary of an entity stands in the octets of a part below
+--- root, or is another's. One that is random need not be asked.
+---@param root lunapost.entity
+---@param entity lunapost.entity
+---@return boolean
+function M.clashes(root, entity)
   for other in root:walk() do
     local octets = other.content and other.content.octets
     if octets and octets:find(entity.boundary, 1, true)
@@ -132,7 +135,7 @@ function M.bound(root, ids, seeded)
     if entity.parts and not entity.boundary then
       repeat
         entity.boundary = "=_" .. ids()
-      until not seeded or not clashes(root, entity)
+      until not seeded or not M.clashes(root, entity)
     end
   end
 end
@@ -192,15 +195,17 @@ function emit(entity, chosen, out)
   if entity.is_message and entity.parts then out[#out + 1] = "\r\n" end
 end
 
+-- What the peer takes, of the options of source, render and size.
+local function allowed_by(given)
+  if not given then return "7bit" end
+  options.check("option of source", given, { encoding = "string" }, 0)
+  local allowed = given.encoding or "7bit"
+  if not rank[allowed] then options.unknown("encoding", allowed, rank, 0) end
+  return allowed
+end
+
 local function segments(entity, given)
-  local allowed = "7bit"
-  if given then
-    options.check("option of source", given, { encoding = "string" }, 0)
-    allowed = given.encoding or allowed
-    if not rank[allowed] then
-      options.unknown("encoding", allowed, rank, 0)
-    end
-  end
+  local allowed = allowed_by(given)
   M.bound(entity, M.random_id, false)
   local chosen, out = {}, {}
   settle(entity, allowed, chosen)
@@ -322,6 +327,15 @@ function Entity:size(given)
     total = total + size
   end
   return total
+end
+
+--- What the octets will be, so that a client can tell the server (BODY=).
+---@param given? { encoding: "7bit"|"8bit"|"binary" }  what the peer takes
+---@return "7bit"|"8bit"|"binary"
+function Entity:class(given)
+  local encoding = settle(self, allowed_by(given), {})
+  if not rank[encoding] then encoding = "7bit" end
+  return self.utf8 and encoding == "7bit" and "8bit" or encoding
 end
 
 --- The entities of the whole, depth first, this one first.

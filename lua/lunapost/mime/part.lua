@@ -306,10 +306,14 @@ local multipart_options <const> = {
   description = "string", disposition = "string",
 }
 
-local function check_boundary(boundary, what)
+local function check_boundary(node, what)
+  local boundary = node.boundary
+  if not boundary then return end
   if not boundary:find("^[%w'()+_,%-./:=? ]*[%w'()+_,%-./:=?]$")
     or #boundary > 70 then
     fail("%s: boundary %q is not as RFC 2046 5.1.1 wants it", what, boundary)
+  elseif entity.clashes(node, node) then
+    fail("%s: boundary %q occurs in its parts", what, boundary)
   end
 end
 
@@ -359,7 +363,7 @@ local function multipart(subtype, given)
     preamble = between(spec.preamble), epilogue = between(spec.epilogue),
     disposition = spec.disposition, description = spec.description,
     id = id_of(spec), fields = {} }
-  if spec.boundary then check_boundary(spec.boundary, what) end
+  check_boundary(node, what)
   node.more = more_fields(node, spec, what)
   finish_type(node, what)
   return node
