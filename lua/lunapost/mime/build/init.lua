@@ -6,10 +6,10 @@
 
 local address = require "lunapost.mime.address"
 local core = require "lunapost.core"
-local entity = require "lunapost.mime.entity"
-local fields = require "lunapost.mime.fields"
+local entity = require "lunapost.mime.build.entity"
+local fields = require "lunapost.mime.build.fields"
 local options = require "lunapost.options"
-local parts = require "lunapost.mime.part"
+local parts = require "lunapost.mime.build.part"
 
 local M = {}
 

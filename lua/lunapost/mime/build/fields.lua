@@ -1,7 +1,7 @@
 --- Header fields of a user's own, as core writes them.
 
 local address = require "lunapost.mime.address"
-local entity = require "lunapost.mime.entity"
+local entity = require "lunapost.mime.build.entity"
 
 local M = {}
 

@@ -4,12 +4,12 @@
 -- that cannot be read is nil and an error. Fields are written here; bodies
 -- are read and encoded when the message is written (see entity.lua).
 
-local content = require "lunapost.mime.content"
+local content = require "lunapost.mime.build.content"
 local core = require "lunapost.core"
-local entity = require "lunapost.mime.entity"
-local own_fields = require "lunapost.mime.fields"
+local entity = require "lunapost.mime.build.entity"
+local own_fields = require "lunapost.mime.build.fields"
 local options = require "lunapost.options"
-local types = require "lunapost.mime.types"
+local types = require "lunapost.mime.build.types"
 
 local M = {}
 
