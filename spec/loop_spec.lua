@@ -1,33 +1,6 @@
 local core = require "lunapost.core"
 local loops = require "lunapost.loop"
-
-local opened = {}
-
--- A pair of connected streams on loopback, closed after each spec.
-local function pair()
-  local listener <close> = assert(core.net.listen("127.0.0.1", 0))
-  local _, port = listener:address()
-  local a = assert(core.net.connect("127.0.0.1", port))
-  local b
-  repeat
-    core.loop.block(listener:fd(), "r", 1)
-    b = listener:accept()
-  until b
-  repeat until a:connected()
-  table.move({ a, b }, 1, 2, #opened + 1, opened)
-  return a, b
-end
-
-local function close_pairs()
-  for _, conn in ipairs(opened) do conn:close() end
-  opened = {}
-end
-
-local function open_files()
-  collectgarbage()
-  collectgarbage()
-  return #core.system.list "/proc/self/fd"
-end
+local wire = require "spec.support.wire"
 
 for _, backend in ipairs { "epoll", "poll" } do
   describe("the poller by " .. backend, function()
@@ -36,7 +9,7 @@ for _, backend in ipairs { "epoll", "poll" } do
     before_each(function() poller = core.loop.new(backend) end)
     after_each(function()
       poller:close()
-      close_pairs()
+      wire.close()
     end)
 
     it("says its name", function()
@@ -44,7 +17,7 @@ for _, backend in ipairs { "epoll", "poll" } do
     end)
 
     it("reports what is left unread again at the next wait", function()
-      local a, b = pair()
+      local a, b = wire.pair()
       a:write("abcdef")
       for _, rest in ipairs { "abc", "def" } do
         poller:wait(b:fd(), "r", 1)
@@ -56,7 +29,7 @@ for _, backend in ipairs { "epoll", "poll" } do
     end)
 
     it("keeps quiet about a descriptor that nobody waits for", function()
-      local a, b = pair()
+      local a, b = wire.pair()
       poller:wait(b:fd(), "r", 1)
       poller:cancel(b:fd())
       a:write("x")
@@ -71,7 +44,7 @@ for _, backend in ipairs { "epoll", "poll" } do
     end)
 
     it("keeps quiet about a peer that hung up, unless asked", function()
-      local a, b = pair()
+      local a, b = wire.pair()
       poller:wait(b:fd(), "r", 1)
       poller:cancel(b:fd())
       a:write("x")
@@ -88,7 +61,7 @@ for _, backend in ipairs { "epoll", "poll" } do
     end)
 
     it("waits for room to write only when asked", function()
-      local a = pair()
+      local a = wire.pair()
       poller:wait(a:fd(), "rw", 1)
       poller:turn(1)
       assert.same({ a:fd(), "w" }, { poller:next() })
@@ -132,7 +105,7 @@ for _, backend in ipairs { "epoll", "poll" } do
     end)
 
     it("tells who waits that the descriptor was closed", function()
-      local a = pair()
+      local a = wire.pair()
       local fd = a:fd()
       poller:wait(fd, "r", 10)
       a:close()
@@ -143,13 +116,13 @@ for _, backend in ipairs { "epoll", "poll" } do
 
     it("sees a new connection under an old number", function()
       for _ = 1, 5 do
-        local a, b = pair()
+        local a, b = wire.pair()
         poller:wait(b:fd(), "r", 10)
         a:write("x")
         poller:turn(1)
         assert.same({ b:fd(), "r" }, { poller:next() })
         poller:wait(b:fd(), "r", 10)
-        close_pairs()
+        wire.close()
         poller:turn(0)
         for _ in poller.next, poller do end
       end
@@ -166,22 +139,13 @@ for _, backend in ipairs { "epoll", "poll" } do
     end)
 
     it("takes a plain file as always ready", function()
-      local lua = arg[-1] or "lua5.4"
-      local script = ([[
-        package.cpath = %q
+      assert.equal("0\tr\n0\tr\n", wire.script(([[
         local poller = require "lunapost.core".loop.new "%s"
         for _ = 1, 2 do
           poller:wait(0, "r", 60)
           poller:turn(1)
           print(poller:next())
-        end]]):format(package.cpath, backend)
-      local path = os.tmpname()
-      local file <close> = assert(io.open(path, "w"))
-      file:write(script)
-      file:flush()
-      local p <close> = io.popen(lua .. " " .. path .. " < " .. path)
-      assert.equal("0\tr\n0\tr\n", p:read "a")
-      os.remove(path)
+        end]]):format(backend), "< spec/loop_spec.lua "))
     end)
   end)
 
@@ -191,7 +155,7 @@ for _, backend in ipairs { "epoll", "poll" } do
     before_each(function() loop = loops.new(backend) end)
     after_each(function()
       loop.close()
-      close_pairs()
+      wire.close()
     end)
 
     it("runs tasks in the order of spawning, until none is left", function()
@@ -225,7 +189,7 @@ for _, backend in ipairs { "epoll", "poll" } do
     end)
 
     it("parks a task while others go on", function()
-      local a, b = pair()
+      local a, b = wire.pair()
       local seen = {}
       loop.spawn(function()
         assert.is_true(loop.wait(b:fd(), "r", 5))
@@ -240,7 +204,7 @@ for _, backend in ipairs { "epoll", "poll" } do
     end)
 
     it("ends a wait at its deadline", function()
-      local a, b = pair()
+      local a, b = wire.pair()
       loop.spawn(function()
         local start = loop.now()
         assert.same({ nil, "timeout" }, { loop.wait(b:fd(), "r", 0.02) })
@@ -252,7 +216,7 @@ for _, backend in ipairs { "epoll", "poll" } do
     end)
 
     it("blocks outside any task", function()
-      local a, b = pair()
+      local a, b = wire.pair()
       assert.same({ nil, "timeout" }, { loop.wait(b:fd(), "r", 0.01) })
       a:write("x")
       assert.is_true(loop.wait(b:fd(), "r", 1))
@@ -281,7 +245,7 @@ for _, backend in ipairs { "epoll", "poll" } do
     end)
 
     it("refuses two tasks on one descriptor", function()
-      local a, b = pair()
+      local a, b = wire.pair()
       local problem
       function loop.on_error(e) problem = e end
       loop.spawn(function() loop.wait(b:fd(), "r", 5) end)
@@ -296,7 +260,7 @@ for _, backend in ipairs { "epoll", "poll" } do
     end)
 
     it("wakes who waits for a descriptor that is closed", function()
-      local a = pair()
+      local a = wire.pair()
       local why
       loop.spawn(function() why = select(2, loop.wait(a:fd(), "r", 60)) end)
       loop.spawn(function()
@@ -321,7 +285,7 @@ for _, backend in ipairs { "epoll", "poll" } do
     end)
 
     it("survives a task that somebody else closed", function()
-      local _, b = pair()
+      local _, b = wire.pair()
       local task = loop.spawn(function() loop.wait(b:fd(), "r", 60) end)
       loop.spawn(function()
         loop.forget(b:fd())
@@ -379,19 +343,19 @@ for _, backend in ipairs { "epoll", "poll" } do
 
     it("leaks no descriptor", function()
       collectgarbage()
-      local before = open_files()
+      local before = wire.descriptors()
       for _ = 1, 20 do
         local other = loops.new(backend)
         other.spawn(function()
-          local a, b = pair()
+          local a, b = wire.pair()
           other.wait(b:fd(), "r", 0)
           a:close()
         end)
         other.run()
         other.close()
-        close_pairs()
+        wire.close()
       end
-      assert.equal(before, open_files())
+      assert.equal(before, wire.descriptors())
     end)
   end)
 end

@@ -155,19 +155,15 @@ describe("a listener", function()
     first:close()
     assert.is_nil(core.system.stat(path))
     -- a process that died leaves its path behind
-    local lua = arg[-1] or "lua5.4"
-    os.execute(([[%s -e 'package.cpath = %q
-      require "lunapost.core".net.listen_unix(%q)
-      os.exit(0, false)']]):format(lua, package.cpath, path))
+    wire.script(([[require "lunapost.core".net.listen_unix(%q)
+      os.exit(0, false)]]):format(path))
     assert.equal("socket", core.system.stat(path).type)
     local third = assert(net.listen("unix:" .. path))
     third:close()
   end)
 
   it("leaves clients in the queue while descriptors are out", function()
-    local lua = arg[-1] or "lua5.4"
-    local script = ([[
-      package.path, package.cpath = %q, %q
+    local out = wire.script([[
       local core = require "lunapost.core"
       local loop = require "lunapost.loop"
       local net = require "lunapost.net"
@@ -196,15 +192,9 @@ describe("a listener", function()
       end)
       loop.run(function() turns = turns + 1 end)
       print(turns < 20)
-    ]]):format(package.path, package.cpath)
-    local path = os.tmpname()
-    local file = assert(io.open(path, "w"))
-    file:write(script)
-    file:close()
-    local p <close> = io.popen("ulimit -n 40; " .. lua .. " " .. path)
+    ]], "ulimit -n 40; ")
     assert.equal("limit\tcannot accept: Too many open files\naccepted\ntrue\n",
-      p:read "a")
-    os.remove(path)
+      out)
   end)
 end)
 

@@ -7,6 +7,23 @@ local M = {}
 
 local opened = {}
 
+--- The interpreter that runs the specs.
+M.lua = arg[-1] or "lua5.4"
+
+--- Runs a script in another process; its output. prefix: shell words before.
+function M.script(text, prefix)
+  local path = os.tmpname()
+  local file = assert(io.open(path, "w"))
+  file:write(("package.path, package.cpath = %q, %q\n"):format(package.path,
+    package.cpath), text)
+  file:close()
+  local p = io.popen((prefix or "") .. M.lua .. " " .. path .. " 2>&1")
+  local out = p:read "a"
+  p:close()
+  os.remove(path)
+  return out
+end
+
 --- Closes what the spec opened.
 function M.close()
   for _, handle in ipairs(opened) do handle:close() end
