@@ -5,6 +5,7 @@
  * Fails with: raises on misuse and on memory, nil and two words else.
  * I/O: none.
  */
+#include "../core/addr.h"
 #include "../core/date.h"
 #include "../core/header.h"
 #include "lbind.h"
@@ -36,6 +37,47 @@ static int push_scratch(lua_State *L, struct buf *b, int err)
     lbind_push(L, buf_span(b));
     buf_free(b);
     return 1;
+}
+
+#define READER "lunapost.mime.addresses"
+
+static int reader_drop(lua_State *L)
+{
+    addr_free(luaL_checkudata(L, 1, READER));
+    return 0;
+}
+
+static void set_field(lua_State *L, const char *name, struct span s)
+{
+    lbind_push(L, s);
+    lua_setfield(L, -2, name);
+}
+
+/* addresses(value, [most]) -> { { name =, address =, group = }, ... },
+   faults; the names are raw, the value is a header's, raw or unfolded */
+static int mime_addresses(lua_State *L)
+{
+    struct span value = lbind_check(L, 1);
+    size_t most =
+        lua_isnoneornil(L, 2) ? ADDR_MOST : lbind_size(L, 2, SIZE_MAX / 2);
+    struct addr_reader *r = lbind_new(L, sizeof *r, READER, 0);
+    struct addr a;
+    int more;
+    addr_init(r, value, most);
+    lua_newtable(L); /* reader list */
+    for (lua_Integer i = 1; (more = addr_next(r, &a)) > 0; i++) {
+        lua_createtable(L, 0, 3); /* reader list item */
+        set_field(L, "name", a.name);
+        set_field(L, "address", a.address);
+        if (a.grouped)
+            set_field(L, "group", a.group);
+        lua_rawseti(L, -2, i); /* reader list */
+    }
+    addr_free(r);
+    if (more < 0)
+        return lbind_fail(L, more, NULL);
+    lua_pushinteger(L, (lua_Integer)r->faults);
+    return 2;
 }
 
 /* fold(name, value) -> "Name: value" CRLF | nil, kind, text */
@@ -105,6 +147,7 @@ static int mime_format_date(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
+    {"addresses", mime_addresses},
     {"fold", mime_fold},
     {"unfold", mime_unfold},
     {"fields", mime_fields},
@@ -116,6 +159,7 @@ static const luaL_Reg functions[] = {
 int lbind_open_mime(lua_State *L)
 {
     lbind_type(L, SCRATCH, NULL, NULL, scratch_drop);
+    lbind_type(L, READER, NULL, NULL, reader_drop);
     luaL_newlib(L, functions);
     return 1;
 }

@@ -1,0 +1,654 @@
+/*
+ * mime - reads messages piece by piece; see mime.h
+ *
+ * The window is what can be looked at: the chunk itself, or, while something
+ * is carried over, the carried bytes with as much of the chunk behind them
+ * as is needed. Each step looks at the window and either consumes something,
+ * changes state, or wants more.
+ *
+ * Bodies are not read line by line. Only a line that begins with "--" can be
+ * a boundary, so the scan goes from dash to dash, and from a dash that is
+ * not at the start of its line to that line's end: base64 passes in one
+ * memchr.
+ */
+#include "mime.h"
+
+#include "ascii.h"
+#include "media.h"
+
+enum {
+    AGAIN = MIME_END + 1, /* a step changed something, but made no event */
+    BOUNDARY_MOST = 996,  /* what fits a line of RFC 5322 */
+    DELIMITER_MOST = 1024,
+    NAME_MOST = 1000,
+    PIECE = 4096, /* moved at once behind what is carried */
+    HEADER_DEFAULT = 1 << 20
+};
+
+struct frame {
+    size_t bound_at, bound_n; /* in m->bounds; n = 0: none */
+    bool open;                /* its boundary is looked for */
+    bool seen;                /* its boundary was met */
+    bool digest;
+};
+
+void mime_limits_default(struct mime_limits *limits)
+{
+    limits->depth = 100;
+    limits->parts = 10000;
+    limits->header = HEADER_DEFAULT;
+    limits->fields = 10000;
+}
+
+void mime_init(struct mime *m, const struct mime_limits *limits)
+{
+    memset(m, 0, sizeof *m);
+    m->limits = *limits;
+    if (m->limits.header > SIZE_MAX / 4)
+        m->limits.header = SIZE_MAX / 4;
+    if (m->limits.depth > SIZE_MAX / (BOUNDARY_MOST + sizeof(struct frame)))
+        m->limits.depth = SIZE_MAX / (BOUNDARY_MOST + sizeof(struct frame));
+    buf_init(&m->carry, m->limits.header + 2 * NAME_MOST + 2 * PIECE);
+    buf_init(&m->frames, SIZE_MAX / 2);
+    buf_init(&m->bounds, SIZE_MAX / 2);
+    buf_init(&m->scratch, m->limits.header + 1);
+    m->opening = true;
+}
+
+void mime_free(struct mime *m)
+{
+    buf_free(&m->carry);
+    buf_free(&m->frames);
+    buf_free(&m->bounds);
+    buf_free(&m->scratch);
+    param_list_free(&m->params);
+}
+
+void mime_push(struct mime *m, struct span chunk)
+{
+    m->input = chunk;
+}
+
+void mime_finish(struct mime *m)
+{
+    m->finished = true;
+}
+
+static void enter(struct mime *m, enum mime_state state)
+{
+    m->state = state;
+    m->lines = m->scanned = 0;
+    m->line_start = true;
+}
+
+/* The window */
+
+static struct span window(const struct mime *m)
+{
+    return buf_size(&m->carry) ? buf_span(&m->carry) : m->input;
+}
+
+/* True when nothing follows the window. */
+static bool is_last(const struct mime *m)
+{
+    return m->finished && (buf_size(&m->carry) == 0 || m->input.n == 0);
+}
+
+static void consume(struct mime *m, size_t n)
+{
+    m->at += n;
+    m->lines = m->scanned = 0;
+    if (buf_size(&m->carry))
+        buf_drop(&m->carry, n);
+    else
+        m->input = span_skip(m->input, n);
+}
+
+/* Widens the window: AGAIN, or MORE when the chunk is used up. */
+static int widen(struct mime *m)
+{
+    struct span piece = m->input;
+    bool carrying = buf_size(&m->carry) > 0;
+    if (piece.n == 0)
+        return MIME_MORE;
+    if (carrying && piece.n > PIECE)
+        piece.n = PIECE;
+    if (buf_add_span(&m->carry, piece) < 0)
+        return buf_error(&m->carry);
+    m->input = span_skip(m->input, piece.n);
+    return carrying ? AGAIN : MIME_MORE;
+}
+
+/* Parts and defects */
+
+static struct frame *frame_at(const struct mime *m, size_t i)
+{
+    return (struct frame *)(void *)m->frames.base + i;
+}
+
+static void note(struct mime *m, enum defect_number number, uint64_t at)
+{
+    if (m->defect_n < sizeof m->defects / sizeof m->defects[0]) {
+        m->defects[m->defect_n].number = number;
+        m->defects[m->defect_n++].at = at;
+    }
+}
+
+static int emit_defect(struct mime *m, struct mime_event *e)
+{
+    e->number = m->defects[0].number;
+    e->at = m->defects[0].at;
+    m->defect_n--;
+    memmove(m->defects, m->defects + 1, m->defect_n * sizeof m->defects[0]);
+    return MIME_DEFECT;
+}
+
+static int open_part(struct mime *m, struct mime_event *e)
+{
+    struct frame f = {0};
+    bool digest = m->depth && frame_at(m, m->depth - 1)->digest;
+    if (buf_add(&m->frames, (const char *)&f, sizeof f) < 0)
+        return buf_error(&m->frames);
+    m->opening = false;
+    m->depth++;
+    m->parts++;
+    m->close_to = m->depth;
+    m->header_at = m->at;
+    m->fields = 0;
+    m->typed = m->encoded = m->digest = false;
+    m->kind = digest ? MIME_MESSAGE : MIME_LEAF;
+    enter(m, m->depth == 1 && m->at == 0 ? MIME_START : MIME_HEADER);
+    e->at = m->at;
+    e->depth = m->depth - 1;
+    return MIME_PART;
+}
+
+static void forget_boundary(struct mime *m, struct frame *f)
+{
+    m->open_bounds -= f->open;
+    f->open = false;
+}
+
+static int close_part(struct mime *m, struct mime_event *e)
+{
+    struct frame *f = frame_at(m, m->depth - 1);
+    if (f->open) {
+        note(m, f->seen ? DEFECT_BOUNDARY_UNCLOSED : DEFECT_BOUNDARY_UNUSED,
+             m->close_at);
+        forget_boundary(m, f);
+        return AGAIN;
+    }
+    if (f->bound_n)
+        buf_cut(&m->bounds, f->bound_at);
+    m->depth--;
+    buf_cut(&m->frames, m->depth * sizeof *f);
+    e->at = m->close_at;
+    e->depth = m->depth;
+    return MIME_PART_END;
+}
+
+static int close_all(struct mime *m)
+{
+    m->close_to = 0;
+    m->close_at = m->at;
+    enter(m, MIME_DONE);
+    return AGAIN;
+}
+
+/* Boundaries */
+
+struct delimiter {
+    size_t frame; /* whose boundary it is */
+    size_t n;     /* length of the line with its end */
+    bool closes;
+};
+
+enum found { NO, YES, WAIT };
+
+/* What follows the boundary on its line: "--", blanks, the line's end. */
+static enum found delimiter_tail(struct span s, size_t at, bool last,
+                                 struct delimiter *d)
+{
+    size_t i = at;
+    struct span tail = span_skip(s, at);
+    if (tail.n == 1 && tail.p[0] == '-' && !last)
+        return WAIT;
+    d->closes = tail.n >= 2 && tail.p[0] == '-' && tail.p[1] == '-';
+    i += d->closes ? 2 : 0;
+    while (i < s.n && i < DELIMITER_MOST && ascii_is(s.p[i], ASCII_BLANK))
+        i++;
+    if (i >= DELIMITER_MOST)
+        return NO;
+    d->n = i;
+    if (i == s.n)
+        return last ? YES : WAIT;
+    if (s.p[i] == '\r' && i + 1 == s.n) {
+        d->n = i + 1;
+        return last ? YES : WAIT;
+    }
+    i += s.p[i] == '\r';
+    d->n = i + 1;
+    return s.p[i] == '\n' ? YES : NO;
+}
+
+/* Is the line that begins at s a boundary of an open part? The innermost
+   comes first: mailers do give nested parts the same boundary. */
+static enum found delimiter(const struct mime *m, struct span s, bool last,
+                            struct delimiter *d)
+{
+    if (s.n && s.p[0] != '-')
+        return NO;
+    if (s.n < 2)
+        return last ? NO : WAIT;
+    if (s.p[1] != '-')
+        return NO;
+    for (size_t i = m->depth; i-- > 0;) {
+        const struct frame *f = frame_at(m, i);
+        size_t n = s.n - 2 < f->bound_n ? s.n - 2 : f->bound_n;
+        enum found found = NO;
+        if (!f->open || memcmp(s.p + 2, m->bounds.base + f->bound_at, n) != 0)
+            continue;
+        d->frame = i;
+        if (n == f->bound_n)
+            found = delimiter_tail(s, n + 2, last, d);
+        else if (!last)
+            found = WAIT;
+        if (found != NO)
+            return found;
+    }
+    return NO;
+}
+
+/* A boundary line of n bytes at the window's head ended a body at `end`. */
+static int meet(struct mime *m, const struct delimiter *d, size_t skip,
+                uint64_t end)
+{
+    struct frame *f = frame_at(m, d->frame);
+    f->seen = true;
+    m->close_to = d->frame + 1;
+    m->close_at = end;
+    consume(m, skip + d->n);
+    enter(m, MIME_AROUND);
+    if (d->closes) {
+        forget_boundary(m, f);
+    } else if (m->parts >= m->limits.parts) {
+        note(m, DEFECT_LIMIT_PARTS, m->at);
+        forget_boundary(m, f);
+    } else {
+        m->opening = true;
+    }
+    return AGAIN;
+}
+
+/* Header */
+
+static void read_boundary(struct mime *m, struct span rest)
+{
+    buf_clear(&m->scratch);
+    if (param_parse(&m->params, rest) < 0)
+        return;
+    for (size_t i = 0; i < m->params.n; i++) {
+        if (!span_eq(param_name(&m->params, i), SPAN("boundary")))
+            continue;
+        struct span value = span_trim(param_value(&m->params, i));
+        if (value.n > BOUNDARY_MOST)
+            value.n = BOUNDARY_MOST;
+        buf_add_span(&m->scratch, value);
+        return;
+    }
+}
+
+static void read_type(struct mime *m, struct span value, uint64_t at)
+{
+    struct media media;
+    if (m->typed) {
+        note(m, DEFECT_TYPE_REPEATED, at);
+        return;
+    }
+    m->typed = true;
+    if (!media_split(value, &media)) {
+        note(m, DEFECT_TYPE, at);
+        return;
+    }
+    m->kind = MIME_LEAF;
+    if (span_ieq(media.type, SPAN("multipart"))) {
+        m->kind = MIME_MULTIPART;
+        m->digest = span_ieq(media.subtype, SPAN("digest"));
+        read_boundary(m, media.rest);
+    } else if (span_ieq(media.type, SPAN("message")) &&
+               (span_ieq(media.subtype, SPAN("rfc822")) ||
+                span_ieq(media.subtype, SPAN("global")))) {
+        m->kind = MIME_MESSAGE;
+    }
+}
+
+static void read_encoding(struct mime *m, struct span value)
+{
+    struct span rest, word = media_word(value, &rest);
+    m->encoded = span_ieq(word, SPAN("base64")) ||
+                 span_ieq(word, SPAN("quoted-printable")) ||
+                 span_ieq(word, SPAN("x-uuencode")) ||
+                 span_ieq(word, SPAN("uuencode"));
+}
+
+/* Keeps the boundary of a multipart with its frame. */
+static int hold_boundary(struct mime *m)
+{
+    struct frame *f = frame_at(m, m->depth - 1);
+    struct span bound = buf_span(&m->scratch);
+    if (m->encoded)
+        note(m, DEFECT_ENCODED_PARTS, m->header_at);
+    if (bound.n > 70)
+        note(m, DEFECT_BOUNDARY_LONG, m->header_at);
+    f->bound_at = buf_size(&m->bounds);
+    f->bound_n = bound.n;
+    f->digest = m->digest;
+    f->open = true;
+    m->open_bounds++;
+    return buf_add_span(&m->bounds, bound);
+}
+
+/* What the body will be taken for. */
+static void settle_kind(struct mime *m)
+{
+    if (m->kind == MIME_MULTIPART && buf_size(&m->scratch) == 0) {
+        note(m, DEFECT_BOUNDARY_MISSING, m->header_at);
+        m->kind = MIME_LEAF;
+    }
+    if (m->kind == MIME_MESSAGE && m->encoded)
+        m->kind = MIME_LEAF;
+    if (m->kind != MIME_LEAF && m->depth >= m->limits.depth) {
+        note(m, DEFECT_LIMIT_DEPTH, m->header_at);
+        m->kind = MIME_LEAF;
+    }
+    if (m->kind == MIME_MESSAGE && m->parts >= m->limits.parts) {
+        note(m, DEFECT_LIMIT_PARTS, m->header_at);
+        m->kind = MIME_LEAF;
+    }
+}
+
+static int end_header(struct mime *m, struct mime_event *e)
+{
+    int err = buf_error(&m->scratch);
+    settle_kind(m);
+    if (m->kind == MIME_MULTIPART && err == 0)
+        err = hold_boundary(m);
+    if (err < 0)
+        return err;
+    enter(m, m->kind == MIME_LEAF ? MIME_LEAF_BODY : MIME_AROUND);
+    m->opening = m->kind == MIME_MESSAGE;
+    e->at = m->at;
+    e->depth = m->depth - 1;
+    e->kind = m->kind;
+    return MIME_HEAD;
+}
+
+/* Length of the empty line at the window's head. */
+static enum found empty_line(struct span w, bool last, size_t *n)
+{
+    *n = 1;
+    if (w.n && w.p[0] == '\n')
+        return YES;
+    if (w.n == 0 || w.p[0] != '\r')
+        return w.n || last ? NO : WAIT;
+    if (w.n == 1)
+        return last ? NO : WAIT;
+    *n = 2;
+    return w.p[1] == '\n' ? YES : NO;
+}
+
+/* Length of the field at the window's head, continuations included, or 0
+   when its end is not in sight. It goes on where the last look ended. */
+static size_t field_length(struct mime *m, struct span w, bool last)
+{
+    for (;;) {
+        size_t n;
+        if (m->lines && m->lines < w.n && !ascii_is(w.p[m->lines], ASCII_BLANK))
+            return m->lines;
+        n = header_line(span_skip(w, m->scanned));
+        if (n == 0) {
+            m->scanned = w.n;
+            return last ? w.n : 0;
+        }
+        m->scanned += n;
+        m->lines = m->scanned;
+    }
+}
+
+static int take_field(struct mime *m, struct mime_event *e, size_t n)
+{
+    struct span bytes = span_of(window(m).p, n);
+    e->at = m->at;
+    e->depth = m->depth - 1;
+    e->bytes = bytes;
+    e->field.at = 0;
+    header_split(bytes, &e->field);
+    if (memchr(bytes.p, '\0', n))
+        note(m, DEFECT_NUL, m->at);
+    if (span_ieq(e->field.name, SPAN("content-type")))
+        read_type(m, e->field.value, m->at);
+    else if (span_ieq(e->field.name, SPAN("content-transfer-encoding")))
+        read_encoding(m, e->field.value);
+    m->fields++;
+    consume(m, n);
+    return MIME_FIELD;
+}
+
+/* A line of n bytes that is no field. One that stands between fields is
+   passed over; the body begins with any other. */
+static int take_junk(struct mime *m, struct mime_event *e, size_t n, bool last)
+{
+    struct span w = window(m), next = span_skip(w, n);
+    size_t value;
+    if (ascii_is(w.p[0], ASCII_BLANK)) {
+        note(m, DEFECT_FIELD_FIRST, m->at);
+        consume(m, n);
+        return AGAIN;
+    }
+    if (m->at == m->header_at &&
+        (span_istarts(w, SPAN("From ")) || span_istarts(w, SPAN(">From ")))) {
+        note(m, DEFECT_MBOX_LINE, m->at);
+        consume(m, n);
+        return AGAIN;
+    }
+    if (next.n > NAME_MOST)
+        next.n = NAME_MOST;
+    if (header_name(next, &value)) {
+        note(m, DEFECT_FIELD_COLON, m->at);
+        consume(m, n);
+        return AGAIN;
+    }
+    if (!last && next.n < NAME_MOST && header_line(next) == 0)
+        return MIME_MORE;
+    note(m, DEFECT_HEADER_END, m->at);
+    return end_header(m, e);
+}
+
+static int over_limit(struct mime *m, enum defect_number number)
+{
+    note(m, number, m->at);
+    enter(m, MIME_SKIP);
+    return AGAIN;
+}
+
+/* Ends the header where its empty line or the part's end is: an event, or
+   AGAIN when the line is another. */
+static int try_header_end(struct mime *m, struct mime_event *e)
+{
+    struct span w = window(m);
+    bool last = is_last(m);
+    struct delimiter d;
+    size_t n;
+    enum found empty = empty_line(w, last, &n);
+    if (empty == WAIT)
+        return MIME_MORE;
+    if (empty == YES) {
+        consume(m, n);
+        return end_header(m, e);
+    }
+    if (w.n == 0)
+        return end_header(m, e);
+    switch (m->open_bounds ? delimiter(m, w, last, &d) : NO) {
+    case WAIT:
+        return MIME_MORE;
+    case YES:
+        note(m, DEFECT_HEADER_END, m->at);
+        return end_header(m, e);
+    default:
+        return AGAIN;
+    }
+}
+
+static int step_header(struct mime *m, struct mime_event *e)
+{
+    struct span w = window(m);
+    struct header_field f;
+    size_t n, used = (size_t)(m->at - m->header_at);
+    int ended = try_header_end(m, e);
+    if (ended != AGAIN)
+        return ended;
+    n = field_length(m, w, is_last(m));
+    if (used > m->limits.header || (n ? n : w.n) > m->limits.header - used)
+        return over_limit(m, DEFECT_LIMIT_HEADER);
+    if (n == 0)
+        return MIME_MORE;
+    if (!header_split(span_of(w.p, n), &f))
+        return take_junk(m, e, n, is_last(m));
+    if (m->fields >= m->limits.fields)
+        return over_limit(m, DEFECT_LIMIT_FIELDS);
+    return take_field(m, e, n);
+}
+
+static int step_skip(struct mime *m, struct mime_event *e)
+{
+    struct span w = window(m);
+    size_t n;
+    if (m->line_start) {
+        int ended = try_header_end(m, e);
+        if (ended != AGAIN)
+            return ended;
+    }
+    if (w.n == 0)
+        return is_last(m) ? end_header(m, e) : MIME_MORE;
+    n = header_line(w);
+    m->line_start = n > 0;
+    consume(m, n ? n : w.n);
+    return AGAIN;
+}
+
+static int step_start(struct mime *m)
+{
+    struct span w = window(m), mark = SPAN("\xef\xbb\xbf");
+    size_t n = w.n < mark.n ? w.n : mark.n;
+    bool prefix = n == 0 || memcmp(w.p, mark.p, n) == 0;
+    if (prefix && n < mark.n && !is_last(m))
+        return MIME_MORE;
+    if (prefix && n == mark.n) {
+        note(m, DEFECT_BYTE_MARK, 0);
+        consume(m, n);
+        m->header_at = m->at;
+    }
+    enter(m, MIME_HEADER);
+    return AGAIN;
+}
+
+/* Bodies */
+
+/* Offset of the next line of w, from `from` on, that begins with a dash; or
+   w.n. start tells whether offset 0 begins a line. */
+static size_t dashed_line(struct span w, size_t from, bool start)
+{
+    for (size_t i = from; i < w.n;) {
+        i += span_find(span_skip(w, i), '-');
+        if (i == w.n || (i ? w.p[i - 1] == '\n' : start))
+            return i;
+        i += span_find(span_skip(w, i), '\n') + 1;
+        if (i < w.n && w.p[i] == '-')
+            return i;
+    }
+    return w.n;
+}
+
+/* Length of the line end that ends the first n bytes of w. */
+static size_t line_end(struct span w, size_t n)
+{
+    if (n == 0 || w.p[n - 1] != '\n')
+        return 0;
+    return n > 1 && w.p[n - 2] == '\r' ? 2 : 1;
+}
+
+/* How many bytes at the end of w may belong to a boundary that follows. */
+static size_t held_back(struct span w)
+{
+    size_t n = line_end(w, w.n);
+    return n == 0 && w.n && w.p[w.n - 1] == '\r' ? 1 : n;
+}
+
+/* Hands out n bytes of body; those around parts are passed over. */
+static int take_body(struct mime *m, struct mime_event *e, size_t n)
+{
+    e->at = m->at;
+    e->depth = m->depth - 1;
+    e->bytes = span_of(window(m).p, n);
+    consume(m, n);
+    m->line_start = false;
+    return m->state == MIME_LEAF_BODY ? MIME_BODY : AGAIN;
+}
+
+static int step_body(struct mime *m, struct mime_event *e)
+{
+    struct span w = window(m);
+    bool last = is_last(m);
+    struct delimiter d;
+    enum found found = NO;
+    size_t i = w.n, n, hold = 0;
+    if (m->open_bounds) {
+        i = dashed_line(w, 0, m->line_start);
+        while (i < w.n &&
+               (found = delimiter(m, span_skip(w, i), last, &d)) == NO)
+            i = dashed_line(w, i + 1, m->line_start);
+        hold = found != NO ? line_end(w, i) : last ? 0 : held_back(w);
+    }
+    n = i - hold;
+    if (n)
+        return take_body(m, e, n);
+    if (found == YES)
+        return meet(m, &d, hold, m->at);
+    return last ? close_all(m) : MIME_MORE;
+}
+
+static int step(struct mime *m, struct mime_event *e)
+{
+    switch (m->state) {
+    case MIME_START:
+        return step_start(m);
+    case MIME_HEADER:
+        return step_header(m, e);
+    case MIME_SKIP:
+        return step_skip(m, e);
+    case MIME_LEAF_BODY:
+    case MIME_AROUND:
+        return step_body(m, e);
+    default:
+        return MIME_END;
+    }
+}
+
+int mime_next(struct mime *m, struct mime_event *e)
+{
+    int result;
+    do {
+        if (m->defect_n)
+            result = emit_defect(m, e);
+        else if (m->depth > m->close_to)
+            result = close_part(m, e);
+        else if (m->opening)
+            result = open_part(m, e);
+        else
+            result = step(m, e);
+        if (result == MIME_MORE)
+            result = widen(m);
+    } while (result == AGAIN);
+    e->event = result < 0 ? MIME_END : (enum mime_event_kind)result;
+    return result;
+}
