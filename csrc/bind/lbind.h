@@ -59,6 +59,7 @@ INTERNAL void lbind_forget(lua_State *L, int fd);
 INTERNAL int lbind_open_codec(lua_State *L);
 INTERNAL int lbind_open_stream(lua_State *L);
 INTERNAL int lbind_open_mime(lua_State *L);
+INTERNAL int lbind_open_parts(lua_State *L);
 INTERNAL int lbind_open_compose(lua_State *L);
 INTERNAL int lbind_open_server(lua_State *L);
 INTERNAL int lbind_open_client(lua_State *L);

@@ -15,6 +15,7 @@ static const luaL_Reg parts[] = {
     {"codec", lbind_open_codec},
     {"stream", lbind_open_stream},
     {"mime", lbind_open_mime},
+    {"parts", lbind_open_parts},
     {"compose", lbind_open_compose},
     {"server", lbind_open_server},
     {"client", lbind_open_client},

@@ -1,14 +1,24 @@
 /*
- * lmime - lunapost.core.mime
+ * lmime - lunapost.core.mime: values of header fields, and text
  *
  * Owns: nothing of its own; each userdata owns its machine.
  * Fails with: raises on misuse and on memory, nil and two words else.
  * I/O: none.
  */
 #include "../core/addr.h"
+#include "../core/ascii.h"
+#include "../core/charset.h"
 #include "../core/date.h"
 #include "../core/header.h"
+#include "../core/media.h"
+#include "../core/param.h"
+#include "../core/word.h"
 #include "lbind.h"
+
+#include <stdint.h>
+
+#define ADDRESSES "lunapost.mime.addresses"
+#define CONTENT   "lunapost.mime.content"
 
 /* Buffers of one call. They live in a userdata, so that a raising Lua call
    leaks nothing. */
@@ -39,11 +49,35 @@ static int push_scratch(lua_State *L, struct buf *b, int err)
     return 1;
 }
 
-#define READER "lunapost.mime.addresses"
-
-static int reader_drop(lua_State *L)
+/* text(raw) -> unfolded, encoded words decoded, UTF-8; faults */
+static int mime_text(lua_State *L)
 {
-    addr_free(luaL_checkudata(L, 1, READER));
+    struct span raw = lbind_check(L, 1);
+    struct buf *flat = scratch(L), *text = scratch(L);
+    int faults = header_unfold(flat, raw);
+    if (faults == 0)
+        faults = word_decode(text, buf_span(flat));
+    if (faults < 0)
+        return lbind_fail(L, faults, NULL);
+    push_scratch(L, text, 0);
+    lua_pushinteger(L, faults);
+    buf_free(flat);
+    return 2;
+}
+
+/* Addresses */
+
+struct addresses {
+    struct addr_reader reader;
+    struct buf name;
+    lua_Integer faults;
+};
+
+static int addresses_drop(lua_State *L)
+{
+    struct addresses *a = luaL_checkudata(L, 1, ADDRESSES);
+    addr_free(&a->reader);
+    buf_free(&a->name);
     return 0;
 }
 
@@ -53,30 +87,144 @@ static void set_field(lua_State *L, const char *name, struct span s)
     lua_setfield(L, -2, name);
 }
 
-/* addresses(value, [most]) -> { { name =, address =, group = }, ... },
-   faults; the names are raw, the value is a header's, raw or unfolded */
+static int set_decoded(lua_State *L, const char *name, struct span s,
+                       struct addresses *all)
+{
+    int faults;
+    buf_clear(&all->name);
+    faults = word_decode(&all->name, s);
+    if (faults < 0)
+        return faults;
+    all->faults += faults;
+    set_field(L, name, buf_span(&all->name));
+    return 0;
+}
+
+static int push_address(lua_State *L, const struct addr *a,
+                        struct addresses *all)
+{
+    lua_createtable(L, 0, 3); /* item */
+    int err = set_decoded(L, "name", a->name, all);
+    set_field(L, "address", a->address);
+    if (err == 0 && a->grouped)
+        err = set_decoded(L, "group", a->group, all);
+    return err;
+}
+
+/* addresses(raw, [most]) -> { { name =, address =, group = }, ... }, faults,
+   whether more than `most` are there */
 static int mime_addresses(lua_State *L)
 {
     struct span value = lbind_check(L, 1);
     size_t most =
         lua_isnoneornil(L, 2) ? ADDR_MOST : lbind_size(L, 2, SIZE_MAX / 2);
-    struct addr_reader *r = lbind_new(L, sizeof *r, READER, 0);
+    struct addresses *all = lbind_new(L, sizeof *all, ADDRESSES, 0);
     struct addr a;
     int more;
-    addr_init(r, value, most);
-    lua_newtable(L); /* reader list */
-    for (lua_Integer i = 1; (more = addr_next(r, &a)) > 0; i++) {
-        lua_createtable(L, 0, 3); /* reader list item */
-        set_field(L, "name", a.name);
-        set_field(L, "address", a.address);
-        if (a.grouped)
-            set_field(L, "group", a.group);
-        lua_rawseti(L, -2, i); /* reader list */
+    addr_init(&all->reader, value, most);
+    buf_init(&all->name, SCRATCH_MOST);
+    lua_newtable(L); /* all list */
+    for (lua_Integer i = 1; (more = addr_next(&all->reader, &a)) > 0; i++) {
+        int err = push_address(L, &a, all); /* all list item */
+        if (err < 0)
+            return lbind_fail(L, err, NULL);
+        lua_rawseti(L, -2, i); /* all list */
     }
-    addr_free(r);
     if (more < 0)
         return lbind_fail(L, more, NULL);
-    lua_pushinteger(L, (lua_Integer)r->faults);
+    lua_pushinteger(L, (lua_Integer)all->reader.faults + all->faults);
+    lua_pushboolean(L, all->reader.left == 0);
+    addr_free(&all->reader);
+    buf_free(&all->name);
+    return 3;
+}
+
+/* Content-* values */
+
+struct content {
+    struct param_list list;
+    struct buf flat;
+};
+
+static int content_drop(lua_State *L)
+{
+    struct content *c = luaL_checkudata(L, 1, CONTENT);
+    param_list_free(&c->list);
+    buf_free(&c->flat);
+    return 0;
+}
+
+static void push_lower(lua_State *L, struct span s)
+{
+    luaL_Buffer b;
+    char *p = luaL_buffinitsize(L, &b, s.n);
+    for (size_t i = 0; i < s.n; i++)
+        p[i] = ascii_lower(s.p[i]);
+    luaL_pushresultsize(&b, s.n);
+}
+
+static void push_media(lua_State *L, const struct media *m)
+{
+    push_lower(L, m->type);
+    lua_pushliteral(L, "/");
+    push_lower(L, m->subtype);
+    lua_concat(L, 3);
+}
+
+static void push_params(lua_State *L, const struct param_list *list)
+{
+    lua_createtable(L, 0, (int)list->n); /* params */
+    for (size_t i = list->n; i-- > 0;) {
+        lbind_push(L, param_name(list, i));
+        lbind_push(L, param_value(list, i));
+        lua_rawset(L, -3);
+    }
+}
+
+/* content(raw) -> "type/subtype" or nil, parameters, faults
+   content(raw, true) -> first word or nil, parameters, faults */
+static int mime_content(lua_State *L)
+{
+    struct span raw = lbind_check(L, 1), word, rest;
+    bool wordy = lua_toboolean(L, 2);
+    struct content *c = lbind_new(L, sizeof *c, CONTENT, 0);
+    struct media m;
+    int err;
+    buf_init(&c->flat, SCRATCH_MOST);
+    err = header_unfold(&c->flat, raw);
+    word = media_word(buf_span(&c->flat), &rest);
+    media_split(buf_span(&c->flat), &m);
+    if (err == 0)
+        err = param_parse(&c->list, wordy ? rest : m.rest);
+    if (err < 0)
+        return lbind_fail(L, err, NULL);
+    if (wordy ? word.n == 0 : m.type.n == 0)
+        lua_pushnil(L);
+    else if (wordy)
+        push_lower(L, word);
+    else
+        push_media(L, &m);
+    push_params(L, &c->list);
+    lua_pushinteger(L, (lua_Integer)c->list.faults);
+    param_list_free(&c->list);
+    buf_free(&c->flat);
+    return 3;
+}
+
+/* utf8(charset, bytes) -> text, faults | nil, kind, text: unknown charset.
+   Without a charset: UTF-8 where it is that, else windows-1252. */
+static int mime_utf8(lua_State *L)
+{
+    struct span charset = lbind_optional(L, 1), bytes = lbind_check(L, 2);
+    struct buf *b = scratch(L);
+    int faults;
+    if (charset.n == 0)
+        charset = charset_is_utf8(bytes) ? SPAN("utf-8") : SPAN("windows-1252");
+    faults = charset_decode(b, charset, bytes);
+    if (faults < 0)
+        return lbind_fail(L, faults, NULL);
+    push_scratch(L, b, 0);
+    lua_pushinteger(L, faults);
     return 2;
 }
 
@@ -96,6 +244,18 @@ static int mime_unfold(lua_State *L)
     return push_scratch(L, b, header_unfold(b, raw));
 }
 
+static void push_field(lua_State *L, const struct header_field *f)
+{
+    lua_createtable(L, 2, 0); /* pair */
+    if (f->name.n)
+        lbind_push(L, f->name);
+    else
+        lua_pushboolean(L, false);
+    lua_rawseti(L, -2, 1);
+    lbind_push(L, f->value);
+    lua_rawseti(L, -2, 2);
+}
+
 /* fields(block) -> { { name, raw value }, ... }, offset behind the last;
    a line that is no field has the name false */
 static int mime_fields(lua_State *L)
@@ -105,15 +265,8 @@ static int mime_fields(lua_State *L)
     size_t at = 0;
     lua_newtable(L); /* list */
     for (lua_Integer i = 1; header_next(block, &at, &f); i++) {
-        lua_createtable(L, 2, 0); /* list pair */
-        if (f.name.n)
-            lbind_push(L, f.name);
-        else
-            lua_pushboolean(L, false);
-        lua_rawseti(L, -2, 1);
-        lbind_push(L, f.value);
-        lua_rawseti(L, -2, 2);
-        lua_rawseti(L, -2, i); /* list */
+        push_field(L, &f);
+        lua_rawseti(L, -2, i);
     }
     lua_pushinteger(L, (lua_Integer)at);
     return 2;
@@ -147,19 +300,18 @@ static int mime_format_date(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"addresses", mime_addresses},
-    {"fold", mime_fold},
-    {"unfold", mime_unfold},
-    {"fields", mime_fields},
-    {"date", mime_date},
-    {"format_date", mime_format_date},
-    {NULL, NULL},
+    {"fields", mime_fields},       {"fold", mime_fold},
+    {"unfold", mime_unfold},       {"text", mime_text},
+    {"addresses", mime_addresses}, {"content", mime_content},
+    {"date", mime_date},           {"format_date", mime_format_date},
+    {"utf8", mime_utf8},           {NULL, NULL},
 };
 
 int lbind_open_mime(lua_State *L)
 {
     lbind_type(L, SCRATCH, NULL, NULL, scratch_drop);
-    lbind_type(L, READER, NULL, NULL, reader_drop);
+    lbind_type(L, ADDRESSES, NULL, NULL, addresses_drop);
+    lbind_type(L, CONTENT, NULL, NULL, content_drop);
     luaL_newlib(L, functions);
     return 1;
 }

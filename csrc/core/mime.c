@@ -5,21 +5,15 @@
  * is carried over, the carried bytes with as much of the chunk behind them
  * as is needed. Each step looks at the window and either consumes something,
  * changes state, or wants more.
- *
- * Bodies are not read line by line. Only a line that begins with "--" can be
- * a boundary, so the scan goes from dash to dash, and from a dash that is
- * not at the start of its line to that line's end: base64 passes in one
- * memchr.
  */
 #include "mime.h"
 
 #include "ascii.h"
+#include "boundary.h"
 #include "media.h"
 
 enum {
     AGAIN = MIME_END + 1, /* a step changed something, but made no event */
-    BOUNDARY_MOST = 996,  /* what fits a line of RFC 5322 */
-    DELIMITER_MOST = 1024,
     NAME_MOST = 1000,
     PIECE = 4096, /* moved at once behind what is carried */
     HEADER_DEFAULT = 1 << 20
@@ -121,6 +115,11 @@ static int widen(struct mime *m)
 
 /* Parts and defects */
 
+struct delimiter {
+    size_t frame; /* whose boundary it is */
+    struct boundary_line line;
+};
+
 static struct frame *frame_at(const struct mime *m, size_t i)
 {
     return (struct frame *)(void *)m->frames.base + i;
@@ -156,6 +155,7 @@ static int open_part(struct mime *m, struct mime_event *e)
     m->header_at = m->at;
     m->fields = 0;
     m->typed = m->encoded = m->digest = false;
+    buf_clear(&m->scratch);
     m->kind = digest ? MIME_MESSAGE : MIME_LEAF;
     enter(m, m->depth == 1 && m->at == 0 ? MIME_START : MIME_HEADER);
     e->at = m->at;
@@ -197,66 +197,24 @@ static int close_all(struct mime *m)
 
 /* Boundaries */
 
-struct delimiter {
-    size_t frame; /* whose boundary it is */
-    size_t n;     /* length of the line with its end */
-    bool closes;
-};
-
-enum found { NO, YES, WAIT };
-
-/* What follows the boundary on its line: "--", blanks, the line's end. */
-static enum found delimiter_tail(struct span s, size_t at, bool last,
-                                 struct delimiter *d)
-{
-    size_t i = at;
-    struct span tail = span_skip(s, at);
-    if (tail.n == 1 && tail.p[0] == '-' && !last)
-        return WAIT;
-    d->closes = tail.n >= 2 && tail.p[0] == '-' && tail.p[1] == '-';
-    i += d->closes ? 2 : 0;
-    while (i < s.n && i < DELIMITER_MOST && ascii_is(s.p[i], ASCII_BLANK))
-        i++;
-    if (i >= DELIMITER_MOST)
-        return NO;
-    d->n = i;
-    if (i == s.n)
-        return last ? YES : WAIT;
-    if (s.p[i] == '\r' && i + 1 == s.n) {
-        d->n = i + 1;
-        return last ? YES : WAIT;
-    }
-    i += s.p[i] == '\r';
-    d->n = i + 1;
-    return s.p[i] == '\n' ? YES : NO;
-}
-
 /* Is the line that begins at s a boundary of an open part? The innermost
    comes first: mailers do give nested parts the same boundary. */
-static enum found delimiter(const struct mime *m, struct span s, bool last,
-                            struct delimiter *d)
+static enum boundary_found delimiter(const struct mime *m, struct span s,
+                                     bool last, struct delimiter *d)
 {
-    if (s.n && s.p[0] != '-')
-        return NO;
-    if (s.n < 2)
-        return last ? NO : WAIT;
-    if (s.p[1] != '-')
-        return NO;
-    for (size_t i = m->depth; i-- > 0;) {
+    enum boundary_found found;
+    if (!boundary_dashes(s, last, &found))
+        return found;
+    for (size_t i = m->depth; i-- > 0 && found == BOUNDARY_NO;) {
         const struct frame *f = frame_at(m, i);
-        size_t n = s.n - 2 < f->bound_n ? s.n - 2 : f->bound_n;
-        enum found found = NO;
-        if (!f->open || memcmp(s.p + 2, m->bounds.base + f->bound_at, n) != 0)
+        if (!f->open)
             continue;
         d->frame = i;
-        if (n == f->bound_n)
-            found = delimiter_tail(s, n + 2, last, d);
-        else if (!last)
-            found = WAIT;
-        if (found != NO)
-            return found;
+        found =
+            boundary_match(s, span_of(m->bounds.base + f->bound_at, f->bound_n),
+                           last, &d->line);
     }
-    return NO;
+    return found;
 }
 
 /* A boundary line of n bytes at the window's head ended a body at `end`. */
@@ -267,9 +225,9 @@ static int meet(struct mime *m, const struct delimiter *d, size_t skip,
     f->seen = true;
     m->close_to = d->frame + 1;
     m->close_at = end;
-    consume(m, skip + d->n);
+    consume(m, skip + d->line.n);
     enter(m, MIME_AROUND);
-    if (d->closes) {
+    if (d->line.closes) {
         forget_boundary(m, f);
     } else if (m->parts >= m->limits.parts) {
         note(m, DEFECT_LIMIT_PARTS, m->at);
@@ -282,20 +240,24 @@ static int meet(struct mime *m, const struct delimiter *d, size_t skip,
 
 /* Header */
 
+/* Leaves the boundary in m->scratch; its failures show there, too. */
 static void read_boundary(struct mime *m, struct span rest)
 {
-    buf_clear(&m->scratch);
-    if (param_parse(&m->params, rest) < 0)
-        return;
-    for (size_t i = 0; i < m->params.n; i++) {
+    int err = header_unfold(&m->scratch, rest);
+    if (err == 0)
+        err = param_parse(&m->params, buf_span(&m->scratch));
+    buf_cut(&m->scratch, 0);
+    for (size_t i = 0; err == 0 && i < m->params.n; i++) {
+        struct span value = span_trim(param_value(&m->params, i));
         if (!span_eq(param_name(&m->params, i), SPAN("boundary")))
             continue;
-        struct span value = span_trim(param_value(&m->params, i));
         if (value.n > BOUNDARY_MOST)
             value.n = BOUNDARY_MOST;
-        buf_add_span(&m->scratch, value);
-        return;
+        err = buf_add_span(&m->scratch, value);
+        break;
     }
+    if (err == ERR_MEMORY)
+        m->failure = err;
 }
 
 static void read_type(struct mime *m, struct span value, uint64_t at)
@@ -369,7 +331,7 @@ static void settle_kind(struct mime *m)
 
 static int end_header(struct mime *m, struct mime_event *e)
 {
-    int err = buf_error(&m->scratch);
+    int err = m->failure;
     settle_kind(m);
     if (m->kind == MIME_MULTIPART && err == 0)
         err = hold_boundary(m);
@@ -384,17 +346,17 @@ static int end_header(struct mime *m, struct mime_event *e)
 }
 
 /* Length of the empty line at the window's head. */
-static enum found empty_line(struct span w, bool last, size_t *n)
+static enum boundary_found empty_line(struct span w, bool last, size_t *n)
 {
     *n = 1;
     if (w.n && w.p[0] == '\n')
-        return YES;
+        return BOUNDARY_YES;
     if (w.n == 0 || w.p[0] != '\r')
-        return w.n || last ? NO : WAIT;
+        return w.n || last ? BOUNDARY_NO : BOUNDARY_WAIT;
     if (w.n == 1)
-        return last ? NO : WAIT;
+        return last ? BOUNDARY_NO : BOUNDARY_WAIT;
     *n = 2;
-    return w.p[1] == '\n' ? YES : NO;
+    return w.p[1] == '\n' ? BOUNDARY_YES : BOUNDARY_NO;
 }
 
 /* Length of the field at the window's head, continuations included, or 0
@@ -479,19 +441,19 @@ static int try_header_end(struct mime *m, struct mime_event *e)
     bool last = is_last(m);
     struct delimiter d;
     size_t n;
-    enum found empty = empty_line(w, last, &n);
-    if (empty == WAIT)
+    enum boundary_found empty = empty_line(w, last, &n);
+    if (empty == BOUNDARY_WAIT)
         return MIME_MORE;
-    if (empty == YES) {
+    if (empty == BOUNDARY_YES) {
         consume(m, n);
         return end_header(m, e);
     }
     if (w.n == 0)
         return end_header(m, e);
-    switch (m->open_bounds ? delimiter(m, w, last, &d) : NO) {
-    case WAIT:
+    switch (m->open_bounds ? delimiter(m, w, last, &d) : BOUNDARY_NO) {
+    case BOUNDARY_WAIT:
         return MIME_MORE;
-    case YES:
+    case BOUNDARY_YES:
         note(m, DEFECT_HEADER_END, m->at);
         return end_header(m, e);
     default:
@@ -554,36 +516,6 @@ static int step_start(struct mime *m)
 
 /* Bodies */
 
-/* Offset of the next line of w, from `from` on, that begins with a dash; or
-   w.n. start tells whether offset 0 begins a line. */
-static size_t dashed_line(struct span w, size_t from, bool start)
-{
-    for (size_t i = from; i < w.n;) {
-        i += span_find(span_skip(w, i), '-');
-        if (i == w.n || (i ? w.p[i - 1] == '\n' : start))
-            return i;
-        i += span_find(span_skip(w, i), '\n') + 1;
-        if (i < w.n && w.p[i] == '-')
-            return i;
-    }
-    return w.n;
-}
-
-/* Length of the line end that ends the first n bytes of w. */
-static size_t line_end(struct span w, size_t n)
-{
-    if (n == 0 || w.p[n - 1] != '\n')
-        return 0;
-    return n > 1 && w.p[n - 2] == '\r' ? 2 : 1;
-}
-
-/* How many bytes at the end of w may belong to a boundary that follows. */
-static size_t held_back(struct span w)
-{
-    size_t n = line_end(w, w.n);
-    return n == 0 && w.n && w.p[w.n - 1] == '\r' ? 1 : n;
-}
-
 /* Hands out n bytes of body; those around parts are passed over. */
 static int take_body(struct mime *m, struct mime_event *e, size_t n)
 {
@@ -600,19 +532,21 @@ static int step_body(struct mime *m, struct mime_event *e)
     struct span w = window(m);
     bool last = is_last(m);
     struct delimiter d;
-    enum found found = NO;
+    enum boundary_found found = BOUNDARY_NO;
     size_t i = w.n, n, hold = 0;
     if (m->open_bounds) {
-        i = dashed_line(w, 0, m->line_start);
+        i = boundary_candidate(w, 0, m->line_start);
         while (i < w.n &&
-               (found = delimiter(m, span_skip(w, i), last, &d)) == NO)
-            i = dashed_line(w, i + 1, m->line_start);
-        hold = found != NO ? line_end(w, i) : last ? 0 : held_back(w);
+               (found = delimiter(m, span_skip(w, i), last, &d)) == BOUNDARY_NO)
+            i = boundary_candidate(w, i + 1, m->line_start);
+        hold = found != BOUNDARY_NO ? boundary_line_end(w, i)
+               : last               ? 0
+                                    : boundary_held(w);
     }
     n = i - hold;
     if (n)
         return take_body(m, e, n);
-    if (found == YES)
+    if (found == BOUNDARY_YES)
         return meet(m, &d, hold, m->at);
     return last ? close_all(m) : MIME_MORE;
 }

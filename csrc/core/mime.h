@@ -90,7 +90,8 @@ struct mime {
     enum mime_kind kind;
     bool digest; /* the default type within it is message/rfc822 */
     struct param_list params;
-    struct buf scratch;
+    struct buf scratch;       /* its boundary */
+    int failure;              /* of memory, on the way to it */
     struct defect defects[4]; /* found, not yet handed out */
     size_t defect_n;
 };

@@ -1,0 +1,55 @@
+--- lunapost cat: the decoded bytes of one part.
+
+local show = require "lunapost.cli.show"
+
+local M = {}
+
+M.summary = "writes one part of a message to standard output"
+M.usage = [[lunapost cat FILE [--part PATH] [--raw]
+
+Writes the decoded body of a part. FILE "-" is standard input.
+
+  --part PATH  which one, as in 1.2; the first leaf by default
+  --raw        its header and body as they stand instead]]
+M.flags = { part = "value", raw = "flag" }
+
+local function find(message, path)
+  for part in message:walk() do
+    if part.path == path or (path == nil and not part.parts) then
+      return part
+    end
+  end
+end
+
+local function fail(code, text)
+  io.stderr:write("lunapost: cat: ", text, "\n")
+  return code
+end
+
+-- A multipart or a message has no decoded body: what is in it is written.
+local function write(part, raw)
+  if raw then
+    io.stdout:write(part.raw)
+  else
+    part:decode(function(chunk)
+      if chunk then io.stdout:write(chunk) end
+      return 1
+    end)
+  end
+  return 0
+end
+
+---@param options table
+---@return integer code  0; 1 when file or part is not there; 64 usage
+function M.run(options)
+  if #options ~= 1 then return fail(64, "one FILE is needed") end
+  local message, problem = show.read(options[1])
+  if not message then return fail(1, tostring(problem)) end
+  local part = find(message, options.part)
+  if not part then
+    return fail(1, ("no part %s in %s"):format(options.part, options[1]))
+  end
+  return write(part, options.raw)
+end
+
+return M

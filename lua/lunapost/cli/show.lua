@@ -1,0 +1,82 @@
+--- lunapost show: what is in a message.
+
+local form = require "lunapost.cli.form"
+local json = require "lunapost.json"
+local mime = require "lunapost.mime"
+
+local M = {}
+
+M.summary = "shows the parts of a message"
+M.usage = [[lunapost show FILE... [--json] [--defects]
+
+Prints the tree of each message: types, names, encodings, sizes, first words.
+FILE "-" is standard input.
+
+  --json     one line a file: {"file":..., "form":{...}}, decoded fields,
+             sizes and SHA-256 of the bodies
+  --defects  also what had to be repaired, with numbers and offsets]]
+M.flags = { json = "flag", defects = "flag" }
+
+--- Reads a message from a file, or "-".
+---@param name string
+---@return lunapost.mime.part?
+---@return lunapost.err?
+function M.read(name)
+  if name == "-" then return mime.parse(io.stdin:read("a")) end
+  return mime.open(name)
+end
+
+local function print_json(name, message)
+  io.stdout:write(json.encode(json.ordered {
+    { "file", name }, { "form", form.of(message) } }), "\n")
+end
+
+-- Decodes all there is, so that what decoding repairs is listed, too.
+local function exercise(message)
+  for part in message:walk() do
+    for _, name in ipairs { "subject", "from", "to", "cc", "bcc", "reply_to",
+      "sender", "date", "disposition" } do
+      local _ = part[name]
+    end
+    if not part.parts then
+      part:body(part.type:match("^text/") and "utf-8" or nil)
+    end
+  end
+end
+
+local function print_defects(message)
+  exercise(message)
+  if #message.defects == 0 then io.stdout:write("no defects\n") end
+  for _, defect in ipairs(message.defects) do
+    io.stdout:write(tostring(defect), "\n")
+  end
+end
+
+local function show(name, message, options)
+  if options.json then return print_json(name, message) end
+  if #options > 1 then io.stdout:write(name, "\n") end
+  io.stdout:write(message:tree())
+  if options.defects then print_defects(message) end
+end
+
+---@param options table
+---@return integer code  0; 1 when a file cannot be read; 64 without files
+function M.run(options)
+  local code = 0
+  if #options == 0 then
+    io.stderr:write("usage: ", M.usage, "\n")
+    return 64
+  end
+  for _, name in ipairs(options) do
+    local message, problem = M.read(name)
+    if message then
+      show(name, message, options)
+    else
+      io.stderr:write("lunapost: ", tostring(problem), "\n")
+      code = 1
+    end
+  end
+  return code
+end
+
+return M

@@ -1,0 +1,183 @@
+--- What the fields of a part are computed from. Each function gets the part.
+
+local values <const> = require("lunapost.core").mime
+local view = require "lunapost.mime.view"
+
+local M = {}
+
+local DEFECT_DATE <const> = 107
+local DEFECT_ADDRESS <const> = 108
+local DEFECT_PARAM <const> = 110
+local DEFECT_ADDRESSES <const> = 405
+
+-- The word and the parameters of a Content-* field, read once.
+local function content(part, name, wordy)
+  local key = "_" .. name
+  local kept = rawget(part, key)
+  if kept then return kept end
+  kept = { parameters = {} }
+  local raw, offset = part:_field(name)
+  if raw then
+    local faults
+    kept.word, kept.parameters, faults = values.content(raw, wordy)
+    if faults > 0 then part:_note(DEFECT_PARAM, offset) end
+  end
+  rawset(part, key, kept)
+  return kept
+end
+
+local function type_of(part)
+  return content(part, "Content-Type", false)
+end
+
+local function disposition_of(part)
+  return content(part, "Content-Disposition", true)
+end
+
+-- RFC 2045 5.2, RFC 2046 5.1.5
+local function default_type(part)
+  local parent = part._state.tree:parent(part._index)
+  if parent and part:_at(parent).type == "multipart/digest" then
+    return "message/rfc822"
+  end
+  return "text/plain"
+end
+
+function M.type(part)
+  return type_of(part).word or default_type(part)
+end
+
+function M.parameters(part)
+  return type_of(part).parameters
+end
+
+function M.disposition(part)
+  return disposition_of(part).word
+end
+
+function M.filename(part)
+  local name = disposition_of(part).parameters.filename
+    or type_of(part).parameters.name
+  return name ~= "" and name or nil
+end
+
+function M.encoding(part)
+  local raw = part:_field("Content-Transfer-Encoding")
+  return raw and (values.content(raw, true)) or "7bit"
+end
+
+-- The identifier between angles, or the whole where they are missing.
+local function identifier(part, name)
+  local raw = part:_field(name)
+  if not raw then return nil end
+  local text = values.unfold(raw)
+  return text:match("<%s*(.-)%s*>") or text:match("^<?%s*(.-)%s*$")
+end
+
+function M.id(part)
+  return identifier(part, "Content-ID")
+end
+
+function M.message_id(part)
+  return identifier(part, "Message-ID")
+end
+
+function M.description(part)
+  return part:header("Content-Description")
+end
+
+function M.subject(part)
+  return part:header("Subject")
+end
+
+local function addresses(name)
+  return function(part)
+    local raw, offset = part:_field(name)
+    if not raw then return {} end
+    local list, faults, more = values.addresses(raw,
+      part._state.limits.addresses)
+    if faults > 0 then part:_note(DEFECT_ADDRESS, offset) end
+    if more then part:_note(DEFECT_ADDRESSES, offset) end
+    return list
+  end
+end
+
+M.from = addresses "From"
+M.to = addresses "To"
+M.cc = addresses "Cc"
+M.bcc = addresses "Bcc"
+M.reply_to = addresses "Reply-To"
+M.sender = addresses "Sender"
+
+function M.date(part)
+  local raw, offset = part:_field("Date")
+  if not raw then return nil end
+  local epoch = values.date(raw)
+  if not epoch then part:_note(DEFECT_DATE, offset) end
+  return epoch
+end
+
+function M.zone(part)
+  local raw = part:_field("Date")
+  if not raw then return nil end
+  local _, zone = values.date(raw)
+  return zone
+end
+
+-- A part that was reached from above has its path already.
+function M.path(part)
+  local state = part._state
+  local up = state.tree:parent(part._index)
+  if not up then return state.path end
+  for n, index in ipairs(state.tree:children(up)) do
+    if index == part._index then return part:_at(up).path .. "." .. n end
+  end
+end
+
+local messages <const> = {
+  ["message/rfc822"] = true, ["message/global"] = true,
+}
+local encoded <const> = { base64 = true, ["quoted-printable"] = true }
+
+function M.parts(part)
+  local tree = part._state.tree
+  if tree:kind(part._index) == "leaf" then
+    local nests = messages[part.type] and encoded[part.encoding]
+    return nests and { part:_nested() } or nil
+  end
+  local list, path = tree:children(part._index), part.path
+  for i, index in ipairs(list) do
+    list[i] = part:_at(index)
+    rawset(list[i], "path", path .. "." .. i)
+  end
+  return list
+end
+
+function M.raw(part)
+  local from, _, _, to = part._state.tree:offsets(part._index)
+  return part._state.bytes:sub(from + 1, to)
+end
+
+local function shown(part, body, kind)
+  local found = {}
+  for _, one in ipairs(view.of(part)[body]) do
+    if one.type == kind then found[#found + 1] = one:body("utf-8") end
+  end
+  return #found > 0 and table.concat(found, "\n") or nil
+end
+
+function M.text(part)
+  return shown(part, "text", "text/plain")
+end
+
+function M.html(part)
+  return shown(part, "html", "text/html")
+end
+
+function M.defects(part)
+  local state = part._state
+  while state.origin do state = state.origin._state end
+  return state.defects
+end
+
+return M

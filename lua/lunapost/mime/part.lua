@@ -1,0 +1,343 @@
+--- A part of a message that was read, the message itself being the first.
+---
+--- A part is an index into a tree of offsets (lunapost.core.parts) and the
+--- string that they point into. Its fields are computed when they are first
+--- looked at, and kept.
+
+local core = require "lunapost.core"
+local fields = require "lunapost.mime.fields"
+local view = require "lunapost.mime.view"
+
+local parts <const>, values <const> = core.parts, core.mime
+
+---@class lunapost.mime.address
+---@field name string  display name, decoded; "" where there is none
+---@field address string  local@domain
+---@field group? string  name of its group
+
+---@class lunapost.mime.defect
+---@field number integer
+---@field text string
+---@field severity "harmless"|"interoperability"|"attack"
+---@field offset integer  in the bytes of the message
+
+---@class lunapost.mime.part
+---@field type string  "text/plain", lower case; the default where missing
+---@field parameters table<string, string>  of Content-Type, decoded
+---@field disposition? string  "attachment", "inline", ... lower case
+---@field filename? string  decoded; as it was sent, slashes and all
+---@field encoding string  Content-Transfer-Encoding, lower case; "7bit"
+---@field id? string  Content-ID without angles
+---@field description? string
+---@field parts? lunapost.mime.part[]  nil on a leaf
+---@field raw string  header and body as they stand
+---@field path string  "1.2": where it is in the message, whose path is "1"
+---@field subject? string
+---@field from lunapost.mime.address[]
+---@field to lunapost.mime.address[]
+---@field cc lunapost.mime.address[]
+---@field bcc lunapost.mime.address[]
+---@field reply_to lunapost.mime.address[]
+---@field sender lunapost.mime.address[]
+---@field date? integer  seconds since 1970
+---@field zone? integer  of that date, seconds east of UTC; nil if unknown
+---@field message_id? string  without angles
+---@field text? string  the plain text to show, UTF-8; nil where none is
+---@field html? string  the HTML to show, UTF-8
+---@field defects lunapost.mime.defect[]  of the whole message; decoding may
+---  find more of them
+local methods = {}
+
+local meta = { __name = "lunapost.mime.part" }
+
+local M = { meta = meta }
+
+local defect_meta = { __name = "lunapost.mime.defect" }
+
+function defect_meta.__tostring(defect)
+  return ("%d at %d: %s (%s)"):format(defect.number, defect.offset,
+    defect.text, defect.severity)
+end
+
+local DEFECTS_MOST <const> = 1000
+
+-- What all parts of one tree share.
+local function new_state(bytes, limits, path, origin)
+  local state = {
+    bytes = bytes, limits = limits, path = path, origin = origin,
+    tree = parts.tree(bytes, limits), made = {}, noted = {},
+  }
+  state.defects = state.tree:defects()
+  for _, defect in ipairs(state.defects) do
+    setmetatable(defect, defect_meta)
+  end
+  return state
+end
+
+local function part_of(state, index)
+  local part = state.made[index]
+  if not part then
+    part = setmetatable({ _state = state, _index = index }, meta)
+    state.made[index] = part
+  end
+  return part
+end
+
+--- Parses bytes. A message within another's encoded part is given its path,
+--- and that part.
+---@param bytes string
+---@param limits table
+---@param path? string
+---@param origin? lunapost.mime.part
+---@return lunapost.mime.part
+function M.parse(bytes, limits, path, origin)
+  return part_of(new_state(bytes, limits, path or "1", origin), 1)
+end
+
+function meta.__index(part, name)
+  local compute = fields[name]
+  if not compute then return methods[name] end
+  local value = compute(part)
+  if value ~= nil then rawset(part, name, value) end
+  return value
+end
+
+local function author(part)
+  local who = part.from[1]
+  if not who then return "" end
+  return " from " .. (who.address ~= "" and who.address or who.name)
+end
+
+function meta.__tostring(part)
+  local count = 0
+  for _ in part:walk() do count = count + 1 end
+  return ("%s: \"%s\"%s, %d part%s, %d bytes"):format(
+    part._index == 1 and "message" or part.type,
+    (part.subject or ""):gsub("%c", " "), author(part),
+    count, count == 1 and "" or "s", part:size())
+end
+
+--- Notes a defect of this part, once.
+---@param number integer
+---@param offset? integer  in the tree's bytes; the body's by default
+function methods:_note(number, offset)
+  local state = self._state
+  while state.origin do state = state.origin._state end
+  offset = offset or select(3, self._state.tree:offsets(self._index))
+  local key = self.path .. ":" .. number .. ":" .. offset
+  if state.noted[key] or #state.defects >= DEFECTS_MOST then return end
+  state.noted[key] = true
+  table.insert(state.defects,
+    setmetatable(parts.defect(number, offset), defect_meta))
+end
+
+--- The raw value of the nth field of a name.
+---@param name string
+---@param nth? integer  1 by default
+---@return string? value  with its folds
+---@return integer? offset
+function methods:_field(name, nth)
+  return self._state.tree:field(self._index, name, nth)
+end
+
+--- The part of the same tree at an index.
+function methods:_at(index)
+  return part_of(self._state, index)
+end
+
+--- The message inside an encoded message/rfc822.
+function methods:_nested()
+  local limits = {}
+  for name, value in pairs(self._state.limits) do limits[name] = value end
+  local depth = 1
+  for _ in self.path:gmatch("%.") do depth = depth + 1 end
+  limits.depth = math.max(0, (limits.depth or 100) - depth)
+  return M.parse(self:body(), limits, self.path .. ".1", self)
+end
+
+local function check_name(name)
+  if type(name) ~= "string" then
+    error("the name of a header field is a string, not " .. type(name), 3)
+  end
+end
+
+local DEFECT_WORD <const> = 109
+
+local function decoded(part, raw, offset)
+  local text, faults = values.text(raw)
+  if faults > 0 then part:_note(DEFECT_WORD, offset) end
+  return text
+end
+
+--- The first field of a name: unfolded, encoded words decoded, UTF-8.
+---@param name string  in any case
+---@return string? value
+function methods:header(name)
+  check_name(name)
+  local raw, offset = self:_field(name)
+  return raw and decoded(self, raw, offset)
+end
+
+--- All fields of a name, decoded; without a name all fields as they stand.
+---@param name? string
+---@return string[]|table[] values  or { { name, raw value }, ... } in order
+function methods:headers(name)
+  local all = self._state.tree:fields(self._index)
+  if name == nil then return all end
+  check_name(name)
+  local list, wanted = {}, name:lower()
+  for _, field in ipairs(all) do
+    if field[1]:lower() == wanted then
+      list[#list + 1] = decoded(self, field[2])
+    end
+  end
+  return list
+end
+
+local body_defects <const> = { base64 = 302, ["quoted-printable"] = 303 }
+local plain <const> = { ["7bit"] = true, ["8bit"] = true, binary = true }
+local DEFECT_ENCODING <const> = 301
+local DEFECT_CHARSET <const> = 304
+local DEFECT_TEXT <const> = 305
+
+local function octets(part)
+  local bytes, faults = part._state.tree:body(part._index, part.encoding)
+  if faults > 0 then
+    part:_note(body_defects[part.encoding])
+  elseif not body_defects[part.encoding] and not plain[part.encoding] then
+    part:_note(DEFECT_ENCODING)
+  end
+  return bytes
+end
+
+local function as_text(part, bytes)
+  local text, faults = values.utf8(part.parameters.charset, bytes)
+  if not text then
+    part:_note(DEFECT_CHARSET)
+    text, faults = values.utf8(nil, bytes)
+  end
+  if faults > 0 then part:_note(DEFECT_TEXT) end
+  return text
+end
+
+--- The body, its transfer encoding undone.
+---@param charset? "utf-8"  text: from its charset to UTF-8, each byte that
+---  has no meaning there U+FFFD
+---@return string
+function methods:body(charset)
+  local bytes = octets(self)
+  if charset == nil then return bytes end
+  if type(charset) ~= "string" or charset:lower() ~= "utf-8" then
+    error("part:body gives octets, or \"utf-8\"", 2)
+  end
+  return as_text(self, bytes)
+end
+
+local PIECE <const> = 65536
+
+-- Pieces of the raw body.
+local function slices(part)
+  local _, _, from, to = part._state.tree:offsets(part._index)
+  return function()
+    if from >= to then return nil end
+    local upto = math.min(from + PIECE, to)
+    local piece = part._state.bytes:sub(from + 1, upto)
+    from = upto
+    return piece
+  end
+end
+
+local function decoder_of(encoding)
+  if not body_defects[encoding] then return nil end
+  local codec = require "lunapost.codec"
+  return codec[encoding:gsub("-", "_")].decoder()
+end
+
+--- Streams the decoded body into an LTN12 sink, in pieces of bounded size.
+---@param sink fun(chunk: string?, err: any): any, any
+---@return true? done
+---@return any err  what the sink said
+function methods:decode(sink)
+  local decoder = decoder_of(self.encoding)
+  for piece in slices(self) do
+    if decoder then piece = decoder:update(piece) end
+    local ok, problem = sink(piece)
+    if not ok then return nil, problem end
+  end
+  local rest = decoder and decoder:finish()
+  if rest and rest ~= "" then
+    local ok, problem = sink(rest)
+    if not ok then return nil, problem end
+  end
+  sink(nil)
+  return true
+end
+
+--- Visits the part and all below it, depth first.
+---@return fun(): lunapost.mime.part?
+function methods:walk()
+  local stack, n = { self }, 1
+  return function()
+    if n == 0 then return nil end
+    local part = stack[n]
+    n = n - 1
+    local below = part.parts
+    for i = below and #below or 0, 1, -1 do
+      n = n + 1
+      stack[n] = below[i]
+    end
+    return part
+  end
+end
+
+local attachments_meta = { __name = "lunapost.mime.attachments" }
+
+-- for part in message:attachments() do: each call gives the one behind.
+function attachments_meta.__call(list, _, last)
+  if last == nil then return list[1] end
+  for i = 1, #list - 1 do
+    if list[i] == last then return list[i + 1] end
+  end
+end
+
+--- The parts that are neither the text nor the HTML to show (RFC 8621
+--- 4.1.4): files, images, messages. A list that a `for` may call as well.
+---@return lunapost.mime.part[]
+function methods:attachments()
+  return setmetatable(view.of(self).attachments, attachments_meta)
+end
+
+--- The tree of parts as text, a line a part: type, charset or file name,
+--- encoding, size of the decoded body, first words.
+---@return string
+function methods:tree()
+  return require("lunapost.mime.picture").text(self)
+end
+
+--- The bytes of the part, as they were read.
+---@return string
+function methods:render()
+  return self.raw
+end
+
+--- The same as an LTN12 source.
+---@return fun(): string?
+function methods:source()
+  local from, _, _, to = self._state.tree:offsets(self._index)
+  return function()
+    if from >= to then return nil end
+    local upto = math.min(from + PIECE, to)
+    local piece = self._state.bytes:sub(from + 1, upto)
+    from = upto
+    return piece
+  end
+end
+
+--- Length of render().
+---@return integer bytes
+function methods:size()
+  local from, _, _, to = self._state.tree:offsets(self._index)
+  return to - from
+end
+
+return M

@@ -1,0 +1,84 @@
+--- The flat view of a message, RFC 8621 4.1.4: which parts are its text,
+--- which its HTML, which are attachments.
+
+local M = {}
+
+local function is_media(kind)
+  return kind:match("^image/") or kind:match("^audio/")
+    or kind:match("^video/")
+end
+
+local function is_inline(part, i, around)
+  local kind = part.type
+  if part.disposition == "attachment" then return false end
+  if kind == "text/plain" or kind == "text/html" then
+    return i == 1 or (around ~= "related" and not part.filename)
+  end
+  return is_media(kind) and (i == 1 or around ~= "related")
+end
+
+-- A part of multipart/alternative is one of the two texts, or none.
+local function add_alternative(part, to)
+  if part.type == "text/plain" and to.text then
+    table.insert(to.text, part)
+  elseif part.type == "text/html" and to.html then
+    table.insert(to.html, part)
+  else
+    table.insert(to.attachments, part)
+  end
+end
+
+local function add_inline(part, inside, to)
+  if inside and part.type == "text/plain" then to.html = nil end
+  if inside and part.type == "text/html" then to.text = nil end
+  if to.text then table.insert(to.text, part) end
+  if to.html then table.insert(to.html, part) end
+  if not (to.text and to.html) and is_media(part.type) then
+    table.insert(to.attachments, part)
+  end
+end
+
+local visit
+
+local function visit_one(part, i, around, inside, to)
+  local subtype = part.type:match("^multipart/(.*)")
+  if subtype then
+    visit(part.parts or {}, subtype, inside or subtype == "alternative",
+      { text = to.text, html = to.html, attachments = to.attachments })
+  elseif not is_inline(part, i, around) then
+    table.insert(to.attachments, part)
+  elseif around == "alternative" then
+    add_alternative(part, to)
+  else
+    add_inline(part, inside, to)
+  end
+end
+
+-- Where an alternative has one text only, it stands for both.
+local function share(from, from_n, to, to_n)
+  if #from > from_n and #to == to_n then
+    table.move(from, from_n + 1, #from, #to + 1, to)
+  end
+end
+
+-- As deep as parts nest, which the limits bound.
+function visit(parts, around, inside, to)
+  local text_n, html_n = to.text and #to.text, to.html and #to.html
+  for i, part in ipairs(parts) do visit_one(part, i, around, inside, to) end
+  if around == "alternative" and to.text and to.html then
+    share(to.text, text_n, to.html, html_n)
+    share(to.html, html_n, to.text, text_n)
+  end
+end
+
+--- The three lists of a part: text, html, attachments.
+---@param part lunapost.mime.part
+---@return { text: table, html: table, attachments: table }
+function M.of(part)
+  local text, html, attachments = {}, {}, {}
+  visit({ part }, "mixed", false,
+    { text = text, html = html, attachments = attachments })
+  return { text = text, html = html, attachments = attachments }
+end
+
+return M
