@@ -14,8 +14,7 @@
 
 enum {
     AGAIN = MIME_END + 1, /* a step changed something, but made no event */
-    NAME_MOST = 1000,
-    PIECE = 4096, /* moved at once behind what is carried */
+    PIECE = 4096,         /* moved at once behind what is carried */
     HEADER_DEFAULT = 1 << 20
 };
 
@@ -42,7 +41,7 @@ void mime_init(struct mime *m, const struct mime_limits *limits)
         m->limits.header = SIZE_MAX / 4;
     if (m->limits.depth > SIZE_MAX / (BOUNDARY_MOST + sizeof(struct frame)))
         m->limits.depth = SIZE_MAX / (BOUNDARY_MOST + sizeof(struct frame));
-    buf_init(&m->carry, m->limits.header + 2 * NAME_MOST + 2 * PIECE);
+    buf_init(&m->carry, m->limits.header + 2 * PIECE);
     buf_init(&m->frames, SIZE_MAX / 2);
     buf_init(&m->bounds, SIZE_MAX / 2);
     buf_init(&m->scratch, m->limits.header + 1);
@@ -396,34 +395,22 @@ static int take_field(struct mime *m, struct mime_event *e, size_t n)
     return MIME_FIELD;
 }
 
-/* A line of n bytes that is no field. One that stands between fields is
-   passed over; the body begins with any other. */
-static int take_junk(struct mime *m, struct mime_event *e, size_t n, bool last)
+/* A line of n bytes that is no field, with its continuations, is passed
+   over: header after header was damaged on its way, while a body that begins
+   without an empty line before it is rare. */
+static int pass_over(struct mime *m, size_t n)
 {
-    struct span w = window(m), next = span_skip(w, n);
-    size_t value;
-    if (ascii_is(w.p[0], ASCII_BLANK)) {
-        note(m, DEFECT_FIELD_FIRST, m->at);
-        consume(m, n);
-        return AGAIN;
-    }
-    if (m->at == m->header_at &&
-        (span_istarts(w, SPAN("From ")) || span_istarts(w, SPAN(">From ")))) {
-        note(m, DEFECT_MBOX_LINE, m->at);
-        consume(m, n);
-        return AGAIN;
-    }
-    if (next.n > NAME_MOST)
-        next.n = NAME_MOST;
-    if (header_name(next, &value)) {
-        note(m, DEFECT_FIELD_COLON, m->at);
-        consume(m, n);
-        return AGAIN;
-    }
-    if (!last && next.n < NAME_MOST && header_line(next) == 0)
-        return MIME_MORE;
-    note(m, DEFECT_HEADER_END, m->at);
-    return end_header(m, e);
+    struct span w = window(m);
+    bool first = m->at == m->header_at;
+    enum defect_number number = DEFECT_FIELD_COLON;
+    if (ascii_is(w.p[0], ASCII_BLANK))
+        number = DEFECT_FIELD_FIRST;
+    else if (first && (span_istarts(w, SPAN("From ")) ||
+                       span_istarts(w, SPAN(">From "))))
+        number = DEFECT_MBOX_LINE;
+    note(m, number, m->at);
+    consume(m, n);
+    return AGAIN;
 }
 
 static int over_limit(struct mime *m, enum defect_number number)
@@ -475,7 +462,7 @@ static int step_header(struct mime *m, struct mime_event *e)
     if (n == 0)
         return MIME_MORE;
     if (!header_split(span_of(w.p, n), &f))
-        return take_junk(m, e, n, is_last(m));
+        return pass_over(m, n);
     if (m->fields >= m->limits.fields)
         return over_limit(m, DEFECT_LIMIT_FIELDS);
     return take_field(m, e, n);
