@@ -15,6 +15,7 @@
 #include "../core/word.h"
 #include "lbind.h"
 
+#include <limits.h>
 #include <stdint.h>
 
 #define ADDRESSES "lunapost.mime.addresses"
@@ -211,16 +212,36 @@ static int mime_content(lua_State *L)
     return 3;
 }
 
+/* Text in no charset: ASCII, each other byte U+FFFD. */
+static int decode_ascii(struct buf *out, struct span bytes)
+{
+    int faults = 0;
+    while (bytes.n && !buf_error(out)) {
+        size_t n = 0;
+        while (n < bytes.n && !ascii_is(bytes.p[n], ASCII_8BIT))
+            n++;
+        buf_add(out, bytes.p, n);
+        if (n < bytes.n) {
+            buf_add_text(out, "\xef\xbf\xbd");
+            faults += faults < INT_MAX;
+            n++;
+        }
+        bytes = span_skip(bytes, n);
+    }
+    return buf_error(out) ? buf_error(out) : faults;
+}
+
 /* utf8(charset, bytes) -> text, faults | nil, kind, text: unknown charset.
-   Without a charset: UTF-8 where it is that, else windows-1252. */
+   Without a charset, text that is not all UTF-8 is not guessed at. */
 static int mime_utf8(lua_State *L)
 {
     struct span charset = lbind_optional(L, 1), bytes = lbind_check(L, 2);
     struct buf *b = scratch(L);
     int faults;
-    if (charset.n == 0)
-        charset = charset_is_utf8(bytes) ? SPAN("utf-8") : SPAN("windows-1252");
-    faults = charset_decode(b, charset, bytes);
+    if (charset.n == 0 && !charset_is_utf8(bytes))
+        faults = decode_ascii(b, bytes);
+    else
+        faults = charset_decode(b, charset.n ? charset : SPAN("utf-8"), bytes);
     if (faults < 0)
         return lbind_fail(L, faults, NULL);
     push_scratch(L, b, 0);

@@ -14,6 +14,7 @@
 #include "../core/base64.h"
 #include "../core/mime_tree.h"
 #include "../core/qp.h"
+#include "../core/uu.h"
 #include "lbind.h"
 
 #define SCRATCH "lunapost.parts.scratch"
@@ -66,20 +67,42 @@ static int decode_quoted(struct buf *out, struct span in, size_t *faults)
     return buf_error(out);
 }
 
-/* Pushes bytes decoded, and the number of faults. */
+/* Without a "begin" the bytes stay as they are, which is a fault. */
+static int decode_uu(struct buf *out, struct span in, size_t *faults)
+{
+    struct uu_decoder d = {0};
+    int err = uu_decode(&d, in, out);
+    if (err == 0)
+        err = uu_decode_finish(&d, out);
+    *faults = d.junk + (d.at != UU_BEHIND);
+    if (err == ERR_SYNTAX)
+        err = buf_add_span(out, in);
+    return err;
+}
+
+static const struct {
+    const char *name;
+    int (*decode)(struct buf *out, struct span in, size_t *faults);
+} decodings[] = {
+    {"base64", decode_base64}, {"quoted-printable", decode_quoted},
+    {"x-uuencode", decode_uu}, {"uuencode", decode_uu},
+    {"x-uue", decode_uu},
+};
+
+/* Pushes bytes decoded, and the number of faults; as they are where the
+   encoding is none that changes them. */
 static int push_decoded(lua_State *L, const char *encoding, struct span in)
 {
-    bool quoted = strcmp(encoding, "quoted-printable") == 0;
-    size_t faults = 0;
-    int err;
-    if (!quoted && strcmp(encoding, "base64") != 0) {
+    size_t n = sizeof decodings / sizeof decodings[0], i = 0, faults = 0;
+    while (i < n && strcmp(decodings[i].name, encoding) != 0)
+        i++;
+    if (i == n) {
         lbind_push(L, in);
         lua_pushinteger(L, 0);
         return 2;
     }
     struct buf *b = scratch(L);
-    err =
-        quoted ? decode_quoted(b, in, &faults) : decode_base64(b, in, &faults);
+    int err = decodings[i].decode(b, in, &faults);
     if (err < 0)
         return lbind_fail(L, err, NULL);
     lbind_push(L, buf_span(b));

@@ -45,6 +45,7 @@ static const struct {
     {DEFECT_CHARSET, DEFECT_INTEROPERABILITY, "the charset is unknown"},
     {DEFECT_TEXT, DEFECT_INTEROPERABILITY,
      "the text has bytes that its charset does not have"},
+    {DEFECT_UUENCODE, DEFECT_INTEROPERABILITY, "the uuencoded body is damaged"},
     {DEFECT_LIMIT_DEPTH, DEFECT_ATTACK,
      "parts are nested too deep; this one is kept whole"},
     {DEFECT_LIMIT_PARTS, DEFECT_ATTACK,

@@ -39,6 +39,7 @@ enum defect_number {
     DEFECT_QUOTED = 303,
     DEFECT_CHARSET = 304, /* an unknown charset */
     DEFECT_TEXT = 305,    /* bytes that the charset does not have */
+    DEFECT_UUENCODE = 306,
     /* limits: what lies behind is kept as raw bytes */
     DEFECT_LIMIT_DEPTH = 401,
     DEFECT_LIMIT_PARTS = 402,

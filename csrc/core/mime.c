@@ -285,11 +285,12 @@ static void read_type(struct mime *m, struct span value, uint64_t at)
 
 static void read_encoding(struct mime *m, struct span value)
 {
+    static const char *const coded[] = {"base64", "quoted-printable",
+                                        "x-uuencode", "uuencode", "x-uue"};
     struct span rest, word = media_word(value, &rest);
-    m->encoded = span_ieq(word, SPAN("base64")) ||
-                 span_ieq(word, SPAN("quoted-printable")) ||
-                 span_ieq(word, SPAN("x-uuencode")) ||
-                 span_ieq(word, SPAN("uuencode"));
+    m->encoded = false;
+    for (size_t i = 0; i < sizeof coded / sizeof coded[0]; i++)
+        m->encoded |= span_ieq(word, span_from(coded[i]));
 }
 
 /* Keeps the boundary of a multipart with its frame. */

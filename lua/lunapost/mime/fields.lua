@@ -137,7 +137,10 @@ end
 local messages <const> = {
   ["message/rfc822"] = true, ["message/global"] = true,
 }
-local encoded <const> = { base64 = true, ["quoted-printable"] = true }
+local encoded <const> = {
+  base64 = true, ["quoted-printable"] = true,
+  ["x-uuencode"] = true, uuencode = true, ["x-uue"] = true,
+}
 
 function M.parts(part)
   local tree = part._state.tree

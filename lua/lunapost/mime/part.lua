@@ -194,7 +194,10 @@ function methods:headers(name)
   return list
 end
 
-local body_defects <const> = { base64 = 302, ["quoted-printable"] = 303 }
+local body_defects <const> = {
+  base64 = 302, ["quoted-printable"] = 303,
+  ["x-uuencode"] = 306, uuencode = 306, ["x-uue"] = 306,
+}
 local plain <const> = { ["7bit"] = true, ["8bit"] = true, binary = true }
 local DEFECT_ENCODING <const> = 301
 local DEFECT_CHARSET <const> = 304
@@ -247,10 +250,14 @@ local function slices(part)
   end
 end
 
+local codecs <const> = {
+  base64 = "base64", ["quoted-printable"] = "quoted_printable",
+  ["x-uuencode"] = "uu", uuencode = "uu", ["x-uue"] = "uu",
+}
+
 local function decoder_of(encoding)
-  if not body_defects[encoding] then return nil end
-  local codec = require "lunapost.codec"
-  return codec[encoding:gsub("-", "_")].decoder()
+  local name = codecs[encoding]
+  return name and require("lunapost.codec")[name].decoder()
 end
 
 --- Streams the decoded body into an LTN12 sink, in pieces of bounded size.
