@@ -117,8 +117,10 @@ static size_t encoded_word(struct span s)
 /* Length of a domain literal at the head of s, or 0. */
 static size_t literal(struct span s)
 {
+    if (s.n == 0 || s.p[0] != '[')
+        return 0;
     size_t n = 1 + ascii_run(span_skip(s, 1), ASCII_DTEXT);
-    return n < s.n && s.p[0] == '[' && s.p[n] == ']' ? n + 1 : 0;
+    return n < s.n && s.p[n] == ']' ? n + 1 : 0;
 }
 
 static size_t atom(struct span s)

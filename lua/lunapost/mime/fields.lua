@@ -1,9 +1,10 @@
---- What the fields of a part are computed from. Each function gets the part.
+--- What the fields of a part are computed from. Each function gets the part;
+--- the fields are described in lunapost.mime.part.
 
 local values <const> = require("lunapost.core").mime
 local view = require "lunapost.mime.view"
 
-local M = {}
+local compute = {}
 
 local DEFECT_DATE <const> = 107
 local DEFECT_ADDRESS <const> = 108
@@ -43,25 +44,25 @@ local function default_type(part)
   return "text/plain"
 end
 
-function M.type(part)
+function compute.type(part)
   return type_of(part).word or default_type(part)
 end
 
-function M.parameters(part)
+function compute.parameters(part)
   return type_of(part).parameters
 end
 
-function M.disposition(part)
+function compute.disposition(part)
   return disposition_of(part).word
 end
 
-function M.filename(part)
+function compute.filename(part)
   local name = disposition_of(part).parameters.filename
     or type_of(part).parameters.name
   return name ~= "" and name or nil
 end
 
-function M.encoding(part)
+function compute.encoding(part)
   local raw = part:_field("Content-Transfer-Encoding")
   return raw and (values.content(raw, true)) or "7bit"
 end
@@ -74,19 +75,19 @@ local function identifier(part, name)
   return text:match("<%s*(.-)%s*>") or text:match("^<?%s*(.-)%s*$")
 end
 
-function M.id(part)
+function compute.id(part)
   return identifier(part, "Content-ID")
 end
 
-function M.message_id(part)
+function compute.message_id(part)
   return identifier(part, "Message-ID")
 end
 
-function M.description(part)
+function compute.description(part)
   return part:header("Content-Description")
 end
 
-function M.subject(part)
+function compute.subject(part)
   return part:header("Subject")
 end
 
@@ -102,14 +103,14 @@ local function addresses(name)
   end
 end
 
-M.from = addresses "From"
-M.to = addresses "To"
-M.cc = addresses "Cc"
-M.bcc = addresses "Bcc"
-M.reply_to = addresses "Reply-To"
-M.sender = addresses "Sender"
+compute.from = addresses "From"
+compute.to = addresses "To"
+compute.cc = addresses "Cc"
+compute.bcc = addresses "Bcc"
+compute.reply_to = addresses "Reply-To"
+compute.sender = addresses "Sender"
 
-function M.date(part)
+function compute.date(part)
   local raw, offset = part:_field("Date")
   if not raw then return nil end
   local epoch = values.date(raw)
@@ -117,7 +118,7 @@ function M.date(part)
   return epoch
 end
 
-function M.zone(part)
+function compute.zone(part)
   local raw = part:_field("Date")
   if not raw then return nil end
   local _, zone = values.date(raw)
@@ -125,7 +126,7 @@ function M.zone(part)
 end
 
 -- A part that was reached from above has its path already.
-function M.path(part)
+function compute.path(part)
   local state = part._state
   local up = state.tree:parent(part._index)
   if not up then return state.path end
@@ -142,7 +143,7 @@ local encoded <const> = {
   ["x-uuencode"] = true, uuencode = true, ["x-uue"] = true,
 }
 
-function M.parts(part)
+function compute.parts(part)
   local tree = part._state.tree
   if tree:kind(part._index) == "leaf" then
     local nests = messages[part.type] and encoded[part.encoding]
@@ -156,7 +157,7 @@ function M.parts(part)
   return list
 end
 
-function M.raw(part)
+function compute.raw(part)
   local from, _, _, to = part._state.tree:offsets(part._index)
   return part._state.bytes:sub(from + 1, to)
 end
@@ -169,18 +170,18 @@ local function shown(part, body, kind)
   return #found > 0 and table.concat(found, "\n") or nil
 end
 
-function M.text(part)
+function compute.text(part)
   return shown(part, "text", "text/plain")
 end
 
-function M.html(part)
+function compute.html(part)
   return shown(part, "html", "text/html")
 end
 
-function M.defects(part)
+function compute.defects(part)
   local state = part._state
   while state.origin do state = state.origin._state end
   return state.defects
 end
 
-return M
+return compute
