@@ -75,15 +75,18 @@ local function compose(options, given)
   return message, message.envelope
 end
 
+-- What came of the message does not depend on how the session ends.
+local GOODBYE <const> = 5
+
 local function deliver(s, message, envelope)
-  local client, problem = dial.open(s)
+  local client <close>, problem = dial.open(s)
   if not client then
     problem.accepted, problem.rejected = {}, {}
     return nil, problem
   end
   local result
   result, problem = client:send(envelope, message)
-  if client.conn then client:quit() end
+  if client.conn then client:quit(math.min(s.limit, GOODBYE)) end
   return result, problem
 end
 

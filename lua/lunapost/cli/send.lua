@@ -238,7 +238,7 @@ local function dialogue()
 end
 
 local function session(s, options, message, envelope)
-  local client, problem = dial.open(s)
+  local client <close>, problem = dial.open(s)
   if not client then return nil, problem end
   local result, replies
   result, problem, replies = talk(client, options, message, envelope)

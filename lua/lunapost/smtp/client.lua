@@ -461,10 +461,16 @@ function Client:help(text)
 end
 
 --- QUIT, then closes, whatever the reply.
-function Client:quit()
-  local reply, problem = self:ask("QUIT")
+---@param seconds? number  to wait for it at most; default: the timeout
+---@return lunapost.reply? reply
+---@return lunapost.err? error
+function Client:quit(seconds)
+  local shown, problem = say(self, "QUIT")
+  local reply
+  if shown then reply, problem = self:receive(seconds, shown) end
   if self.conn then self.conn:shutdown() end
   self:close()
+  if reply and reply.code >= 400 then return nil, self:refused(reply, shown) end
   return reply, problem
 end
 

@@ -53,33 +53,24 @@ local function own_name(conn, s)
   return literal((conn:local_address()))
 end
 
---- Dials and hears the greeting; TLS first where it is implicit.
----@param s table  settings
----@return lunapost.client?
----@return lunapost.err?
-function M.connect(s)
-  local conn, problem = connect(s)
-  if not conn then return nil, problem end
-  local client = clients.new {
-    conn = conn, loop = s.loop, host = s.label, timeout = s.limit,
-    final = s.timeout, lmtp = s.protocol == "lmtp", context = tls_maker(s),
-    verify = s.host or "localhost", credentials = credentials_of(s),
-    transcript = s.transcript, name = s.helo or own_name(conn, s),
-  }
-  client.transcript:add("*", "connected to " .. s.label)
+-- Closes what it holds, unless it is told to keep it: a session must not
+-- outlive the caller that was cancelled while it came about.
+local function guard()
+  return setmetatable({}, { __close = function(g)
+    if g.client and not g.keep then g.client:leave() end
+  end })
+end
+
+local function greet(client, s)
   if s.tls == "implicit" then
-    local ok
-    ok, problem = client:secure()
+    local ok, problem = client:secure()
     if not ok then return nil, problem end
   end
-  client.greeting, problem = client:receive(nil, "the greeting")
-  if not client.greeting then return nil, problem end
-  if client.greeting.code ~= 220 then
-    problem = client:refused(client.greeting, "the greeting")
-    client:close()
-    return nil, problem
-  end
-  return client
+  local greeting, problem = client:receive(nil, "the greeting")
+  if not greeting then return nil, problem end
+  client.greeting = greeting
+  if greeting.code == 220 then return true end
+  return nil, client:refused(greeting, "the greeting")
 end
 
 -- STARTTLS where it is wanted and there.
@@ -93,11 +84,41 @@ local function secure(client, s)
 end
 
 local function prepare(client, s)
-  local greet = s.ehlo == false and client.helo or client.ehlo
-  local ok, problem = greet(client)
+  local hello = s.ehlo == false and client.helo or client.ehlo
+  local ok, problem = hello(client)
   if ok then ok, problem = secure(client, s) end
   if ok and s.user then ok, problem = client:auth() end
   return ok, problem
+end
+
+-- Makes a session and takes it through some phases.
+local function session(s, phases)
+  local conn, problem = connect(s)
+  if not conn then return nil, problem end
+  local g <close> = guard()
+  local client = clients.new {
+    conn = conn, loop = s.loop, host = s.label, timeout = s.limit,
+    final = s.timeout, lmtp = s.protocol == "lmtp", context = tls_maker(s),
+    verify = s.host or "localhost", credentials = credentials_of(s),
+    transcript = s.transcript, name = s.helo or own_name(conn, s),
+  }
+  g.client = client
+  client.transcript:add("*", "connected to " .. s.label)
+  for _, phase in ipairs(phases) do
+    local ok
+    ok, problem = phase(client, s)
+    if not ok then return nil, problem end
+  end
+  g.keep = true
+  return client
+end
+
+--- Dials and hears the greeting; TLS first where it is implicit.
+---@param s table  settings
+---@return lunapost.client?
+---@return lunapost.err?
+function M.connect(s)
+  return session(s, { greet })
 end
 
 --- Dials, and goes on until mail can be sent.
@@ -105,13 +126,7 @@ end
 ---@return lunapost.client?
 ---@return lunapost.err?
 function M.open(s)
-  local client, problem = M.connect(s)
-  if not client then return nil, problem end
-  local ok
-  ok, problem = prepare(client, s)
-  if ok then return client end
-  client:leave()
-  return nil, problem
+  return session(s, { greet, prepare })
 end
 
 return M

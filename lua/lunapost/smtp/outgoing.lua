@@ -1,16 +1,16 @@
 --- What is sent as a message, whatever it is given as.
 
+local contents = require "lunapost.mime.build.content"
 local core = require "lunapost.core"
 local err = require "lunapost.err"
 
 local M = {}
 
-local STEP <const> = 64 * 1024
-
 ---@class lunapost.outgoing
----@field size? fun(encoding: string): integer?  octets on the wire, CRLF as
+---@field size fun(encoding: string): integer?  octets on the wire, CRLF as
 --- line ends, dots not counted; nil where nobody knows
 ---@field eight_bit? boolean  whether it holds octets above 127; nil: unknown
+---@field utf8? boolean  whether its header needs SMTPUTF8, RFC 6531
 ---@field open fun(encoding: "7bit"|"8bit"): fun(): string?, any
 
 local function of_string(octets)
@@ -19,7 +19,7 @@ local function of_string(octets)
     size = function() return size end,
     eight_bit = eight_bit,
     open = function()
-      local rest = octets
+      local rest = octets -- whole: the machine takes it piece by piece
       return function()
         local chunk = rest
         rest = nil
@@ -29,45 +29,25 @@ local function of_string(octets)
   }
 end
 
-local function of_file(file, owned)
-  local from = file:seek()
-  local stop = from and file:seek("end")
-  if from then file:seek("set", from) end
+-- A file's size is an estimate where its lines end with LF (RFC 1870 5).
+local function of_content(content, problem)
+  if not content then return nil, problem end
   return {
-    size = function() return stop and stop - from end,
-    open = function()
-      return function()
-        local chunk, text = file:read(STEP)
-        if text then return nil, err.of("file", text) end
-        if not chunk and owned then file:close() end
-        return chunk
-      end
-    end,
+    size = function() return content.size end,
+    open = function() return content:open() end,
   }
 end
 
-local function of_path(path)
-  local file, text = io.open(path, "rb")
-  if not file then return nil, err.of("file", text) end
-  return of_file(file, true)
-end
-
--- A message that was built or parsed: it re-encodes to what the peer takes.
+-- A message that was built re-encodes to what the peer takes.
 local function of_message(message)
   return {
+    utf8 = message.utf8,
     size = function(encoding)
       return message:size { encoding = encoding }
     end,
     open = function(encoding)
       return message:source { encoding = encoding }
     end,
-  }
-end
-
-local function of_source(source)
-  return {
-    size = function() end,
-    open = function() return source end,
   }
 end
 
@@ -79,11 +59,11 @@ end
 function M.of(message)
   local kind = io.type(message) or type(message)
   if kind == "string" then return of_string(message) end
-  if kind == "file" then return of_file(message) end
-  if kind == "function" then return of_source(message) end
-  if kind == "table" or kind == "userdata" then
+  if kind == "file" then return of_content(contents.of_file(message)) end
+  if kind == "function" then return of_content(contents.of_source(message)) end
+  if kind == "table" then
     if message.source then return of_message(message) end
-    if message.path then return of_path(message.path) end
+    if message.path then return of_content(contents.of_path(message.path)) end
   end
   error(("a message is a string, a mime message, { path = }, an open file or "
     .. "a source, not %s"):format(kind), 0)

@@ -277,10 +277,11 @@ function M.run(client, envelope, message)
   local problem
   t.content, problem = outgoing.of(message)
   if not t.content then return fail(t, problem) end
-  local offers, utf8 = client.extensions, has_8bit(t)
+  local offers = client.extensions
+  local utf8 = t.content.utf8 or has_8bit(t)
   if utf8 and not offers.SMTPUTF8 then
     return fail(t, client:failed("syntax", "an address is not ASCII, and the "
-      .. "peer does not offer SMTPUTF8"))
+      .. "server does not offer SMTPUTF8"))
   end
   t.encoding = offers["8BITMIME"] and "8bit" or "7bit"
   local size = t.content.size(t.encoding)
