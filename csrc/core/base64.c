@@ -39,6 +39,17 @@ static void encode_groups(const unsigned char *in, size_t groups, char *out,
     }
 }
 
+static size_t end_line(struct base64_encoder *e, char *out)
+{
+    e->column = 0;
+    if (e->lf) {
+        *out = '\n';
+        return 1;
+    }
+    memcpy(out, "\r\n", 2);
+    return 2;
+}
+
 /* Encodes whole groups, with line ends where a line is full. */
 static size_t encode_lines(struct base64_encoder *e, const unsigned char *in,
                            size_t groups, char *out)
@@ -54,11 +65,8 @@ static size_t encode_lines(struct base64_encoder *e, const unsigned char *in,
         if (!e->columns)
             continue;
         e->column += 4 * (unsigned)n;
-        if (e->column == e->columns) {
-            memcpy(out, "\r\n", 2);
-            out += 2;
-            e->column = 0;
-        }
+        if (e->column == e->columns)
+            out += end_line(e, out);
     }
     return (size_t)(out - start);
 }
@@ -99,11 +107,8 @@ size_t base64_encode_finish(struct base64_encoder *e, char *out)
         e->column += (unsigned)n;
         e->held_n = 0;
     }
-    if (e->columns && e->column) {
-        memcpy(out + n, "\r\n", 2);
-        n += 2;
-        e->column = 0;
-    }
+    if (e->columns && e->column)
+        n += end_line(e, out + n);
     return n;
 }
 
@@ -233,8 +238,8 @@ int base64_decode_finish(struct base64_decoder *d, char *out, size_t *n)
     *n = 0;
     if (d->count == 0)
         return 0;
+    if (d->unpadded && d->count > 1 && !d->pad && !(d->strict && d->held))
+        return 0;
     d->truncated = 1;
-    if (d->strict && (!d->unpadded || d->count == 1 || d->pad || d->held))
-        return ERR_SYNTAX;
-    return 0;
+    return d->strict ? ERR_SYNTAX : 0;
 }

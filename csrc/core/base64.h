@@ -19,6 +19,7 @@ struct base64_encoder {
     unsigned column;  /* characters on the present line */
     bool url;         /* the alphabet of RFC 4648 5 */
     bool unpadded;    /* no "=" at the end */
+    bool lf;          /* lines end with LF (files), not CRLF */
 };
 
 /* Most bytes that encoding n bytes gives, line ends included. */
@@ -39,7 +40,7 @@ struct base64_decoder {
     unsigned count;   /* characters of the present group, 0..3 */
     bool strict;      /* anything but canonical RFC 4648 is ERR_SYNTAX */
     bool url;         /* the alphabet of RFC 4648 5 */
-    bool unpadded;    /* strict: "=" may be left out */
+    bool unpadded;    /* "=" may be left out */
     bool padded;      /* the padding was seen: what follows is no data */
     bool pad;         /* one "=" of two was seen */
     size_t junk;      /* characters skipped that are not white space */

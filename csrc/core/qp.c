@@ -53,9 +53,12 @@ static void put(struct work *w, const void *p, size_t n)
     w->to += n;
 }
 
-static void put_break(struct qp_encoder *e, struct work *w)
+/* lf: where breaks are kept, this one is LF. */
+static void put_break(struct qp_encoder *e, struct work *w, bool lf)
 {
-    put(w, "\r\n", 2);
+    if (!e->keep || !lf)
+        *w->to++ = '\r';
+    *w->to++ = '\n';
     e->column = 0;
 }
 
@@ -63,7 +66,7 @@ static void make_room(struct qp_encoder *e, struct work *w, size_t columns)
 {
     if (e->column + columns > LINE_MOST) {
         *w->to++ = '=';
-        put_break(e, w);
+        put_break(e, w, true);
     }
 }
 
@@ -173,7 +176,7 @@ static size_t put_other(struct qp_encoder *e, struct work *w, size_t i)
     if (end == MORE)
         return i;
     if (end == YES) {
-        put_break(e, w);
+        put_break(e, w, n == 1);
         return i + n;
     }
     n = sequence(w, i);

@@ -21,6 +21,7 @@ enum { QP_BLANKS = 76 }; /* most blanks that may end a line and be dropped */
 
 struct qp_encoder {
     bool binary;
+    bool keep; /* hard breaks stay LF or CRLF, soft ones are LF (files) */
     unsigned column;
     unsigned char held[8]; /* a blank, CR or sequence that waits for its end */
     unsigned held_n;
