@@ -286,6 +286,8 @@ static int step_iconv(struct charset_stream *s, struct span in, struct buf *out,
             return ERR_SYNTAX;
         s->faults++;
         buf_add_text(out, replacement);
+        if (s->resets)
+            iconv(s->cd, NULL, NULL, NULL, NULL);
         n = left < s->unit ? left : s->unit;
         p.from += n;
         left -= n;
@@ -438,6 +440,7 @@ int charset_open(struct charset_stream *s, struct span charset, bool writing)
     if (!known)
         return ERR_CHARSET;
     s->unit = name_unit(known);
+    s->resets = strcmp(known, "utf-7") == 0;
     if (strcmp(known, U8) == 0)
         s->kind = CHARSET_UTF8;
     else if (strcmp(known, ASCII) == 0)

@@ -46,6 +46,7 @@ struct charset_stream {
     void *cd; /* iconv_t; NULL for the kinds that need none */
     enum charset_kind kind;
     bool writing;
+    bool resets;   /* utf-7: glibc keeps half a character after a fault */
     unsigned unit; /* bytes to skip where input is ill-formed */
     unsigned char held[16];
     unsigned held_n; /* a sequence that waits for its end */
