@@ -57,6 +57,7 @@ static char *scratch_room(lua_State *L, struct buf *b, size_t n)
     return p;
 }
 
+/* s, columns, url, unpadded, lf -> string */
 static int l_base64_encode(lua_State *L)
 {
     struct span in = lbind_check(L, 1);
@@ -68,6 +69,7 @@ static int l_base64_encode(lua_State *L)
     luaL_argcheck(L, e.columns % 4 == 0, 2, "columns: a multiple of 4");
     e.url = lua_toboolean(L, 3);
     e.unpadded = lua_toboolean(L, 4);
+    e.lf = lua_toboolean(L, 5);
     p = scratch_room(L, b, base64_room(in.n + 2, e.columns) + 6);
     n = base64_encode(&e, in, p);
     n += base64_encode_finish(&e, p + n);
@@ -75,6 +77,8 @@ static int l_base64_encode(lua_State *L)
     return 1;
 }
 
+/* s, strict, url, unpadded -> string, junk, truncated
+   | nil, kind, text, position */
 static int l_base64_decode(lua_State *L)
 {
     struct span in = lbind_check(L, 1);
@@ -185,13 +189,14 @@ static int l_scan(lua_State *L)
     return 1;
 }
 
-/* s, binary -> string */
+/* s, binary, keep -> string */
 static int l_qp_encode(lua_State *L)
 {
     struct span in = lbind_check(L, 1);
     struct qp_encoder e;
     struct buf *b = scratch(L);
     qp_encoder_init(&e, lua_toboolean(L, 2));
+    e.keep = lua_toboolean(L, 3);
     qp_encode(&e, in, b);
     if (qp_encode_finish(&e, b) < 0)
         return lbind_fail(L, buf_error(b), NULL);

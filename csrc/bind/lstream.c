@@ -79,6 +79,7 @@ static int base64_encoder_open(lua_State *L, struct stream *s, int options)
     base64_encoder_init(e, (unsigned)columns);
     e->url = lbind_field_bool(L, options, "url", false);
     e->unpadded = lbind_field_bool(L, options, "unpadded", false);
+    e->lf = lbind_field_bool(L, options, "lf", false);
     return 0;
 }
 
@@ -136,6 +137,7 @@ static int qp_encoder_open(lua_State *L, struct stream *s, int options)
 {
     bool binary = lbind_field_bool(L, options, "binary", false);
     qp_encoder_init(&s->as.qp_encoder, binary);
+    s->as.qp_encoder.keep = lbind_field_bool(L, options, "keep", false);
     return 0;
 }
 
