@@ -1,0 +1,101 @@
+--- What the verbs encode and decode share: a codec between standard input,
+--- or a file, and standard output, in bounded memory.
+
+local M = {}
+
+local chunk_size <const> = 1 << 16
+local line_most <const> = 1 << 20
+
+local exit <const> = { usage = 64, data = 65, no_input = 66, io = 74 }
+M.exit = exit
+
+---@param verb string
+---@param text string
+function M.say(verb, text)
+  io.stderr:write("lunapost ", verb, ": ", text, "\n")
+end
+
+-- Raises { exit code, text } where the world fails.
+local function check(ok, problem, code)
+  if not ok then error({ code, tostring(problem) }, 0) end
+  return ok
+end
+
+local function write(out, s)
+  check(out:write(s), "cannot write", exit.io)
+end
+
+--- Pumps input through a codec's filter.
+---@param f lunapost.codec.filter
+function M.pump(f, input, out)
+  local chunk = input:read(chunk_size)
+  while chunk do
+    local piece, problem = f:update(chunk)
+    write(out, check(piece, problem, exit.data))
+    chunk = input:read(chunk_size)
+  end
+  local rest, problem = f:finish()
+  write(out, check(rest, problem, exit.data))
+end
+
+-- A line without its end, and the end; nil behind the last one.
+local function line_of(input)
+  local line = input:read "L"
+  if not line then return nil end
+  check(#line <= line_most, "a line is too long", exit.data)
+  local text, ending = line:match "^(.-)(\r?\n?)$"
+  return text, ending
+end
+
+--- Converts line by line, each with its end kept. folded: lines that begin
+--- with a blank continue the one before, as in a header.
+---@param convert fun(line: string): string?, any
+---@param folded boolean
+function M.lines(convert, folded, input, out)
+  local line, ending = line_of(input)
+  while line do
+    local next_line, next_ending = line_of(input)
+    while folded and next_line and next_line:find "^[ \t]" do
+      line, ending = line .. next_line, next_ending
+      check(#line <= line_most, "a field is too long", exit.data)
+      next_line, next_ending = line_of(input)
+    end
+    local text, problem = convert(line)
+    write(out, check(text, problem, exit.data) .. ending)
+    line, ending = next_line, next_ending
+  end
+end
+
+local function open(name)
+  if not name or name == "-" then return io.stdin end
+  local file, problem = io.open(name, "rb")
+  return check(file, problem, exit.no_input)
+end
+
+--- Runs a verb: options[1] names the codec, options[2] a file.
+---@param verb string
+---@param codecs table<string, fun(options: table, input: any, out: any)>
+---@param options table
+---@return integer exit_code
+function M.run(verb, codecs, options)
+  local codec = codecs[options[1] or ""]
+  if not codec or #options > 2 then
+    M.say(verb, options[1] and not codec
+      and ("unknown codec '%s'"):format(options[1])
+      or "the name of a codec is needed, and at most one file")
+    return exit.usage
+  end
+  io.stdout:setvbuf("full", chunk_size)
+  local ok, problem = pcall(function()
+    local input = open(options[2])
+    codec(options, input, io.stdout)
+    check(io.stdout:flush(), "cannot write", exit.io)
+  end)
+  if ok then return 0 end
+  if type(problem) ~= "table" then error(problem, 0) end
+  io.stdout:flush()
+  M.say(verb, problem[2])
+  return problem[1]
+end
+
+return M
