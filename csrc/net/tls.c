@@ -400,6 +400,9 @@ int tls_binding(const struct tls *tls, const char *type, unsigned char out[64])
     int ok =
         SSL_export_keying_material(tls->ssl, out, 32, label, sizeof label - 1,
                                    (const unsigned char *)"", 0, 1);
+    int reason = ERR_GET_REASON(ERR_peek_error());
     ERR_clear_error();
-    return ok == 1 ? 32 : ERR_PROTOCOL;
+    if (ok != 1)
+        return reason == ERR_R_MALLOC_FAILURE ? ERR_MEMORY : ERR_PROTOCOL;
+    return 32;
 }

@@ -1,6 +1,6 @@
 --- Runs every scenario a few times; the host sets the collector.
 
-local names = { "codec", "mime", "script", "session" }
+local names = { "codec", "mime", "net", "script", "session" }
 
 for _, name in ipairs(names) do
   local run = dofile("spec/torture/scenarios/" .. name .. ".lua")
