@@ -13,7 +13,8 @@
 #include "../net/conn.h"
 #include "lbind.h"
 
-#define LCLIENT "lunapost.client"
+#define LCLIENT  "lunapost.client"
+#define LWRITTEN "lunapost.client.written"
 
 static struct client *check(lua_State *L)
 {
@@ -312,6 +313,27 @@ static int lclient_due(lua_State *L)
     return 2;
 }
 
+static int written_drop(lua_State *L)
+{
+    buf_free(luaL_checkudata(L, 1, LWRITTEN));
+    return 0;
+}
+
+/* write_reply(code, enhanced, text) -> octets, as a server sends them */
+static int lclient_write_reply(lua_State *L)
+{
+    struct span enhanced = lbind_check(L, 2), text = lbind_check(L, 3);
+    int code = (int)lbind_size(L, 1, 999);
+    struct buf *b = lbind_new(L, sizeof *b, LWRITTEN, 0);
+    buf_init(b, REPLY_MOST);
+    int err = reply_write(b, code, enhanced, text);
+    if (err < 0)
+        return lbind_fail(L, err, NULL);
+    lbind_push(L, buf_span(b));
+    buf_free(b);
+    return 1;
+}
+
 static const luaL_Reg methods[] = {
     {"command", lclient_command},
     {"raw", lclient_raw},
@@ -333,12 +355,14 @@ static const luaL_Reg methods[] = {
 static const luaL_Reg functions[] = {
     {"new", lclient_new},
     {"survey", lclient_survey},
+    {"write_reply", lclient_write_reply},
     {NULL, NULL},
 };
 
 int lbind_open_client(lua_State *L)
 {
     lbind_type(L, LCLIENT, methods, NULL, lclient_drop);
+    lbind_type(L, LWRITTEN, NULL, NULL, written_drop);
     luaL_newlib(L, functions);
     return 1;
 }
