@@ -9,7 +9,8 @@ local M = {}
 ---@field time number  seconds, by the transcript's clock
 
 ---@class lunapost.transcript  also a list of its lines
----@field limit? integer  most lines kept, the oldest go first; nil: all
+---@field limit? integer  the last so many lines are kept, and up to as many
+--- again before them; nil: all
 ---@field on_line? fun(line: lunapost.line)  is told of each line
 local Transcript = {}
 local meta = { __name = "lunapost.transcript", __index = Transcript }
@@ -23,7 +24,7 @@ local colours <const> = { C = "\27[34m", ["*"] = "\27[35m",
 
 --- Makes an empty one.
 ---@param options? { limit: integer|false, clock: fun(): number }  limit: 50
---- lines unless given, false for all
+--- lines at least unless given, false for all
 ---@return lunapost.transcript
 function M.new(options)
   options = options or {}
@@ -44,20 +45,37 @@ function M.masked(text)
   return text
 end
 
+local function add_line(transcript, who, text, secret)
+  if secret and text ~= "" and text ~= "*" then text = MASK end
+  if who == "C" then text = M.masked(text) end
+  local line = { who = who, text = text, time = transcript.clock() }
+  transcript[#transcript + 1] = line
+  if transcript.on_line then transcript.on_line(line) end
+end
+
+-- Half of the lines at a time, so that a line costs the same however many
+-- there are.
+local function trim(transcript)
+  local limit, n = transcript.limit, #transcript
+  if not limit or n <= 2 * limit then return end
+  table.move(transcript, n - limit + 1, n, 1)
+  for i = limit + 1, n do transcript[i] = nil end
+end
+
 --- Adds lines. A secret (an answer to a 334) is kept as a mask alone.
 ---@param who "C"|"S"|"*"
 ---@param text string  one line or more, CRLF or LF between them
 ---@param secret? boolean
 function Transcript:add(who, text, secret)
-  text = text:gsub("\r?\n$", "")
-  for line in (text .. "\n"):gmatch("(.-)\r?\n") do
-    if secret and line ~= "" and line ~= "*" then line = MASK end
-    if who == "C" then line = M.masked(line) end
-    line = { who = who, text = line, time = self.clock() }
-    self[#self + 1] = line
-    if self.on_line then self.on_line(line) end
+  if not text:find("\n", 1, true) then
+    add_line(self, who, text, secret)
+  else
+    text = text:gsub("\r?\n$", "")
+    for line in (text .. "\n"):gmatch("(.-)\r?\n") do
+      add_line(self, who, line, secret)
+    end
   end
-  while self.limit and #self > self.limit do table.remove(self, 1) end
+  trim(self)
 end
 
 -- What a terminal may be shown of it.
