@@ -20,6 +20,7 @@ describe("an address list", function()
       { { name = "Bob", address = "b@x.org" } },
       { "Bob <b@x.org>" },
       { { "Bob <b@x.org>" } },
+      { name = "Bob", address = "b@x.org", group = "as it was read" },
     } do
       assert.same({ { "Bob", "b@x.org" } }, flat(value))
     end

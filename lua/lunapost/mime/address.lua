@@ -206,8 +206,9 @@ local function group_form(into, value, what)
 end
 
 local function table_form(into, value, what)
-  if value.group then return group_form(into, value, what) end
-  if value.address then
+  if value.group and not value.address then
+    return group_form(into, value, what)
+  elseif value.address then
     if type(value.address) ~= "string"
       or (value.name and type(value.name) ~= "string") then
       error(what .. ": name and address must be strings", 0)

@@ -36,6 +36,7 @@ local M = {}
 ---@field seed? integer|string  of ids and boundaries; the date becomes 1970
 
 -- Also what a caller with further options may pick out of its table.
+---@type table<string, string>
 M.options = {
   from = "string|table", sender = "string|table",
   reply_to = "string|table", to = "string|table", cc = "string|table",
@@ -242,7 +243,7 @@ end
 local function attached(value, what)
   if type(value) == "string" then value = { path = value } end
   if entity.is(value) and not value.is_message then return value end
-  if parts.is_message(value) then value = { message = value } end
+  if parts.is_message(value) then value = parts.spec_of(value, what) end
   if type(value) ~= "table" then
     fail("%s must be a path or a table, not %s", what, type(value))
   end
@@ -347,7 +348,7 @@ local function message(given)
     "subject", "date", "references", "in_reply_to", "text", "html" } do
     out[key] = spec[key] or nil
   end
-  out.message_id = spec.message_id and spec.message_id[1] or nil
+  out.message_id = spec.message_id and spec.message_id[1]:sub(2, -2) or nil
   entity.bound(out, ids, spec.seed ~= nil)
   return out
 end

@@ -106,6 +106,24 @@ local function is_message(value)
   return value.render ~= nil
 end
 
+-- What carries on what was read: a message whole, a part of one (which
+-- stands below its root) as a part of its own.
+local function spec_of(value, what)
+  if entity.is(value) or not tostring(value.path):find(".", 1, true) then
+    return { message = value }
+  end
+  if value.parts then
+    fail("%s: of what was read only messages and leaves can be carried", what)
+  end
+  local parameters = {}
+  for name, text in pairs(value.parameters) do
+    if name ~= "name" then parameters[name] = text end
+  end
+  return { data = value:body(), type = value.type, parameters = parameters,
+    name = value.filename, description = value.description, id = value.id,
+    disposition = value.disposition or "attachment" }
+end
+
 -- A message's own lines end with CRLF, whatever the file system's do.
 local function canonical(octets)
   return content.of_string(core.codec.dot_encode(octets, true))
@@ -324,7 +342,7 @@ end
 -- A member of a multipart: a part as it is, a message carried as one.
 local function member(value, what)
   if entity.is(value) and not value.is_message then return value end
-  if is_message(value) then return part({ message = value }, what) end
+  if is_message(value) then return part(spec_of(value, what), what) end
   fail("%s must be a part or a message, not %s", what, type(value))
 end
 
@@ -370,6 +388,7 @@ local function multipart(subtype, given)
 end
 
 M.is_message = is_message
+M.spec_of = spec_of
 M.check_utf8 = check_utf8
 M.part = part
 M.multipart = multipart
