@@ -95,6 +95,13 @@ describe("a message from one table", function()
     end, "headers: SUBJECT is given twice")
   end)
 
+  it("leaves structured values of the user's as they are", function()
+    local url = "<https://example.org/?a=?utf-8?Q?b?=>"
+    assert.equal(url, header(build {
+      headers = { ["List-Unsubscribe"] = url } }:render(),
+      "List-Unsubscribe"))
+  end)
+
   it("marks its priority", function()
     assert.equal("urgent", header(build { priority = "high" }:render(),
       "Priority"))

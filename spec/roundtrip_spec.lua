@@ -158,4 +158,27 @@ describe("a built message read by our own reader", function()
       end
     end
   end)
+
+  it("is answered and carried on", function()
+    if not (have_reader and mime.parse) then return pending "no reader" end
+    local read = mime.parse(built.build(messages()[6]):render())
+    local answer = built.build { to = read.from, cc = read.to,
+      in_reply_to = read.message_id, references = read.message_id,
+      subject = "Re: " .. read.subject, text = "yes",
+      attach = { read, table.unpack(read:attachments()) } }
+    assert.equal(read.from[1].address, answer.to[1].address)
+    assert.equal(#read.to, #answer.cc)
+    local again = mime.parse(answer:render())
+    assert.equal("Re: " .. read.subject, again.subject)
+    assert.equal(read.from[1].name, again.to[1].name)
+    assert.equal("<" .. read.message_id .. ">", again:header "In-Reply-To")
+    local carried = again.parts
+    assert.equal("message/rfc822", carried[2].type)
+    assert.is_true(carried[2]:body() == read:render())
+    for i, part in ipairs(read:attachments()) do
+      assert.equal(part.filename, carried[i + 2].filename)
+      assert.equal(part.type, carried[i + 2].type)
+      assert.is_true(part:body() == carried[i + 2]:body())
+    end
+  end)
 end)

@@ -1,7 +1,7 @@
 /*
  * lcompose - lunapost.core.compose: whole header fields, looks at bodies
  *
- * text, words, addresses and typed give "Name: value" CRLF and whether the
+ * text, bare, words, addresses and typed give "Name: value" CRLF and whether the
  * field holds raw UTF-8, or nil, kind, text. One writer and its output serve
  * all calls (an upvalue): a call leaves nothing in it that the next one
  * reads, also when it raises half-way.
@@ -71,6 +71,14 @@ static int text(lua_State *L)
 {
     struct span value = lbind_check(L, 2);
     compose_text(begin(L), value);
+    return end(L);
+}
+
+/* bare(name, value) */
+static int bare(lua_State *L)
+{
+    struct span value = lbind_check(L, 2);
+    compose_bare(begin(L), value);
     return end(L);
 }
 
@@ -223,10 +231,9 @@ static const luaL_Reg scan_methods[] = {
 };
 
 static const luaL_Reg functions[] = {
-    {"date", date},           {"scan", scan},
-    {"text", text},           {"words", words},
-    {"addresses", addresses}, {"typed", typed},
-    {"address", address},     {NULL, NULL},
+    {"date", date},   {"scan", scan},       {"text", text},
+    {"bare", bare},   {"words", words},     {"addresses", addresses},
+    {"typed", typed}, {"address", address}, {NULL, NULL},
 };
 
 int lbind_open_compose(lua_State *L)

@@ -124,17 +124,23 @@ void compose_begin(struct compose *c, struct buf *out, struct span name)
     c->start = c->column;
 }
 
-void compose_text(struct compose *c, struct span text)
-{
-    place_text(c, encoded(c, text, WORD_TEXT, c->column + 1), 0);
-}
-
 static bool is_8bit(struct span s)
 {
     for (size_t i = 0; i < s.n; i++)
         if (ascii_is(s.p[i], ASCII_8BIT))
             return true;
     return false;
+}
+
+void compose_text(struct compose *c, struct span text)
+{
+    place_text(c, encoded(c, text, WORD_TEXT, c->column + 1), 0);
+}
+
+void compose_bare(struct compose *c, struct span text)
+{
+    failed(c, ascii_breaks(text) || is_8bit(text) ? ERR_SYNTAX : 0);
+    place_text(c, text, 0);
 }
 
 void compose_word(struct compose *c, struct span word)

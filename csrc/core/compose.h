@@ -44,6 +44,10 @@ INTERNAL void compose_begin(struct compose *c, struct buf *out,
 /* Unstructured UTF-8 text, as encoded words where it needs them. */
 INTERNAL void compose_text(struct compose *c, struct span text);
 
+/* ASCII text as it is, for structured fields that know no encoded words
+   (List-Unsubscribe, Received): folded at its blanks only. */
+INTERNAL void compose_bare(struct compose *c, struct span text);
+
 /* One piece as it is, without blanks or controls: a msg-id, a token. */
 INTERNAL void compose_word(struct compose *c, struct span word);
 

@@ -24,9 +24,12 @@ static void need(bool fact)
 static void act(struct compose *c, struct span piece)
 {
     struct span second = span_skip(piece, 1), first = span_cut(&second, '\xfe');
-    switch (piece.p[0] & 7) {
+    switch (piece.p[0] & 15) {
     case 0:
         compose_text(c, first);
+        break;
+    case 8:
+        compose_bare(c, first);
         break;
     case 1:
         compose_word(c, first);

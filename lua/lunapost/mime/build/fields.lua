@@ -27,6 +27,21 @@ local address_fields <const> = {
   ["mail-reply-to"] = true,
 }
 
+-- Fields that know no encoded words: their ASCII stays as it is.
+local bare_fields <const> = {
+  received = true, ["return-path"] = true, ["auto-submitted"] = true,
+  ["dkim-signature"] = true, ["authentication-results"] = true,
+  ["feedback-id"] = true, ["message-context"] = true, autocrypt = true,
+}
+
+local function kind_of(name, value)
+  name = name:lower()
+  if address_fields[name] then return "addresses" end
+  local structured = bare_fields[name] or name:find("^list%-")
+    or name:find("^arc%-")
+  return structured and not value:find("[\128-\255]") and "bare" or "text"
+end
+
 --- A map or list of headers as a list of { name, value }: first the list in
 --- its order, then the map by name.
 ---@param headers table
@@ -73,10 +88,9 @@ function M.write(pair, what)
     fail("%s: %s must be a string, not %s", what, name, type(value))
   end
   what = ("%s: %q"):format(what, name)
-  if address_fields[name:lower()] then
-    return field(what, "addresses", name, address.list(value, what))
-  end
-  return field(what, "text", name, value)
+  local kind = kind_of(name, value)
+  if kind == "addresses" then value = address.list(value, what) end
+  return field(what, kind, name, value)
 end
 
 --- Writes all of a table of headers behind what out holds.

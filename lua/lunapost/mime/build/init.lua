@@ -243,7 +243,9 @@ end
 local function attached(value, what)
   if type(value) == "string" then value = { path = value } end
   if entity.is(value) and not value.is_message then return value end
-  if parts.is_message(value) then value = parts.spec_of(value, what) end
+  if parts.is_message(value) then
+    return parts.copy(value, what, "attachment")
+  end
   if type(value) ~= "table" then
     fail("%s must be a path or a table, not %s", what, type(value))
   end

@@ -106,24 +106,6 @@ local function is_message(value)
   return value.render ~= nil
 end
 
--- What carries on what was read: a message whole, a part of one (which
--- stands below its root) as a part of its own.
-local function spec_of(value, what)
-  if entity.is(value) or not tostring(value.path):find(".", 1, true) then
-    return { message = value }
-  end
-  if value.parts then
-    fail("%s: of what was read only messages and leaves can be carried", what)
-  end
-  local parameters = {}
-  for name, text in pairs(value.parameters) do
-    if name ~= "name" then parameters[name] = text end
-  end
-  return { data = value:body(), type = value.type, parameters = parameters,
-    name = value.filename, description = value.description, id = value.id,
-    disposition = value.disposition or "attachment" }
-end
-
 -- A message's own lines end with CRLF, whatever the file system's do.
 local function canonical(octets)
   return content.of_string(core.codec.dot_encode(octets, true))
@@ -339,10 +321,54 @@ local function between(text)
   return text and core.codec.dot_encode(text, true)
 end
 
+local copy
+
+-- A part below the root of a message that was read, without its parts.
+local function copy_leaf(value, what)
+  local parameters = {}
+  for name, text in pairs(value.parameters) do
+    if name ~= "name" then parameters[name] = text end
+  end
+  local kind = value.type
+  if kind:find("^multipart/") then kind = types.unknown end
+  return part({ data = value:body(), type = kind, parameters = parameters,
+    name = value.filename, description = value.description, id = value.id,
+    disposition = value.disposition or "attachment" }, what)
+end
+
+local function copy_multipart(value, what)
+  local given = { parameters = {}, id = value.id }
+  for name, text in pairs(value.parameters) do
+    if name ~= "boundary" then given.parameters[name] = text end
+  end
+  for i, inner in ipairs(value.parts) do
+    local problem
+    given[i], problem = copy(inner, what)
+    if not given[i] then return nil, problem end
+  end
+  return M.multipart(value.type:match("/(.*)$"), given)
+end
+
+--- Carries on what was built or read: a message whole, a part of one that
+--- was read (it stands below its root) as a part of its own.
+---@param value table
+---@param what string
+---@param disposition? string  of a message
+---@return lunapost.entity? part
+---@return lunapost.err? error
+function copy(value, what, disposition)
+  if entity.is(value) or not tostring(value.path):find(".", 1, true) then
+    return part({ message = value, disposition = disposition }, what)
+  elseif value.type:find("^multipart/") and value.parts[1] then
+    return copy_multipart(value, what)
+  end
+  return copy_leaf(value, what)
+end
+
 -- A member of a multipart: a part as it is, a message carried as one.
 local function member(value, what)
   if entity.is(value) and not value.is_message then return value end
-  if is_message(value) then return part(spec_of(value, what), what) end
+  if is_message(value) then return copy(value, what) end
   fail("%s must be a part or a message, not %s", what, type(value))
 end
 
@@ -388,7 +414,7 @@ local function multipart(subtype, given)
 end
 
 M.is_message = is_message
-M.spec_of = spec_of
+M.copy = copy
 M.check_utf8 = check_utf8
 M.part = part
 M.multipart = multipart
