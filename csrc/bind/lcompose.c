@@ -1,10 +1,10 @@
 /*
  * lcompose - lunapost.core.compose: whole header fields, looks at bodies
  *
- * text, bare, words, addresses and typed give "Name: value" CRLF and whether the
- * field holds raw UTF-8, or nil, kind, text. One writer and its output serve
- * all calls (an upvalue): a call leaves nothing in it that the next one
- * reads, also when it raises half-way.
+ * text, bare, words, addresses and typed give "Name: value" CRLF and whether
+ * the field holds raw UTF-8, or nil, kind, text. One writer and its output
+ * serve all calls (an upvalue): a call leaves nothing in it that the next
+ * one reads, also when it raises half-way.
  *
  * Owns: the writer, as a userdata. Fails with: syntax, limit.
  * I/O: none.
