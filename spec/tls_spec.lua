@@ -184,6 +184,45 @@ describe("a TLS handshake", function()
     assert.equal("protocol", select(2, plain:binding "tls-exporter"))
   end)
 
+  it("chooses a certificate by the name that the client asks for", function()
+    local first = assert(net.context { server = true, test = true,
+      choose = true })
+    local second = assert(net.context { server = true, test = true,
+      hostname = "two.example.org" })
+    local both = first:pem() .. second:pem()
+    local function ask(host, minimum)
+      local a, b = wire.pair()
+      local loop, asked, ok, problem = wire.new_loop(), {}, nil, nil
+      wire.run(loop, function()
+        ok, problem = net.handshake(a, assert(net.context { ca = both,
+          minimum_version = minimum }),
+          { host = host, timeout = 5, loop = loop })
+        if not ok then a:close() end
+      end, function()
+        assert(net.handshake(b, first, { server = true, timeout = 5,
+          loop = loop, sni = function(name)
+            loop.sleep(0.01) -- it may wait
+            asked[#asked + 1] = name
+            if name == "two.example.org" then return second end
+          end }))
+      end)
+      assert(ok, problem)
+      return asked, a:tls().fingerprint
+    end
+    local asked, one = ask "localhost"
+    assert.same({ "localhost" }, asked)
+    local two
+    asked, two = ask "two.example.org"
+    assert.same({ "two.example.org" }, asked)
+    assert.not_equal(one, two)
+    asked = ask "127.0.0.1"
+    assert.same({ "" }, asked)
+    local a = wire.pair()
+    assert.equal("protocol", select(2, a:choose()))
+    assert.has_error(function() a:choose(net.context { ca = both }) end)
+    assert.equal("", a:asked())
+  end)
+
   it("that stalls delays nobody else", function()
     local loop, order = wire.new_loop(), {}
     local stalled, silent = wire.pair()

@@ -6,7 +6,8 @@
  * -> listener; net.tls_context{...} -> context; net.numeric(host) -> boolean.
  *
  * "Not yet" is nil, "read" or nil, "write": wait for conn:fd(), then call
- * again. The world failing is nil, kind, text. conn:read at the end of the
+ * again; nil, "choice" from conn:handshake(): conn:asked() is the name that
+ * the client wants, conn:choose([context]) answers. The world failing is nil, kind, text. conn:read at the end of the
  * stream gives nil, "eof".
  *
  * Owns: descriptors and contexts, in userdata. Fails with: see conn.h. I/O:
@@ -36,6 +37,9 @@ static int lnet_not_yet(lua_State *L, int io)
         return 2;
     case IO_WANT_WRITE:
         lua_pushliteral(L, "write");
+        return 2;
+    case IO_WANT_CHOICE:
+        lua_pushliteral(L, "choice");
         return 2;
     default:
         lua_pushliteral(L, "eof");
@@ -174,6 +178,23 @@ static int lconn_handshake(lua_State *L)
 {
     struct conn *c = lnet_conn(L);
     return lnet_result(L, c, conn_handshake(c));
+}
+
+static int lconn_asked(lua_State *L)
+{
+    lua_pushstring(L, conn_asked(lnet_conn(L)));
+    return 1;
+}
+
+static int lconn_choose(lua_State *L)
+{
+    struct conn *c = lnet_conn(L);
+    struct context *context =
+        lua_isnoneornil(L, 2) ? NULL : luaL_checkudata(L, 2, TYPE_CONTEXT);
+    luaL_argcheck(
+        L, !context || (context->tls && tls_context_server(context->tls)), 2,
+        "not a server's open context");
+    return lnet_result(L, c, conn_choose(c, context ? context->tls : NULL));
 }
 
 static int lconn_shutdown(lua_State *L)
@@ -364,6 +385,7 @@ static int lnet_tls_context(lua_State *L)
     luaL_checktype(L, 1, LUA_TTABLE);
     s.server = lbind_field_bool(L, 1, "server", false);
     s.test = lbind_field_bool(L, 1, "test", false);
+    s.choose = lbind_field_bool(L, 1, "choose", false);
     s.insecure = lbind_field_bool(L, 1, "insecure", false);
     s.hostname = lbind_field(L, 1, "hostname");
     s.certificate = lbind_field(L, 1, "certificate");
@@ -423,6 +445,8 @@ static const luaL_Reg conn_methods[] = {
     {"quickack", lconn_quickack},
     {"starttls", lconn_starttls},
     {"handshake", lconn_handshake},
+    {"asked", lconn_asked},
+    {"choose", lconn_choose},
     {"tls", lconn_tls},
     {"binding", lconn_binding},
     {"peer", lconn_peer},

@@ -113,6 +113,18 @@ int conn_handshake(struct conn *c)
     return r;
 }
 
+const char *conn_asked(const struct conn *c)
+{
+    return c->tls ? tls_asked(c->tls) : "";
+}
+
+int conn_choose(struct conn *c, const struct tls_context *context)
+{
+    if (c->err)
+        return c->err;
+    return c->tls ? conn_keep(c, tls_choose(c->tls, context)) : ERR_PROTOCOL;
+}
+
 int conn_shutdown(struct conn *c)
 {
     if (c->fd < 0)

@@ -50,6 +50,12 @@ INTERNAL int conn_starttls(struct conn *c, struct tls_context *context,
                            bool server, const char *host);
 INTERNAL int conn_handshake(struct conn *c);
 
+/* The handshake of a server whose context asks by name gives IO_WANT_CHOICE
+   once: conn_asked is the name or "", conn_choose gives another context's
+   certificate, or NULL for its own. */
+INTERNAL const char *conn_asked(const struct conn *c);
+INTERNAL int conn_choose(struct conn *c, const struct tls_context *context);
+
 /* Says close-notify, if TLS is on, and shuts down the sending side. */
 INTERNAL int conn_shutdown(struct conn *c);
 

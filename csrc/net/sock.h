@@ -21,6 +21,7 @@ enum io {
     IO_EOF = 1,        /* the peer sent its last byte, in order */
     IO_WANT_READ = 2,  /* again when readable */
     IO_WANT_WRITE = 3, /* again when writable */
+    IO_WANT_CHOICE = 4 /* TLS handshake: again after conn_choose */
 };
 
 enum { SOCK_TEXT = 256, SOCK_HOST = 112 };

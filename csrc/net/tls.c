@@ -116,6 +116,47 @@ int tls_verify(X509_STORE_CTX *store, void *unused)
     return ok;
 }
 
+/* RFC 6066 3: a list with one entry, type 0, a host name. */
+static void tls_note_name(struct tls *tls, const unsigned char *p, size_t n)
+{
+    tls->asked[0] = '\0';
+    if (n < 5 || p[2] != 0)
+        return;
+    size_t length = (size_t)p[3] << 8 | p[4];
+    if (length > n - 5 || length >= TLS_NAME || memchr(p + 5, '\0', length))
+        return;
+    memcpy(tls->asked, p + 5, length);
+    tls->asked[length] = '\0';
+}
+
+int tls_hello(SSL *ssl, int *alert, void *unused)
+{
+    struct tls *tls = SSL_get_app_data(ssl);
+    const unsigned char *p;
+    size_t n;
+    (void)alert, (void)unused;
+    if (tls->chosen)
+        return SSL_CLIENT_HELLO_SUCCESS;
+    if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &p, &n))
+        tls_note_name(tls, p, n);
+    return SSL_CLIENT_HELLO_RETRY;
+}
+
+const char *tls_asked(const struct tls *tls)
+{
+    return tls->asked;
+}
+
+int tls_choose(struct tls *tls, const struct tls_context *context)
+{
+    tls->chosen = true;
+    if (context && !SSL_set_SSL_CTX(tls->ssl, context->ctx)) {
+        ERR_clear_error();
+        return ERR_MEMORY;
+    }
+    return 0;
+}
+
 static bool tls_expect(struct tls *tls)
 {
     X509_VERIFY_PARAM *expect = SSL_get0_param(tls->ssl);
@@ -247,6 +288,8 @@ static int tls_outcome(struct tls *tls, int r, char *text)
         return IO_WANT_READ;
     case SSL_ERROR_WANT_WRITE:
         return IO_WANT_WRITE;
+    case SSL_ERROR_WANT_CLIENT_HELLO_CB:
+        return IO_WANT_CHOICE;
     case SSL_ERROR_ZERO_RETURN:
         return IO_EOF;
     case SSL_ERROR_SYSCALL:

@@ -26,6 +26,7 @@ enum { TLS_PINS = 8, TLS_NAME = 256, TLS_PRINT = 96 };
 /* Borrowed for the call. Files are named by path; PEM text is recognised. */
 struct tls_settings {
     bool server;
+    bool choose;                /* server: IO_WANT_CHOICE asks by SNI */
     bool test;                  /* server: a throw-away certificate */
     bool insecure;              /* client: verify nothing */
     struct span hostname;       /* test: one more name in the certificate */
@@ -71,6 +72,14 @@ INTERNAL void tls_free(struct tls *tls);
 /* enum io, or ERR_*. After IO_WANT_WRITE from tls_write call again with the
    same bytes (they may have moved, more may follow). */
 INTERNAL int tls_handshake(struct tls *tls, char text[SOCK_TEXT]);
+
+/* At IO_WANT_CHOICE: the name the client asks for, or "". */
+INTERNAL const char *tls_asked(const struct tls *tls);
+
+/* Answers IO_WANT_CHOICE: another context's certificate, or NULL to keep the
+   session's own. */
+INTERNAL int tls_choose(struct tls *tls, const struct tls_context *context);
+
 INTERNAL int tls_read(struct tls *tls, char *p, size_t room, size_t *n,
                       char text[SOCK_TEXT]);
 INTERNAL int tls_write(struct tls *tls, struct span bytes, size_t *n,

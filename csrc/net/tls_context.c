@@ -244,6 +244,8 @@ static int context_verify(struct tls_context *c, const struct tls_settings *s,
 {
     bool ask = s->server ? s->ca.n > 0 : !s->insecure;
     SSL_CTX_set_verify(c->ctx, ask ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+    if (s->server && s->choose)
+        SSL_CTX_set_client_hello_cb(c->ctx, tls_hello, NULL);
     SSL_CTX_set_cert_verify_callback(c->ctx, tls_verify, NULL);
     c->insecure = s->insecure;
     int err = context_pins(c, s, text);

@@ -38,6 +38,8 @@ struct tls {
     bool spoke;          /* first is filled */
     unsigned char first; /* first byte of the peer */
     unsigned char seen[SHA256_SIZE]; /* of the peer's certificate */
+    bool chosen;                     /* the choice of a certificate is made */
+    char asked[TLS_NAME];            /* the client's SNI, or "" */
     char *text;                      /* for the socket, within a call */
     char host[];                     /* "" for a server */
 };
@@ -50,6 +52,9 @@ INTERNAL BIO_METHOD *tls_method(void);
 
 /* Verifies a chain, or matches a pin, and notes what was seen. */
 INTERNAL int tls_verify(X509_STORE_CTX *store, void *unused);
+
+/* Suspends a handshake until tls_choose. */
+INTERNAL int tls_hello(SSL *ssl, int *alert, void *unused);
 
 /* Puts a new self-signed certificate and its key into ctx. */
 INTERNAL int tls_test_certificate(SSL_CTX *ctx, struct span hostname,

@@ -56,6 +56,10 @@ local function finish(conn, method, options)
   while true do
     local ok, kind, text = conn[method](conn)
     if ok then return true end
+    if kind == "choice" then
+      conn:choose(options.sni and options.sni(conn:asked()))
+      return finish(conn, method, options)
+    end
     if not MODES[kind] then return nil, kind, text end
     local ready, why = M.wait(conn, kind, options)
     if not ready then return nil, why end
@@ -150,8 +154,11 @@ end
 ---@class lunapost.net.handshake: lunapost.net.wait
 ---@field server? boolean
 ---@field host? string  a client's: the name or address to verify
+---@field sni? fun(name: string): userdata?  a server's: the context for the
+--- name that the client asks for ("": none); it may wait
 
 local known_handshake <const> = {
+  sni = "function",
   server = "boolean", host = "string", loop = "table",
   timeout = "number", deadline = "number",
 }
@@ -164,7 +171,8 @@ local known_handshake <const> = {
 ---@return lunapost.err? err  tls, closed or timeout
 function M.handshake(conn, context, options)
   options_of.check("option of handshake", options, known_handshake, 2)
-  local waits = { loop = options.loop, deadline = names.deadline(options) }
+  local waits = { loop = options.loop, deadline = names.deadline(options),
+    sni = options.sni }
   local ok, kind, text = conn:starttls(context, options.server or false,
     options.host)
   if ok then ok, kind, text = finish(conn, "handshake", waits) end
@@ -175,6 +183,7 @@ end
 
 ---@class lunapost.net.context
 ---@field server? boolean
+---@field choose? boolean  server: handshakes ask their sni function
 ---@field test? boolean  server: a throw-away certificate, context:pem()
 ---@field hostname? string  test: one more name in it
 ---@field certificate? string  a file or PEM text, leaf first
@@ -186,17 +195,18 @@ end
 ---@field minimum_version? "1.0"|"1.1"|"1.2"|"1.3"  default 1.2
 
 local known_context <const> = {
-  server = "boolean", test = "boolean", hostname = "string",
+  server = "boolean", choose = "boolean", test = "boolean",
+  hostname = "string",
   certificate = "string", key = "string", ca = "string",
   pin = "string|table", insecure = "boolean", minimum_version = "string",
 }
 
 local function make_context(options)
   local context, kind, text = core.net.tls_context {
-    server = options.server, test = options.test, hostname = options.hostname,
-    certificate = options.certificate, key = options.key, ca = options.ca,
-    pin = options.pin, insecure = options.insecure,
-    minimum = options.minimum_version,
+    server = options.server, choose = options.choose, test = options.test,
+    hostname = options.hostname, certificate = options.certificate,
+    key = options.key, ca = options.ca, pin = options.pin,
+    insecure = options.insecure, minimum = options.minimum_version,
   }
   if context then return context end
   if kind == "syntax" then error(text, 0) end
