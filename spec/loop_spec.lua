@@ -329,6 +329,24 @@ for _, backend in ipairs { "epoll", "poll" } do
       assert.same({ 1, 2, 3 }, got)
     end)
 
+    it("closes a wrapped coroutine at the end of its for loop", function()
+      local log = {}
+      loop.spawn(function()
+        for i in loop.wrap(function()
+          local _ <close> = setmetatable({}, { __close = function()
+            log[#log + 1] = select(2, loop.wait(0, "r", 60))
+          end })
+          for i = 1, 3 do coroutine.yield(i) end
+        end) do
+          log[#log + 1] = i
+          if i == 2 then break end
+        end
+        log[#log + 1] = "end"
+      end)
+      loop.run()
+      assert.same({ 1, 2, "closed", "end" }, log)
+    end)
+
     it("names the remedy for a wait in a foreign coroutine", function()
       local problem
       loop.spawn(function()

@@ -223,6 +223,25 @@ describe("a TLS handshake", function()
     assert.equal("", a:asked())
   end)
 
+  it("asks a client for its certificate where authorities are named",
+    function()
+    local client = assert(net.context { test = true, insecure = true })
+    local context = assert(net.context { server = true, test = true,
+      ca = assert(client:pem()) })
+    local r = shake(client, "localhost", context)
+    assert.is_true(r.server)
+    assert.equal("CN=lunapost test certificate",
+      r.b:tls().certificate.subject)
+    assert.is_true(r.b:tls().certificate.verified)
+    r = shake({ insecure = true }, "localhost", context) -- has none
+    assert.is_true(r.server)
+    assert.is_nil(r.b:tls().certificate)
+    r = shake(assert(net.context { test = true, insecure = true }),
+      "localhost", context)
+    assert.is_nil(r.server)
+    assert.matches("certificate of the peer refused", tostring(r.server_why))
+  end)
+
   it("that stalls delays nobody else", function()
     local loop, order = wire.new_loop(), {}
     local stalled, silent = wire.pair()

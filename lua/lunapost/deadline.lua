@@ -78,16 +78,7 @@ function M.inherit(from, to)
   due[to] = due[from]
 end
 
-local function leave(before, ok, ...)
-  M.leave(before)
-  if not ok then error((...), 0) end
-  return ...
-end
-
-local function keep_trace(problem)
-  if type(problem) ~= "string" then return problem end
-  return debug.traceback(problem, 2)
-end
+local leaver = { __close = function(guard) M.leave(guard.before) end }
 
 --- Calls fn(...) and returns its results. Any wait in it that passes the
 --- deadline raises an error for which M.is is true; a deadline within a
@@ -98,7 +89,8 @@ end
 ---@param ... any
 ---@return any ...
 function M.run(loop, seconds, fn, ...) -- luacheck: ignore loop
-  return leave(M.enter(seconds), xpcall(fn, keep_trace, ...))
+  local _ <close> = setmetatable({ before = M.enter(seconds) }, leaver)
+  return fn(...)
 end
 
 return M

@@ -212,6 +212,16 @@ local function run(state, finished)
   end
 end
 
+-- Closes a coroutine: what it holds must not wait any more.
+local function close_coroutine(state, co)
+  state.tasks[co] = nil
+  local closing, current = state.closing, state.current
+  state.closing, state.current = true, nil
+  local ok, problem = coroutine.close(co)
+  state.closing, state.current = closing, current
+  if not ok then report(state, co, problem) end
+end
+
 local function kill(state, co)
   local parked = state.tasks[co]
   if not parked then return end
@@ -221,11 +231,7 @@ local function kill(state, co)
     state.poller:cancel(parked)
   end
   drop(state, co)
-  local closing, current = state.closing, state.current
-  state.closing, state.current = true, nil
-  local ok, problem = coroutine.close(co)
-  state.closing, state.current = closing, current
-  if not ok then report(state, co, problem) end
+  close_coroutine(state, co)
 end
 
 local function close(state)
@@ -255,11 +261,14 @@ local function wrap(state, fn)
     end
     return token, ...
   end
-  return function(...)
+  local function step(...)
     state.tasks[co] = "nested"
     deadline.inherit(coroutine.running(), co)
     return pass(coroutine.resume(co, ...))
   end
+  return step, nil, nil, setmetatable({}, { __close = function()
+    close_coroutine(state, co)
+  end })
 end
 
 local M = {}
@@ -310,7 +319,8 @@ local function fill_care(public, state)
   --- Drops every task, and the poller.
   function public.close() return close(state) end
 
-  --- As coroutine.wrap, for use within a task: waits pass through.
+  --- As coroutine.wrap, for use within a task: waits pass through. A for
+  --- loop over it closes the coroutine at its end.
   ---@param fn function
   ---@return function
   function public.wrap(fn) return wrap(state, fn) end

@@ -249,7 +249,7 @@ end
 ---@return lunapost.err? err  tls: a file that cannot be used
 function M.context(options)
   options_of.check("TLS option", options, known_context, 2)
-  if options.server then return make_context(options) end
+  if options.server or options.test then return make_context(options) end
   return kept_context(options)
 end
 
