@@ -6,9 +6,10 @@
  * -> listener; net.tls_context{...} -> context; net.numeric(host) -> boolean.
  *
  * "Not yet" is nil, "read" or nil, "write": wait for conn:fd(), then call
- * again; nil, "choice" from conn:handshake(): conn:asked() is the name that
- * the client wants, conn:choose([context]) answers. The world failing is nil, kind, text. conn:read at the end of the
- * stream gives nil, "eof".
+ * again. conn:handshake() may also give nil, "choice": conn:asked() is the
+ * name that the client wants, conn:choose([context]) answers. The world
+ * failing is nil, kind, text. conn:read at the end of the stream gives nil,
+ * "eof".
  *
  * Owns: descriptors and contexts, in userdata. Fails with: see conn.h. I/O:
  * see sock.h, tls.h.
