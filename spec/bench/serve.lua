@@ -13,6 +13,7 @@ local server = smtp.server {
     end,
   },
 }
-print("listening on 127.0.0.1:" .. server.port)
-io.stdout:flush()
-server:run()
+assert(server:run(function()
+  print("listening on 127.0.0.1:" .. server.port)
+  io.stdout:flush()
+end))

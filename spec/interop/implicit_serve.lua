@@ -8,6 +8,7 @@ local server = smtp.server {
   tls = { certificate = arg[1], key = arg[2], mode = "implicit" },
   on = dofile "spec/interop/keeper.lua",
 }
-print("listening on 127.0.0.1:" .. server.port)
-io.stdout:flush()
-server:run()
+assert(server:run(function()
+  print("listening on 127.0.0.1:" .. server.port)
+  io.stdout:flush()
+end))

@@ -97,11 +97,12 @@ end
 --- Waits until the output matches.
 ---@param pattern string
 ---@param seconds? number
----@return string? capture
+---@return string? capture  nil when the time is over or the process is
 function process:says(pattern, seconds)
-  return M.wait(seconds or 15, function()
-    return self:output():match(pattern)
+  M.wait(seconds or 15, function()
+    return self:output():find(pattern) or not self:alive()
   end)
+  return self:output():match(pattern)
 end
 
 function process:signal(name)

@@ -20,7 +20,7 @@ end
 
 return function()
   local kept, done, problem
-  local server <close> = smtp.server {
+  local server = smtp.server {
     listen = "127.0.0.1:0", tls = "test",
     auth = { check = function(_, given)
       return given.user == "ana" and given.password == "secret"
