@@ -140,9 +140,11 @@ $(BUILD)/obj/host.o: spec/torture/host.c Makefile
 	@echo '  CC  $<'
 	@$(CC) $(CFLAGS) $(WARN) $(LUA_INC) $(SSL_INC) -c -o $@ $<
 
+# What fails for want of memory says so on stderr, thousands of times.
 torture-run:
 	@for scenario in spec/torture/scenarios/*.lua; do \
-	  $(PATHS) $(HOST) --torture $(TORTURE_SECONDS) $$scenario || exit 1; \
+	  $(PATHS) $(HOST) --torture $(TORTURE_SECONDS) $$scenario \
+	    2>$(BUILD)/torture.log || { tail -n 40 $(BUILD)/torture.log; exit 1; }; \
 	done
 	@for mode in incremental generational; do \
 	  echo "collector: $$mode"; \

@@ -42,6 +42,7 @@ struct reader {
     struct base64_decoder base64;
     size_t closer; /* the next "?=" at or behind what was last asked for */
     int faults;
+    int err; /* the first failure: bytes is cleared for each word */
 };
 
 static bool is_blank(char c)
@@ -104,6 +105,12 @@ static bool reader_word(struct reader *r, size_t i, struct word *w)
     return true;
 }
 
+static void keep_error(struct reader *r, int err)
+{
+    if (err < 0 && r->err == 0)
+        r->err = err;
+}
+
 static void add_plain(struct reader *r, struct span s)
 {
     if (s.n == 0)
@@ -113,7 +120,7 @@ static void add_plain(struct reader *r, struct span s)
         return;
     }
     r->faults++;
-    charset_decode(r->out, SPAN("windows-1252"), s);
+    keep_error(r, charset_decode(r->out, SPAN("windows-1252"), s));
 }
 
 /* Converts what was gathered. */
@@ -132,6 +139,8 @@ static void reader_flush(struct reader *r)
     }
     if (faults > 0)
         r->faults += faults;
+    keep_error(r, faults);
+    keep_error(r, buf_error(&r->bytes));
     r->open = false;
     buf_clear(&r->bytes);
 }
@@ -227,9 +236,8 @@ int word_decode(struct buf *out, struct span value)
     reader_flush(&r);
     add_plain(&r, span_skip(value, from));
     buf_free(&r.bytes);
-    if (buf_error(&r.bytes) && !buf_error(out))
-        return buf_error(&r.bytes);
-    return buf_error(out) ? buf_error(out) : r.faults;
+    keep_error(&r, buf_error(out));
+    return r.err ? r.err : r.faults;
 }
 
 struct writer {

@@ -4,7 +4,7 @@ local loop = require "lunapost.loop"
 local smtp = require "lunapost.smtp"
 
 local body <const> = "Subject: x\r\n\r\n" .. ("line\r\n"):rep(5000)
-local seconds <const> = 5
+local seconds <const> = 1
 
 local function converse(server)
   local client <close> = assert(smtp.open {
@@ -21,12 +21,13 @@ end
 return function()
   local kept, done, problem
   local server = smtp.server {
-    listen = "127.0.0.1:0", tls = "test",
+    listen = "127.0.0.1:0", hostname = "mx.example.org", tls = "test",
+    log = function() end,
     auth = { check = function(_, given)
       return given.user == "ana" and given.password == "secret"
     end },
     on = { data = function(_, incoming)
-      kept = incoming:read "a"
+      kept = incoming:read()
       return 250, "2.0.0", "ok"
     end },
   }
