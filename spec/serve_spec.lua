@@ -1,0 +1,177 @@
+-- `lunapost serve` as a process of its own.
+local core = require "lunapost.core"
+local peer_of = require "spec.support.peer"
+local peers = require "spec.support.peers"
+local tree = require "spec.support.tree"
+
+local function listed(path)
+  local list = {}
+  for _, name in ipairs(core.system.list(path) or {}) do
+    if name ~= "." and name ~= ".." then list[#list + 1] = name end
+  end
+  return list
+end
+
+local function hello(server)
+  local peer = peer_of.dial(server.port)
+  assert.matches("^220 ", peer:reply())
+  return peer, peer:ask("EHLO spec")
+end
+
+local function deliver(peer, bytes)
+  peer:ask("MAIL FROM:<a@example.org>")
+  peer:ask("RCPT TO:<b@example.org>")
+  peer:ask("DATA")
+  peer:say(bytes .. ".\r\n")
+  return peer:reply()
+end
+
+describe("lunapost serve", function()
+  local folder, server
+
+  setup(function() folder = peers.folder() end)
+  teardown(function() peers.remove(folder) end)
+  after_each(function()
+    if server then assert.is_true(server:stop(), server:output()) end
+    server = nil
+  end)
+
+  local function serve(arguments)
+    server = peers.serve(arguments, folder .. "/log")
+    return server
+  end
+
+  local function script(text)
+    peers.write(folder .. "/script.lua", text)
+    return folder .. "/script.lua"
+  end
+
+  it("says first where it listens, and ends in order on SIGTERM", function()
+    serve("")
+    assert.matches("^listening on 127%.0%.0%.1:%d+\n", server:output())
+  end)
+
+  it("shows what it catches", function()
+    local peer = hello(serve(""))
+    assert.matches("^250 ", deliver(peer, "Subject: caught\r\n\r\nhi\r\n"))
+    assert.is_truthy(server:says("from <a@example%.org> to <b@example%.org>"))
+    assert.is_truthy(server:says("text/plain"))
+  end)
+
+  it("delivers into a Maildir, octet by octet", function()
+    local mail = folder .. "/mail"
+    local peer = hello(serve("--maildir " .. mail))
+    local bytes = "Subject: kept\r\n\r\n\255 8-bit\r\n"
+    assert.matches("^250 2.0.0 kept as ", deliver(peer, bytes))
+    local names = listed(mail .. "/new")
+    assert.equal(1, #names)
+    local stored = tree.read(mail .. "/new/" .. names[1])
+    assert.equal(bytes, stored:sub(-#bytes))
+    assert.matches("^Return%-Path: <a@example.org>\r\nReceived: from spec "
+      .. "%(unknown %[127.0.0.1%]%)\r\n\tby %S+ %(lunapost%) with ESMTP id ",
+      stored)
+  end)
+
+  it("leaves nothing in the Maildir of a message that was cut", function()
+    local mail = folder .. "/cut"
+    local peer = hello(serve("--maildir " .. mail))
+    peer:ask("MAIL FROM:<a@example.org>")
+    peer:ask("RCPT TO:<b@example.org>")
+    peer:ask("DATA")
+    peer:say("Subject: half\r\n\r\n" .. ("x\r\n"):rep(100000))
+    peer:close()
+    assert.is_truthy(peers.wait(5, function()
+      return #listed(mail .. "/tmp") == 0
+    end))
+    assert.same({}, listed(mail .. "/new"))
+  end)
+
+  it("lets the script refuse what would go into the Maildir", function()
+    local mail = folder .. "/refused"
+    local path = script [[
+      return { message = function(_, message)
+        if message.subject == "no" then return 550, "5.7.1", "not that" end
+      end }
+    ]]
+    local peer = hello(serve(path .. " --maildir " .. mail))
+    assert.equal("550 5.7.1 not that", deliver(peer, "Subject: no\r\n\r\n"))
+    assert.matches("^250 ", deliver(peer, "Subject: yes\r\n\r\n"))
+    assert.equal(1, #listed(mail .. "/new"))
+    assert.equal(0, #listed(mail .. "/tmp"))
+  end)
+
+  it("takes handlers, commands and extensions of a script", function()
+    local path = script [[
+      return {
+        rcpt = function(_, path)
+          if path.domain ~= "example.org" then return 550, "5.7.1 no" end
+        end,
+        commands = { XADR = function(_, text) return 250, "hi " .. text end },
+        extensions = { XADR = {} },
+      }
+    ]]
+    local peer, offers = hello(serve(path))
+    assert.matches("250%-XADR", offers)
+    assert.equal("250 2.0.0 hi ana", peer:ask("XADR ana"))
+    peer:ask("MAIL FROM:<a@example.org>")
+    assert.equal("550 5.7.1 no", peer:ask("RCPT TO:<b@example.net>"))
+  end)
+
+  it("serves examples/server.lua", function()
+    local peer, offers = hello(serve("examples/server.lua"))
+    assert.matches("XADR", offers)
+    assert.matches("^250 2.1.5 Ana", peer:ask("VRFY ana"))
+    assert.matches("^334 ", peer:ask("XADR bob"))
+    assert.matches("^250 2.1.5 Bob", peer:ask("please"))
+  end)
+
+  it("offers and demands AUTH inside TLS", function()
+    local peer, offers = hello(serve("--tls test --auth ana:luna "
+      .. "--require-auth"))
+    assert.is_nil(offers:find("AUTH"))
+    assert.matches("STARTTLS", offers)
+    assert.equal("530 5.7.0 authentication required",
+      peer:ask("MAIL FROM:<a@example.org>"))
+    peer:ask("STARTTLS")
+    peer:starttls()
+    assert.matches("AUTH PLAIN LOGIN", peer:ask("EHLO spec"))
+    assert.matches("^535 ", peer:ask("AUTH PLAIN AGFuYQB4"))
+    assert.matches("^235 ", peer:ask("AUTH PLAIN AGFuYQBsdW5h"))
+    assert.matches("^250 ", peer:ask("MAIL FROM:<a@example.org>"))
+  end)
+
+  it("bounds messages by --max-size", function()
+    local peer, offers = hello(serve("--max-size 1000"))
+    assert.matches("SIZE 1000|", offers)
+    assert.equal("552 5.3.4 message too big",
+      deliver(peer, ("x\r\n"):rep(500)))
+  end)
+
+  it("speaks LMTP", function()
+    local peer = peer_of.dial(serve("--lmtp").port)
+    peer:reply()
+    assert.matches("^250", peer:ask("LHLO spec"))
+    peer:ask("MAIL FROM:<a@example.org>")
+    peer:ask("RCPT TO:<b@example.org>")
+    peer:ask("RCPT TO:<c@example.org>")
+    peer:ask("DATA")
+    peer:say("Subject: x\r\n\r\n.\r\n")
+    assert.matches("^250 ", peer:reply())
+    assert.matches("^250 ", peer:reply())
+    assert.equal("221", peer:ask("QUIT"):sub(1, 3))
+  end)
+
+  it("tells what is wrong with its options", function()
+    for arguments, text in pairs {
+      ["--lisen x"] = "did you mean --listen?",
+      ["--tls nonsense"] = "--tls is test or CERT:KEY",
+      ["--require-auth"] = "--require-auth needs --auth USER:PASS",
+      ["a.lua b.lua"] = "one FILE.lua at most",
+      ["no-such-file.lua"] = "no-such-file.lua",
+    } do
+      local output, code = peers.run(tree.command .. " serve " .. arguments)
+      assert.equal(64, code)
+      assert.matches(text, output, 1, true)
+    end
+  end)
+end)
