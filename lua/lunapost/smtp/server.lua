@@ -414,7 +414,7 @@ local function listen(server, where)
   local address, port = listener:address()
   server.port = server.port or port
   table.insert(server.addresses,
-    port and net.join(address, port) or address)
+    port and net.join(address, port) or "unix:" .. address)
   return listener
 end
 
