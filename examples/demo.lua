@@ -156,7 +156,7 @@ local function main()
   questions(server)
   local arrived = server.inbox[1]
   heading("What arrived")
-  io.write(arrived:tree(), "\n")
+  io.write(arrived:tree())
   heading("Octet by octet")
   ok = check(arrived) and #server.inbox == 2 and ok
   server:stop(1)
@@ -166,6 +166,15 @@ local function main()
 end
 
 local ok = false
-loop.spawn(function() ok = main() end)
+loop.spawn(function()
+  local done, result = xpcall(main, debug.traceback)
+  ok = done and result
+  if not done then io.stderr:write(result, "\n") end
+  loop.stop()
+end)
+loop.spawn(function()
+  loop.sleep(60) -- whatever happens, the demo ends
+  loop.stop()
+end)
 loop.run()
 os.exit(ok, true)

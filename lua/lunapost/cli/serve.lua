@@ -144,7 +144,7 @@ end
 local function show(session, message)
   local to = {}
   for i, path in ipairs(session.envelope.to) do to[i] = tostring(path) end
-  io.write(("\nfrom <%s> to <%s>\n%s\n"):format(session.envelope.from,
+  io.write(("\nfrom <%s> to <%s>\n%s"):format(session.envelope.from,
     table.concat(to, ">, <"), message:tree()))
   io.flush()
   return 250, "2.0.0", "seen as " .. session.id

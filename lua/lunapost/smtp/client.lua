@@ -425,7 +425,8 @@ end
 
 --- One transaction: MAIL, each RCPT, DATA, the body. Commands are pipelined
 --- where that is offered.
----@param envelope { from: string, to: string[], parameters: table }
+---@param envelope? { from: string, to: string[], parameters: table }
+--- nil: that of the mime message
 ---@param message string|table|file*|function  as for data
 ---@return table? result  { accepted, rejected, reply, transcript }
 ---@return lunapost.err? error  has accepted and rejected, too

@@ -456,15 +456,15 @@ end
 local function hang_up_all(server, idle_only)
   local list = {}
   for session, co in pairs(server.sessions) do
-    if session.idle and not session.envelope or not idle_only then
+    if session.idle and not session.in_body or not idle_only then
       list[session] = co
     end
   end
   for session, co in pairs(list) do hang_up(server, session, co) end
 end
 
---- Stops: listens no more, says 421 to idle sessions, lets the others finish
---- for a grace period, then ends them too.
+--- Stops: listens no more, says 421 to sessions that wait for a command, lets
+--- bodies and handlers finish for a grace period, then ends them too.
 ---@param grace? number  seconds; default 10
 function Server:stop(grace)
   self.stopping = true

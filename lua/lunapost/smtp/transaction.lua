@@ -265,13 +265,19 @@ local function prepare(envelope)
   return t
 end
 
+local function own_envelope(message)
+  return type(message) == "table" and message.envelope
+    or error("an envelope { from =, to = } is needed: the message has none", 0)
+end
+
 --- Runs one transaction; see client:send.
 ---@param client lunapost.client
----@param envelope { from: string|table, to: table, parameters?: table }
+---@param envelope? { from: string|table, to: table, parameters?: table }
 ---@param message any
 ---@return table? result
 ---@return lunapost.err? error
 function M.run(client, envelope, message)
+  envelope = envelope or own_envelope(message)
   local t = prepare(envelope)
   if #t.recipients == 0 then error("the envelope has no recipient", 0) end
   local problem

@@ -185,12 +185,13 @@ end
 function by_verb.DATA(session, _, code, enhanced, text)
   session:answer(code, enhanced, text)
   if session.last_code ~= 354 then return end
-  session.ending = nil
+  session.ending, session.in_body = nil, true
   local reader = body.new(function() return session:next_chunk() end)
   local verdict, problem = judge(session, reader)
   if problem then skip(session) end
   local ending = session.ending
   if ending.event == "refused" or not verdict then verdict = ending end
+  session.in_body = nil
   answer_body(session, verdict)
   local delivered = accepted(verdict)
   if delivered then
