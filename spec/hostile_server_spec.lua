@@ -161,3 +161,27 @@ describe("a hostile server", function()
     end)
   end)
 end)
+
+describe("a session that is cancelled", function()
+  it("closes its connection at whatever phase it was in", function()
+    for n = 1, 5 do
+      local gone = false
+      scripted.run(function(peer)
+        peer:say("220 x")
+        peer:answer(table.unpack({ "250 x", "250 ok", "250 ok", "354 go" },
+          1, n - 1))
+        while peer:hear() do end -- silence until the client is gone
+        gone = true
+      end, function(options, loop)
+        local task = loop.spawn(function()
+          local client <close> = assert(smtp.open(options))
+          client:send({ from = "a@x", to = { "b@y" } }, "x\n")
+        end)
+        loop.sleep(0.05)
+        loop.kill(task)
+        loop.sleep(0.05)
+        assert.is_true(gone, n)
+      end)
+    end
+  end)
+end)

@@ -107,6 +107,10 @@ function Client:receive(seconds, command)
   if not self.conn then
     return nil, failure(self, "closed", "the session is closed", command)
   end
+  if self.ahead and self.ahead[1] then
+    self.last = table.remove(self.ahead, 1)
+    return self.last
+  end
   seconds = seconds or self.timeout
   local event, kind, text = step(self, now() + seconds)
   if event == "reply" then return take_reply(self) end
@@ -127,7 +131,13 @@ end
 ---@return boolean? ok
 ---@return lunapost.err? error
 function Client:flush()
-  local event, kind, text = step(self, now() + self.timeout, true)
+  local deadline = now() + self.timeout
+  local event, kind, text = step(self, deadline, true)
+  while event == "reply" and self.loose and self.machine:reply().code ~= 421 do
+    self.ahead = self.ahead or {} -- to octets written before
+    self.ahead[#self.ahead + 1] = take_reply(self)
+    event, kind, text = step(self, deadline, true)
+  end
   if event == "done" then return true end
   if event == "reply" then return nil, refusal(self, take_reply(self)) end
   if event == "closed" then
@@ -279,19 +289,6 @@ function Client:lhlo(name)
   return nil, problem
 end
 
-local no_tls_words <const> = { "wrong version number",
-  "packet length too long", "http request" }
-
-local no_tls_hint <const> = " (the peer does not speak TLS at once here: "
-  .. "use tls = \"starttls\", or the port for implicit TLS, 465)"
-
-local function tls_text(text)
-  for _, words in ipairs(no_tls_words) do
-    if text:lower():find(words, 1, true) then return text .. no_tls_hint end
-  end
-  return text
-end
-
 --- Puts TLS under the session: the handshake and the checks, no command.
 ---@return boolean? ok
 ---@return lunapost.err? error
@@ -302,7 +299,7 @@ function Client:secure()
     ok, problem = net.handshake(self.conn, context, { host = self.verify,
       loop = self.loop, timeout = self.timeout })
   end
-  if not ok then return broken(self, problem.kind, tls_text(problem.text)) end
+  if not ok then return broken(self, problem.kind, problem.text) end
   self.tls = self.conn:tls()
   self.transcript:add("*", ("%s, %s"):format(self.tls.version,
     self.tls.cipher))

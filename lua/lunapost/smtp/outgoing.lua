@@ -9,7 +9,8 @@ local M = {}
 ---@class lunapost.outgoing
 ---@field size fun(encoding: string): integer?  octets on the wire, CRLF as
 --- line ends, dots not counted; nil where nobody knows
----@field eight_bit? boolean  whether it holds octets above 127; nil: unknown
+---@field class fun(encoding: string): string?  "7bit" or "8bit"; nil where
+--- nobody knows
 ---@field utf8? boolean  whether its header needs SMTPUTF8, RFC 6531
 ---@field open fun(encoding: "7bit"|"8bit"): fun(): string?, any
 
@@ -17,7 +18,7 @@ local function of_string(octets)
   local size, eight_bit = core.client.survey(octets)
   return {
     size = function() return size end,
-    eight_bit = eight_bit,
+    class = function() return eight_bit and "8bit" or "7bit" end,
     open = function()
       local rest = octets -- whole: the machine takes it piece by piece
       return function()
@@ -34,6 +35,7 @@ local function of_content(content, problem)
   if not content then return nil, problem end
   return {
     size = function() return content.size end,
+    class = function() end,
     open = function() return content:open() end,
   }
 end
@@ -44,6 +46,9 @@ local function of_message(message)
     utf8 = message.utf8,
     size = function(encoding)
       return message:size { encoding = encoding }
+    end,
+    class = function(encoding)
+      return message.class and message:class { encoding = encoding }
     end,
     open = function(encoding)
       return message:source { encoding = encoding }

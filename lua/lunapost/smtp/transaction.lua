@@ -61,13 +61,13 @@ end
 local own <const> = { SIZE = true, BODY = true, SMTPUTF8 = true }
 
 -- The parameters of MAIL: those given, and what this message calls for.
-local function mail_params(client, envelope, size, eight_bit, utf8)
+local function mail_params(client, envelope, size, class, utf8)
   local offers, params = client.extensions, {}
   for name, value in pairs(envelope.parameters or {}) do
     if not own[name] then params[name] = value end
   end
   if offers.SIZE then params.SIZE = size end
-  if offers["8BITMIME"] and eight_bit ~= false then params.BODY = "8BITMIME" end
+  if offers["8BITMIME"] and class ~= "7bit" then params.BODY = "8BITMIME" end
   if utf8 then params.SMTPUTF8 = true end
   return params
 end
@@ -293,7 +293,8 @@ function M.run(client, envelope, message)
   local size = t.content.size(t.encoding)
   problem = too_big(client, size)
   if problem then return fail(t, problem) end
-  local params = mail_params(client, envelope, size, t.content.eight_bit, utf8)
+  local params = mail_params(client, envelope, size,
+    t.content.class(t.encoding), utf8)
   local text
   t.steps, text = commands(t, params)
   if not t.steps then return fail(t, err.of("syntax", text)) end
