@@ -1,0 +1,113 @@
+local corpus = require "spec.support.corpus"
+local json_reader = require "spec.support.json"
+
+local command <const> = "build/bin/lunapost "
+
+-- Runs the command; gives its output and exit code.
+local function run(arguments, input)
+  local path = os.tmpname()
+  local file = assert(io.open(path, "wb"))
+  file:write(input or "")
+  file:close()
+  local pipe = assert(io.popen(command .. arguments .. " < " .. path, "r"))
+  local output = pipe:read("a")
+  local _, _, code = pipe:close()
+  os.remove(path)
+  return output, code
+end
+
+local letter <const> = "From: Ana <ana@example.org>\n"
+  .. "Subject: =?utf-8?Q?Gr=C3=BC=C3=9Fe?=\n"
+  .. "Content-Type: multipart/mixed; boundary=b\n\n"
+  .. "--b\nContent-Type: text/plain; charset=iso-8859-1\n\nGr\xfc\xdfe\n"
+  .. "--b\nContent-Type: application/octet-stream; name=x.bin\n"
+  .. "Content-Transfer-Encoding: base64\n\nAP8NCgA=\n--b--\n"
+
+describe("lunapost show", function()
+  it("prints the tree", function()
+    local output, code = run("show -", letter)
+    assert.equal(0, code)
+    local lines = {}
+    for line in output:gmatch("[^\n]+") do lines[#lines + 1] = line end
+    assert.equal(3, #lines)
+    assert.truthy(lines[1]:find('^multipart/mixed .*"Gr\u{fc}\u{df}e"$'))
+    assert.truthy(lines[2]:find("text/plain; iso%-8859%-1 .* 7bit .*5 B  "
+      .. '"Gr\u{fc}\u{df}e"$'))
+    assert.truthy(lines[3]:find('"x.bin" +base64 +5 B$'))
+  end)
+
+  it("prints the neutral form, a line a file", function()
+    local output, code = run("show --json - -", letter)
+    assert.equal(0, code)
+    local line = output:match("^[^\n]+")
+    local shown = json_reader.decode(line)
+    assert.equal("-", shown.file)
+    local form = shown.form
+    assert.equal("Gr\u{fc}\u{df}e", form.subject)
+    assert.same({ { "Ana", "ana@example.org" } }, form.from)
+    assert.same({ "from", "subject", "content-type" }, form.header_names)
+    local part = form.parts["1.2"]
+    assert.equal("x.bin", part.filename)
+    assert.equal(4, part.body_lf_size)
+    assert.equal("multipart/mixed", form.parts["1"].type)
+    assert.is_nil(form.parts["1"].body_lf_size)
+    assert.equal(64, #form.parts["1.1"].text_sha256)
+  end)
+
+  it("lists defects", function()
+    local output, code = run("show --defects -", "no field\nA: 1\n\nx")
+    assert.equal(0, code)
+    assert.truthy(output:find("\n102 at 0: ", 1, true))
+    assert.truthy(run("show --defects -", "A: 1\n\nx")
+      :find("no defects\n", 1, true))
+  end)
+
+  it("exits with 1 for a file that cannot be read, 64 without one",
+    function()
+      local output, code = run("show /nonexistent/x.eml - 2>&1", "A: 1\n\nx")
+      assert.equal(1, code)
+      assert.truthy(output:find("/nonexistent/x.eml", 1, true))
+      assert.truthy(output:find("text/plain", 1, true))
+      assert.equal(64, select(2, run("show 2>&1")))
+    end)
+
+  -- What the run must reach is less than what it does reach: fields on which
+  -- references agree against the RFC are left as they are.
+  corpus.it("agrees with the expectations of the corpus", function()
+    local output = os.tmpname()
+    local _, code = run("show --json " .. corpus.root .. "/messages/*.eml > "
+      .. output)
+    assert.equal(0, code)
+    local pipe = assert(io.popen("python3 " .. corpus.root .. "/score.py "
+      .. corpus.root .. "/expected.jsonl " .. output))
+    local score = json_reader.decode(pipe:read("a"))
+    pipe:close()
+    os.remove(output)
+    print(("\ncorpus: %s fields agree, %.2f %%; of those with a value %s")
+      :format(score.fields, score.percent, score.nontrivial))
+    assert.equal(score.messages, score.answered)
+    assert.is_true(score.percent >= 99)
+  end)
+end)
+
+describe("lunapost cat", function()
+  it("writes the decoded octets of a part", function()
+    assert.equal("\0\xff\r\n\0", (run("cat - --part 1.2", letter)))
+    assert.equal("Gr\xfc\xdfe", (run("cat -", letter)))
+  end)
+
+  it("writes a part as it stands", function()
+    local output = run("cat - --part 1.2 --raw", letter)
+    assert.truthy(output:find("^Content%-Type: application"))
+    assert.truthy(output:find("AP8NCgA=$"))
+    assert.equal(letter, (run("cat - --part 1 --raw", letter)))
+  end)
+
+  it("exits with 1 where there is no such part, 64 without a file",
+    function()
+      local output, code = run("cat - --part 1.9 2>&1", letter)
+      assert.equal(1, code)
+      assert.truthy(output:find("no part 1.9", 1, true))
+      assert.equal(64, select(2, run("cat 2>&1")))
+    end)
+end)
