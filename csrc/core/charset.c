@@ -452,7 +452,9 @@ int charset_open(struct charset_stream *s, struct span charset, bool writing)
     s->cd = iconv_try(known, writing);
     if (!s->cd && strncmp(known, "x-", 2) == 0)
         s->cd = iconv_try(known + 2, writing);
-    return s->cd ? 0 : ERR_CHARSET;
+    if (s->cd)
+        return 0;
+    return errno == ENOMEM ? ERR_MEMORY : ERR_CHARSET;
 }
 
 void charset_free(struct charset_stream *s)
