@@ -179,16 +179,14 @@ static void take_piece(struct reader *r)
         r->list->faults++;
 }
 
-/* Adds a value without its quoting. A backslash escapes only a quote or
-   itself: others are those of file names, not meant as quoting. */
+/* Adds a value without its quoting. */
 static void add_value(struct reader *r, const struct piece *piece,
                       struct span s)
 {
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
         int high, low;
-        if (c == '\\' && piece->quoted && i + 1 < s.n &&
-            (s.p[i + 1] == '"' || s.p[i + 1] == '\\')) {
+        if (c == '\\' && piece->quoted && i + 1 < s.n) {
             c = s.p[++i];
         } else if (c == '%' && piece->extended && i + 2 < s.n &&
                    (high = ascii_hex(s.p[i + 1])) >= 0 &&
