@@ -225,6 +225,12 @@ for _, backend in ipairs { "epoll", "poll" } do
       assert.is_true(loop.now() - start >= 0.02)
     end)
 
+    it("takes what is closed as closed", function()
+      local a = wire.pair()
+      a:close()
+      assert.same({ nil, "closed" }, { loop.wait(a:fd(), "r", 60) })
+    end)
+
     it("reports a failing task and goes on", function()
       local seen = {}
       function loop.on_error(problem, trace)

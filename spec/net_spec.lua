@@ -272,6 +272,52 @@ describe("dialling", function()
   end)
 end)
 
+describe("parting", function()
+  after_each(wire.close)
+
+  it("lets the peer read the last words, though it still speaks", function()
+    local loop = wire.new_loop()
+    local a, b = wire.pair()
+    a:write(("x"):rep(100000))
+    b:write "221 bye"
+    local got, why
+    wire.run(loop, function()
+      net.part(b, { loop = loop, timeout = 5 })
+      assert.equal(-1, b:fd())
+    end, function()
+      a:write(("y"):rep(10000))
+      got = wire.finish(loop, a, "read", 100)
+      why = select(2, wire.finish(loop, a, "read", 100))
+      a:close()
+    end)
+    assert.equal("221 bye", got)
+    assert.equal("eof", why)
+  end)
+
+  it("ends when the peer does not", function()
+    local _, b = wire.pair()
+    local start = core.loop.now()
+    net.part(b, { timeout = 0.02 })
+    assert.equal(-1, b:fd())
+    assert.is_true(core.loop.now() - start < 1)
+    net.part(b, {})
+  end)
+end)
+
+describe("a literal address", function()
+  it("is told from a name", function()
+    for _, literal in ipairs { "127.0.0.1", "::1", "fe80::1%lo", "fe80::1%1",
+      "::ffff:192.0.2.1" } do
+      assert.is_true(core.net.numeric(literal), literal)
+    end
+    for _, name in ipairs { "", "localhost", "127.1", "1.2.3.4%lo", "fe80::1%",
+      "fe80::1%no-such", "fe80::1%99999999999", "[::1]", ":", "1.2.3.256",
+      ("1"):rep(5000) } do
+      assert.is_false(core.net.numeric(name), name)
+    end
+  end)
+end)
+
 describe("an address to listen at", function()
   it("is taken apart and put together", function()
     for where, parts in pairs {

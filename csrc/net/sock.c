@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -52,7 +53,18 @@ static int address_of_path(union address *a, socklen_t *n, const char *path,
     return 0;
 }
 
-/* "fe80::1%eth0": the zone is an interface's name or number. */
+/* A zone is an interface's name, or its number in at most 9 digits. */
+static bool zone_of(const char *zone, uint32_t *scope)
+{
+    *scope = if_nametoindex(zone);
+    size_t digits = strspn(zone, "0123456789");
+    if (*scope == 0 && digits > 0 && digits < 10 && zone[digits] == '\0')
+        for (const char *p = zone; *p; p++)
+            *scope = *scope * 10 + (uint32_t)(*p - '0');
+    return *scope != 0;
+}
+
+/* "fe80::1%eth0" */
 static bool address_of_v6(struct sockaddr_in6 *v6, const char *host)
 {
     char bare[INET6_ADDRSTRLEN];
@@ -62,20 +74,9 @@ static bool address_of_v6(struct sockaddr_in6 *v6, const char *host)
         return false;
     memcpy(bare, host, n);
     bare[n] = '\0';
-    if (inet_pton(AF_INET6, bare, &v6->sin6_addr) != 1)
-        return false;
-    if (zone) {
-        unsigned scope = if_nametoindex(zone + 1);
-        for (const char *p = zone + 1; !scope && *p; p++) {
-            if (*p < '0' || *p > '9' || n++ > INET6_ADDRSTRLEN)
-                return false;
-            v6->sin6_scope_id = v6->sin6_scope_id * 10 + (unsigned)(*p - '0');
-        }
-        if (scope)
-            v6->sin6_scope_id = scope;
-    }
     v6->sin6_family = AF_INET6;
-    return true;
+    return inet_pton(AF_INET6, bare, &v6->sin6_addr) == 1 &&
+           (!zone || zone_of(zone + 1, &v6->sin6_scope_id));
 }
 
 static int address_of(union address *a, socklen_t *n, const char *host,

@@ -116,7 +116,7 @@ local function block(fd, mode, seconds)
 end
 
 local function wait(state, fd, mode, seconds)
-  if state.closing then return nil, "closed" end
+  if state.closing or fd < 0 then return nil, "closed" end
   local limit, cut = deadline.limit(seconds)
   local ok, why
   if state.current then

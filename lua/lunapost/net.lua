@@ -21,6 +21,9 @@ local CONTEXT_AGE <const> = 600
 local CONTEXT_COUNT <const> = 32
 local contexts, context_count = {}, 0
 
+-- How much of what a peer still says is listened to when parting.
+local PART_MOST <const> = 1 << 20
+
 local MODES <const> = { read = "r", write = "w" }
 
 --- Waits for what a connection wants.
@@ -63,6 +66,25 @@ local function finish(conn, method, options)
     if not MODES[kind] then return nil, kind, text end
     local ready, why = M.wait(conn, kind, options)
     if not ready then return nil, why end
+  end
+end
+
+--- Closes a connection so that the peer gets all that was written: says
+--- that no more comes, throws away what the peer still sends, up to its end
+--- or for a while. A close with bytes unread would be a reset.
+---@param conn userdata
+---@param options lunapost.net.wait  timeout: default 2 seconds
+function M.part(conn, options)
+  local _ <close> = guard(conn, options.loop)
+  local waits = { loop = options.loop,
+    deadline = names.deadline(options) or now() + 2 }
+  local left = finish(conn, "shutdown", waits) and PART_MOST or 0
+  while left > 0 do
+    local bytes, kind = conn:read(65536)
+    left = left - #(bytes or "")
+    if not bytes and not (MODES[kind] and M.wait(conn, kind, waits)) then
+      return
+    end
   end
 end
 
