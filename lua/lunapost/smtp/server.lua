@@ -76,12 +76,17 @@ local function check_handler(name, fn, level)
   options_of.typed("handler", name, fn, "function|nil", level)
 end
 
-local function handler_table(given, level)
+local function check_handlers(given, level)
   local handlers = {}
   for name, fn in pairs(given or {}) do
     check_handler(name, fn, level + 1)
     handlers[name] = fn
   end
+  return handlers
+end
+
+-- server.on: each handler is checked when it is set.
+local function handler_table(handlers)
   return setmetatable({}, {
     __index = handlers,
     __newindex = function(_, name, fn)
@@ -231,7 +236,9 @@ function M.new(options)
     listeners = {}, sessions = {}, sources = {}, addresses = {},
     counts = { sessions = 0, messages = 0 },
   }, meta)
-  server.on = handler_table(type(options.on) == "table" and options.on, 2)
+  server.handlers = check_handlers(type(options.on) == "table" and options.on
+    or nil, 2)
+  server.on = handler_table(server.handlers)
   server.context = tls_context(server)
   return server
 end
@@ -244,15 +251,18 @@ end
 
 -- What sessions share is settled once the script has said all.
 local function prepare(server)
-  both_bodies(server.on)
+  both_bodies(server.handlers)
   server.config = server.config or configure(server)
 end
 
---- The handlers of one session, where the script makes a set for each.
+--- The handlers of one session: the server's, or a set that the script
+--- makes for it.
 ---@param session lunapost.session
 ---@return table
 function Server:handlers_for(session)
-  local on = handler_table(self.options.on(session), 2)
+  local make = self.options.on
+  if type(make) ~= "function" then return self.handlers end
+  local on = check_handlers(make(session), 2)
   both_bodies(on)
   return on
 end

@@ -64,14 +64,10 @@ end
 ---@param peer { address: string?, port: integer?, name: string? }
 ---@return lunapost.session
 function M.new(server, conn, peer)
-  local on = server.on
-  if server.options.on and type(server.options.on) == "function" then
-    on = false -- one set a session, made below
-  end
   local session = setmetatable({ server = server, conn = conn, peer = peer,
     id = trace.id(), machine = core.server.new(server.config),
-    on = on, loop = server.loop }, meta)
-  if not on then session.on = server:handlers_for(session) end
+    loop = server.loop }, meta)
+  session.on = server:handlers_for(session)
   return session
 end
 
@@ -190,19 +186,16 @@ local function failed()
   return answer.make(451, "4.3.0", "local error; try again later")
 end
 
--- Runs a handler within its deadline. What it raises is an answer (reject),
--- the end of the session or of the body (passed on), or a fault of the
--- handler, which the error handler gets and the client does not.
-local function guard(session, fn, ...)
-  local result = table.pack(xpcall(deadline.run, traceback, session.loop,
-    session.server.limits.handler, fn, ...))
-  if result[1] then
-    local ok, given = pcall(answer.returned, table.unpack(result, 2, 4))
-    if ok then return given end
+-- What came of a handler: its answer, or the one that a fault deserves.
+local function outcome(session, ok, ...)
+  if ok then
+    if (...) == nil then return nil end
+    local fine, given = pcall(answer.returned, ...)
+    if fine then return given end
     report(session, given)
     return failed()
   end
-  local problem = result[2]
+  local problem = ...
   if answer.is_reject(problem) then
     return { code = problem.code, enhanced = problem.enhanced,
       text = problem.text }
@@ -210,6 +203,19 @@ local function guard(session, fn, ...)
   if control(problem) then error(problem, 0) end
   report(session, problem)
   return failed()
+end
+
+local function leave(session, before, ...)
+  deadline.leave(before)
+  return outcome(session, ...)
+end
+
+-- Runs a handler within its deadline. What it raises is an answer (reject),
+-- the end of the session or of the body (passed on), or a fault of the
+-- handler, which the error handler gets and the client does not.
+local function guard(session, fn, ...)
+  return leave(session, deadline.enter(session.server.limits.handler),
+    xpcall(fn, traceback, ...))
 end
 
 --- Asks a handler, then its report-only twin.
