@@ -31,6 +31,17 @@ describe("an attachment", function()
     assert.equal("image/gif", part.type)
   end)
 
+  it("may have parameters in its type", function()
+    local part = build { attach = { data = "", name = "x",
+      type = 'Text/Calendar; method=REQUEST; x="a; b"; charset=utf-8' } }
+      .parts[1]
+    assert.equal("text/calendar", part.type)
+    assert.same({ method = "REQUEST", x = "a; b", charset = "utf-8" },
+      part.parameters)
+    assert.is_false(pcall(build, { attach = { data = "",
+      type = "text/plain charset=utf-8" } }))
+  end)
+
   it("has its name once for each kind of reader", function()
     local octets = build { attach = { data = "", name = "Grüße.txt" } }
       :render()

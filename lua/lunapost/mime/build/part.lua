@@ -64,17 +64,20 @@ end
 
 -- "text/plain; charset=x" as its type and a table of parameters.
 local function split_type(text, what)
-  local kind, rest = text:match("^%s*([^;%s]+)%s*(.*)$")
-  if not kind or not kind:find("^[^/]+/[^/]+$") then
-    fail("%s: type %q is not like \"text/plain\"", what, text)
-  end
-  local parameters = {}
-  for name, value in rest:gmatch(';%s*([^=;%s]+)%s*=%s*("?[^";]*"?)') do
-    parameters[name:lower()] = value:gsub('"', ""):gsub("%s+$", "")
-  end
   if text:find("[\r\n\0]") then
     fail("%s: type holds CR, LF or NUL", what)
   end
+  local kind, rest = text:match("^%s*([^;%s]+)%s*(.*)$")
+  if not kind or not kind:find("^[^/]+/[^/]+$")
+    or not rest:find("^;") and rest ~= "" then
+    fail("%s: type %q is not like \"text/plain\"", what, text)
+  end
+  local list, faults = core.codec.param_parse(rest)
+  if not list or faults > 0 then
+    fail("%s: type %q has parameters that are none", what, text)
+  end
+  local parameters = {}
+  for _, pair in ipairs(list) do parameters[pair[1]] = pair[2] end
   return kind:lower(), parameters
 end
 
@@ -259,8 +262,7 @@ local function default_type(spec, origin, name)
 end
 
 local function name_of(spec)
-  if spec.name == false then return nil end
-  if spec.name == true then return nil end
+  if type(spec.name) == "boolean" then return nil end
   return spec.name or spec.path and spec.path:match("([^/]+)/*$")
 end
 
