@@ -143,6 +143,13 @@ describe("the transfer encoding", function()
       message:render { encoding = "8bit" }, 1, true)
     assert.has_error(function() message:render { encoding = "9bit" } end,
       "unknown encoding '9bit' (did you mean '7bit'?)")
+    for _, method in ipairs { "render", "source", "size", "class" } do
+      local _, raised = pcall(function()
+        message[method](message, { encodnig = "8bit" })
+        return true
+      end)
+      assert.matches("^[^:]*entity_spec.lua:%d+: unknown option", raised)
+    end
   end)
 
   it("of a multipart covers its parts", function()

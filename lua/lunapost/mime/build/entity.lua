@@ -195,17 +195,17 @@ function emit(entity, chosen, out)
   if entity.is_message and entity.parts then out[#out + 1] = "\r\n" end
 end
 
--- What the peer takes, of the options of source, render and size.
+-- What the peer takes, of the options of a method; errors point to where
+-- the method was called.
 local function allowed_by(given)
   if not given then return "7bit" end
-  options.check("option of source", given, { encoding = "string" }, 0)
+  options.check("option of source", given, { encoding = "string" }, 3)
   local allowed = given.encoding or "7bit"
-  if not rank[allowed] then options.unknown("encoding", allowed, rank, 0) end
+  if not rank[allowed] then options.unknown("encoding", allowed, rank, 3) end
   return allowed
 end
 
-local function segments(entity, given)
-  local allowed = allowed_by(given)
+local function segments(entity, allowed)
   M.bound(entity, M.random_id, false)
   local chosen, out = {}, {}
   settle(entity, allowed, chosen)
@@ -260,7 +260,7 @@ end
 ---@param given? { encoding: "7bit"|"8bit"|"binary" }  what the peer takes
 ---@return fun(): string?, lunapost.err?
 function Entity:source(given)
-  local pull = pieces(segments(self, given))
+  local pull = pieces(segments(self, allowed_by(given)))
   local problem
   return function()
     local gathered, size = {}, 0
@@ -281,7 +281,7 @@ end
 ---@return string? octets
 ---@return lunapost.err? error
 function Entity:render(given)
-  local out, pull = {}, pieces(segments(self, given))
+  local out, pull = {}, pieces(segments(self, allowed_by(given)))
   while true do
     local chunk, problem = pull()
     if problem then return nil, problem end
@@ -316,7 +316,7 @@ end
 ---@return lunapost.err? error  where a file failed
 function Entity:size(given)
   local total = 0
-  for _, segment in ipairs(segments(self, given)) do
+  for _, segment in ipairs(segments(self, allowed_by(given))) do
     local size, problem
     if type(segment) == "string" then
       size = #segment
