@@ -365,6 +365,56 @@ for _, backend in ipairs { "epoll", "poll" } do
       assert.matches("loop.wrap", problem)
     end)
 
+    it("survives a crowd that comes and goes at random", function()
+      math.randomseed(7919)
+      local tasks, outcomes = {}, {}
+      local function act(conn, peer)
+        for _ = 1, math.random(20) do
+          local dice = math.random(12)
+          if dice <= 4 then
+            conn:write(("x"):rep(math.random(100)))
+          elseif dice <= 8 then
+            local _, why = loop.wait(conn:fd(), "r", math.random() / 500)
+            outcomes[why or "ready"] = true
+            conn:read(math.random(100))
+          elseif dice == 9 then
+            loop.wait(conn:fd(), "rw", math.random() / 500)
+          elseif dice == 10 then
+            loop.sleep(math.random() / 500)
+          elseif dice == 11 then
+            loop.forget(conn:fd())
+          else
+            peer:close()
+            coroutine.yield()
+          end
+        end
+        conn:close()
+      end
+      local before = wire.descriptors()
+      for _ = 1, 150 do
+        local a, b = wire.pair()
+        tasks[#tasks + 1] = loop.spawn(act, a, b)
+        tasks[#tasks + 1] = loop.spawn(act, b, a)
+      end
+      loop.spawn(function()
+        for i = 1, 40 do
+          loop.sleep(0.0003)
+          loop.kill(tasks[i * 7])
+          if i % 3 == 0 then coroutine.close(tasks[i * 7 + 1]) end
+        end
+      end)
+      local problems = {}
+      function loop.on_error(e) problems[#problems + 1] = tostring(e) end
+      loop.run()
+      assert.same({}, problems)
+      assert.equal(0, loop.count())
+      assert.same({ ready = true, timeout = true, closed = true }, outcomes)
+      wire.close()
+      collectgarbage()
+      loop.close()
+      assert.is_true(wire.descriptors() <= before)
+    end)
+
     it("leaks no descriptor", function()
       collectgarbage()
       local before = wire.descriptors()

@@ -349,6 +349,22 @@ describe("a TLS stream", function()
     assert.is_true(why == "eof" or why == "closed")
   end)
 
+  it("to a peer that is gone fails, and no SIGPIPE comes", function()
+    local r = shake({ ca = pem }, "localhost")
+    r.b:close()
+    local ok, kind, text
+    for _ = 1, 10 do
+      core.loop.block(r.a:fd(), "w", 1)
+      ok, kind, text = r.a:write(("x"):rep(16000))
+      if not ok then break end
+    end
+    assert.equal("closed", kind)
+    assert.matches("cannot write: ", text)
+    assert.equal("closed", select(2, r.a:read(1)))
+    assert.equal("closed", select(2, r.a:write "x"))
+    r.a:shutdown()
+  end)
+
   it("that is tampered with fails for good", function()
     local a, b = wire.pair()
     local evil, c = wire.pair()

@@ -143,7 +143,7 @@ local function sleep(state, seconds)
 end
 
 local function forget(state, fd)
-  if not state.poller then return end
+  if not state.poller or fd < 0 then return end
   wake_closed(state, fd)
   state.poller:cancel(fd)
   state.poller:forget(fd)

@@ -170,6 +170,9 @@ function M.dial(options)
   options_of.check("option of dial", options, known_dial, 2)
   local waits = { loop = options.loop, deadline = names.deadline(options) }
   if options.unix then return dial_path(options.unix, waits) end
+  if not options.host or not options.port then
+    error("dial needs host and port, or unix", 2)
+  end
   return dial_host(options.host, options.port, waits)
 end
 
