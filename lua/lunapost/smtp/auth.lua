@@ -58,10 +58,7 @@ end
 
 -- The given credentials over those of the session.
 local function gather(client, options)
-  local credentials = {}
-  for name, value in pairs(client.credentials or {}) do
-    credentials[name] = value
-  end
+  local credentials = client.credentials and client.credentials() or {}
   for name, value in pairs(options or {}) do credentials[name] = value end
   return credentials
 end

@@ -37,7 +37,7 @@ local modes <const> = { read = "r", write = "rw" }
 --- Makes a session of a connection; the greeting has not been read.
 ---@param fields { conn: userdata, loop: table, host: string, name: string,
 --- timeout: number, final?: number, lmtp?: boolean, context?: fun(),
---- transcript?: lunapost.transcript, credentials?: table }
+--- transcript?: lunapost.transcript, credentials?: fun(): table }
 ---@return lunapost.client
 function M.new(fields)
   fields.machine = core.client.new()
@@ -84,7 +84,8 @@ end
 
 local function take_reply(client)
   local reply = replies.new(client.machine:reply())
-  client.transcript:add("S", table.concat(reply.raw, "\n"))
+  local raw = reply.raw
+  client.transcript:add("S", raw[2] and table.concat(raw, "\n") or raw[1])
   client.last = reply
   if reply.code == 421 then client:close() end
   return reply
@@ -166,10 +167,15 @@ local function line_of(verb, argument)
   return verb == "" and argument or verb .. " " .. argument
 end
 
+local function shown_of(line)
+  line = transcripts.masked(line)
+  return line:find("%c") and line:gsub("%c", "?") or line
+end
+
 -- Writes a command; its reply is due. Returns it as errors name it.
 local function say(client, verb, argument, secret)
   local line = line_of(verb, argument)
-  local shown = secret and "AUTH" or transcripts.masked(line):gsub("%c", "?")
+  local shown = secret and "AUTH" or shown_of(line)
   if not client.conn then
     return nil, failure(client, "closed", "the session is closed", shown)
   end

@@ -27,10 +27,14 @@ local function connect(s)
   return conn, problem
 end
 
+-- A function, so that no dump of a session shows a password.
 local function credentials_of(s)
   local auth = s.auth or {}
-  return { user = s.user, password = s.password, mechanism = auth.mechanism,
-    authorization = auth.authorization, cleartext = auth.cleartext }
+  return function()
+    return { user = s.user, password = s.password,
+      mechanism = auth.mechanism, authorization = auth.authorization,
+      cleartext = auth.cleartext }
+  end
 end
 
 -- RFC 5321 4.1.3

@@ -13,6 +13,7 @@ local WINDOW <const> = 200
 
 -- An address that keeps to its angle brackets.
 local function clean_address(address)
+  if not address:find('[%s<>%c"\\]') then return address end
   local bare = address:match("^<(.*)>$") or address
   local outside = bare:gsub('\\.', ""):gsub('"[^"]*"', "")
   if outside:find('[%s<>%c"]') then
@@ -27,18 +28,15 @@ local function parameter(name, value)
   return value and name .. "=" .. tostring(value)
 end
 
---- The argument of MAIL or RCPT.
----@param prefix "FROM:"|"TO:"
----@param address string
----@param params? table  { SIZE = 123, SMTPUTF8 = true } or a list of words
----@return string? argument
----@return string? problem
-function M.path(prefix, address, params)
-  local bare, problem = clean_address(address)
-  if not bare then return nil, problem end
-  local names, words = {}, { prefix .. "<" .. bare .. ">" }
-  for name in pairs(params or {}) do names[#names + 1] = name end
-  table.sort(names, function(a, b) return tostring(a) < tostring(b) end)
+local function by_name(a, b)
+  return tostring(a) < tostring(b)
+end
+
+-- " NAME=value NAME", sorted by name.
+local function parameters(params)
+  local names, words = {}, { "" }
+  for name in pairs(params) do names[#names + 1] = name end
+  table.sort(names, by_name)
   for _, name in ipairs(names) do
     local word = parameter(name, params[name])
     if word and word:find("[%s%c]") then
@@ -48,6 +46,23 @@ function M.path(prefix, address, params)
     words[#words + 1] = word or nil
   end
   return table.concat(words, " ")
+end
+
+--- The argument of MAIL or RCPT.
+---@param prefix "FROM:"|"TO:"
+---@param address string
+---@param params? table  { SIZE = 123, SMTPUTF8 = true } or a list of words
+---@return string? argument
+---@return string? problem
+function M.path(prefix, address, params)
+  local bare, problem = clean_address(address)
+  if not bare then return nil, problem end
+  local argument = prefix .. "<" .. bare .. ">"
+  if not params or next(params) == nil then return argument end
+  local words
+  words, problem = parameters(params)
+  if not words then return nil, problem end
+  return argument .. words
 end
 
 -- An address as text: a string, or a path with its parameters.
@@ -270,6 +285,16 @@ local function own_envelope(message)
     or error("an envelope { from =, to = } is needed: the message has none", 0)
 end
 
+-- Whether the server takes what this transaction is made of.
+local function fits(client, t, size)
+  if t.utf8 and not client.extensions.SMTPUTF8 then
+    return nil, client:failed("syntax", "an address is not ASCII, and the "
+      .. "server does not offer SMTPUTF8")
+  end
+  local problem = too_big(client, size)
+  return not problem, problem
+end
+
 --- Runs one transaction; see client:send.
 ---@param client lunapost.client
 ---@param envelope? { from: string|table, to: table, parameters?: table }
@@ -280,24 +305,18 @@ function M.run(client, envelope, message)
   envelope = envelope or own_envelope(message)
   local t = prepare(envelope)
   if #t.recipients == 0 then error("the envelope has no recipient", 0) end
-  local problem
+  local ok, problem
   t.content, problem = outgoing.of(message)
   if not t.content then return fail(t, problem) end
-  local offers = client.extensions
-  local utf8 = t.content.utf8 or has_8bit(t)
-  if utf8 and not offers.SMTPUTF8 then
-    return fail(t, client:failed("syntax", "an address is not ASCII, and the "
-      .. "server does not offer SMTPUTF8"))
-  end
-  t.encoding = offers["8BITMIME"] and "8bit" or "7bit"
+  t.utf8 = t.content.utf8 or has_8bit(t)
+  t.encoding = client.extensions["8BITMIME"] and "8bit" or "7bit"
   local size = t.content.size(t.encoding)
-  problem = too_big(client, size)
-  if problem then return fail(t, problem) end
+  ok, problem = fits(client, t, size)
+  if not ok then return fail(t, problem) end
   local params = mail_params(client, envelope, size,
-    t.content.class(t.encoding), utf8)
-  local text
-  t.steps, text = commands(t, params)
-  if not t.steps then return fail(t, err.of("syntax", text)) end
+    t.content.class(t.encoding), t.utf8)
+  t.steps, problem = commands(t, params)
+  if not t.steps then return fail(t, err.of("syntax", problem)) end
   return deliver(client, t)
 end
 
