@@ -281,6 +281,15 @@ describe("an encoded message in a message", function()
     assert.equal("body", message.parts[1].text)
     assert.equal(302, message.defects[1].number)
     assert.equal(message.defects, message.parts[1].defects)
+    local damaged = mime.parse("Content-Type: message/rfc822\n"
+      .. "Content-Transfer-Encoding: quoted-printable\n\nA: 1\nno=20field\n"
+      .. "Date: x\n\n")
+    assert.is_nil(damaged.parts[1].date)
+    assert.same({ 102, 107 },
+      { damaged.defects[1].number, damaged.defects[2].number })
+    assert.equal("1.1", damaged.defects[1].part)
+    assert.equal("102 at 5 of part 1.1: ",
+      tostring(damaged.defects[1]):match("^.-: "))
   end)
 end)
 

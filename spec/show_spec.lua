@@ -1,7 +1,8 @@
 local corpus = require "spec.support.corpus"
 local json_reader = require "spec.support.json"
 
-local command <const> = "build/bin/lunapost "
+local command <const> =
+  (os.getenv "LUNAPOST_BUILD" or "build") .. "/bin/lunapost "
 
 -- Runs the command; gives its output and exit code.
 local function run(arguments, input)

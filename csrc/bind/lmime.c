@@ -1,7 +1,7 @@
 /*
  * lmime - lunapost.core.mime: values of header fields, and text
  *
- * Owns: nothing of its own; each userdata owns its machine.
+ * Owns: what calls work with, in one userdata.
  * Fails with: raises on misuse and on memory, nil and two words else.
  * I/O: none.
  */
@@ -18,35 +18,57 @@
 #include <limits.h>
 #include <stdint.h>
 
-#define ADDRESSES "lunapost.mime.addresses"
-#define CONTENT   "lunapost.mime.content"
+#define WORK "lunapost.mime.work"
 
-/* Buffers of one call. They live in a userdata, so that a raising Lua call
-   leaks nothing. */
-#define SCRATCH "lunapost.mime.scratch"
+/* What calls work with. One userdata, upvalue of all functions, holds it:
+   its memory is used again, and a raising Lua call leaks nothing. */
+struct work {
+    struct buf flat; /* an unfolded value */
+    struct buf text; /* what is made of it */
+    struct param_list params;
+    struct addr_reader addresses;
+    lua_Integer faults;
+};
 
-enum { SCRATCH_MOST = 1 << 30 };
+enum { WORK_MOST = 1 << 30, WORK_KEPT = 1 << 16 };
 
-static int scratch_drop(lua_State *L)
+static int work_drop(lua_State *L)
 {
-    buf_free(luaL_checkudata(L, 1, SCRATCH));
+    struct work *w = luaL_checkudata(L, 1, WORK);
+    buf_free(&w->flat);
+    buf_free(&w->text);
+    param_list_free(&w->params);
+    addr_free(&w->addresses);
     return 0;
 }
 
-static struct buf *scratch(lua_State *L)
+static struct work *begin(lua_State *L)
 {
-    struct buf *b = lbind_new(L, sizeof *b, SCRATCH, 0);
-    buf_init(b, SCRATCH_MOST);
-    return b;
+    struct work *w = lua_touserdata(L, lua_upvalueindex(1));
+    buf_clear(&w->flat);
+    buf_clear(&w->text);
+    w->faults = 0;
+    return w;
 }
 
-/* Pushes what a scratch buffer holds, or nil, kind, text. */
-static int push_scratch(lua_State *L, struct buf *b, int err)
+/* Gives back what only a large value needed. */
+static void end(struct work *w)
+{
+    buf_clear(&w->flat);
+    buf_clear(&w->text);
+    if (w->flat.room > WORK_KEPT)
+        buf_rest(&w->flat);
+    if (w->text.room > WORK_KEPT)
+        buf_rest(&w->text);
+}
+
+/* Pushes the text that was made, or nil, kind, text. */
+static int push_text(lua_State *L, struct work *w, int err)
 {
     if (err < 0)
         return lbind_fail(L, err, NULL);
-    lbind_push(L, buf_span(b));
-    buf_free(b);
+    lbind_push(L, buf_span(&w->text));
+    end(w);
     return 1;
 }
 
@@ -54,33 +76,18 @@ static int push_scratch(lua_State *L, struct buf *b, int err)
 static int mime_text(lua_State *L)
 {
     struct span raw = lbind_check(L, 1);
-    struct buf *flat = scratch(L), *text = scratch(L);
-    int faults = header_unfold(flat, raw);
+    struct work *w = begin(L);
+    int faults = header_unfold(&w->flat, raw);
     if (faults == 0)
-        faults = word_decode(text, buf_span(flat));
+        faults = word_decode(&w->text, buf_span(&w->flat));
     if (faults < 0)
         return lbind_fail(L, faults, NULL);
-    push_scratch(L, text, 0);
+    push_text(L, w, 0);
     lua_pushinteger(L, faults);
-    buf_free(flat);
     return 2;
 }
 
 /* Addresses */
-
-struct addresses {
-    struct addr_reader reader;
-    struct buf name;
-    lua_Integer faults;
-};
-
-static int addresses_drop(lua_State *L)
-{
-    struct addresses *a = luaL_checkudata(L, 1, ADDRESSES);
-    addr_free(&a->reader);
-    buf_free(&a->name);
-    return 0;
-}
 
 static void set_field(lua_State *L, const char *name, struct span s)
 {
@@ -89,26 +96,25 @@ static void set_field(lua_State *L, const char *name, struct span s)
 }
 
 static int set_decoded(lua_State *L, const char *name, struct span s,
-                       struct addresses *all)
+                       struct work *w)
 {
     int faults;
-    buf_clear(&all->name);
-    faults = word_decode(&all->name, s);
+    buf_clear(&w->text);
+    faults = word_decode(&w->text, s);
     if (faults < 0)
         return faults;
-    all->faults += faults;
-    set_field(L, name, buf_span(&all->name));
+    w->faults += faults;
+    set_field(L, name, buf_span(&w->text));
     return 0;
 }
 
-static int push_address(lua_State *L, const struct addr *a,
-                        struct addresses *all)
+static int push_address(lua_State *L, const struct addr *a, struct work *w)
 {
     lua_createtable(L, 0, 3); /* item */
-    int err = set_decoded(L, "name", a->name, all);
+    int err = set_decoded(L, "name", a->name, w);
     set_field(L, "address", a->address);
     if (err == 0 && a->grouped)
-        err = set_decoded(L, "group", a->group, all);
+        err = set_decoded(L, "group", a->group, w);
     return err;
 }
 
@@ -119,41 +125,28 @@ static int mime_addresses(lua_State *L)
     struct span value = lbind_check(L, 1);
     size_t most =
         lua_isnoneornil(L, 2) ? ADDR_MOST : lbind_size(L, 2, SIZE_MAX / 2);
-    struct addresses *all = lbind_new(L, sizeof *all, ADDRESSES, 0);
+    struct work *w = begin(L);
     struct addr a;
     int more;
-    addr_init(&all->reader, value, most);
-    buf_init(&all->name, SCRATCH_MOST);
-    lua_newtable(L); /* all list */
-    for (lua_Integer i = 1; (more = addr_next(&all->reader, &a)) > 0; i++) {
-        int err = push_address(L, &a, all); /* all list item */
+    addr_free(&w->addresses); /* an earlier call may have been cut short */
+    addr_init(&w->addresses, value, most);
+    lua_newtable(L); /* list */
+    for (lua_Integer i = 1; (more = addr_next(&w->addresses, &a)) > 0; i++) {
+        int err = push_address(L, &a, w); /* list item */
         if (err < 0)
             return lbind_fail(L, err, NULL);
-        lua_rawseti(L, -2, i); /* all list */
+        lua_rawseti(L, -2, i); /* list */
     }
     if (more < 0)
         return lbind_fail(L, more, NULL);
-    lua_pushinteger(L, (lua_Integer)all->reader.faults + all->faults);
-    lua_pushboolean(L, all->reader.left == 0);
-    addr_free(&all->reader);
-    buf_free(&all->name);
+    lua_pushinteger(L, (lua_Integer)w->addresses.faults + w->faults);
+    lua_pushboolean(L, w->addresses.left == 0);
+    addr_free(&w->addresses);
+    end(w);
     return 3;
 }
 
 /* Content-* values */
-
-struct content {
-    struct param_list list;
-    struct buf flat;
-};
-
-static int content_drop(lua_State *L)
-{
-    struct content *c = luaL_checkudata(L, 1, CONTENT);
-    param_list_free(&c->list);
-    buf_free(&c->flat);
-    return 0;
-}
 
 static void push_lower(lua_State *L, struct span s)
 {
@@ -188,15 +181,13 @@ static int mime_content(lua_State *L)
 {
     struct span raw = lbind_check(L, 1), word, rest;
     bool wordy = lua_toboolean(L, 2);
-    struct content *c = lbind_new(L, sizeof *c, CONTENT, 0);
+    struct work *w = begin(L);
     struct media m;
-    int err;
-    buf_init(&c->flat, SCRATCH_MOST);
-    err = header_unfold(&c->flat, raw);
-    word = media_word(buf_span(&c->flat), &rest);
-    media_split(buf_span(&c->flat), &m);
+    int err = header_unfold(&w->flat, raw);
+    word = media_word(buf_span(&w->flat), &rest);
+    media_split(buf_span(&w->flat), &m);
     if (err == 0)
-        err = param_parse(&c->list, wordy ? rest : m.rest);
+        err = param_parse(&w->params, wordy ? rest : m.rest);
     if (err < 0)
         return lbind_fail(L, err, NULL);
     if (wordy ? word.n == 0 : m.type.n == 0)
@@ -205,10 +196,9 @@ static int mime_content(lua_State *L)
         push_lower(L, word);
     else
         push_media(L, &m);
-    push_params(L, &c->list);
-    lua_pushinteger(L, (lua_Integer)c->list.faults);
-    param_list_free(&c->list);
-    buf_free(&c->flat);
+    push_params(L, &w->params);
+    lua_pushinteger(L, (lua_Integer)w->params.faults);
+    end(w);
     return 3;
 }
 
@@ -236,15 +226,16 @@ static int decode_ascii(struct buf *out, struct span bytes)
 static int mime_utf8(lua_State *L)
 {
     struct span charset = lbind_optional(L, 1), bytes = lbind_check(L, 2);
-    struct buf *b = scratch(L);
+    struct work *w = begin(L);
     int faults;
     if (charset.n == 0 && !charset_is_utf8(bytes))
-        faults = decode_ascii(b, bytes);
+        faults = decode_ascii(&w->text, bytes);
     else
-        faults = charset_decode(b, charset.n ? charset : SPAN("utf-8"), bytes);
+        faults = charset_decode(&w->text, charset.n ? charset : SPAN("utf-8"),
+                                bytes);
     if (faults < 0)
         return lbind_fail(L, faults, NULL);
-    push_scratch(L, b, 0);
+    push_text(L, w, 0);
     lua_pushinteger(L, faults);
     return 2;
 }
@@ -253,16 +244,16 @@ static int mime_utf8(lua_State *L)
 static int mime_fold(lua_State *L)
 {
     struct span name = lbind_check(L, 1), value = lbind_check(L, 2);
-    struct buf *b = scratch(L);
-    return push_scratch(L, b, header_fold(b, name, value));
+    struct work *w = begin(L);
+    return push_text(L, w, header_fold(&w->text, name, value));
 }
 
 /* unfold(raw) -> value */
 static int mime_unfold(lua_State *L)
 {
     struct span raw = lbind_check(L, 1);
-    struct buf *b = scratch(L);
-    return push_scratch(L, b, header_unfold(b, raw));
+    struct work *w = begin(L);
+    return push_text(L, w, header_unfold(&w->text, raw));
 }
 
 static void push_field(lua_State *L, const struct header_field *f)
@@ -316,8 +307,8 @@ static int mime_format_date(lua_State *L)
     struct date d = {luaL_checkinteger(L, 1), 0, true};
     luaL_argcheck(L, zone > -86400 && zone < 86400, 2, "out of range");
     d.zone = (int)zone;
-    struct buf *b = scratch(L);
-    return push_scratch(L, b, date_format(b, &d));
+    struct work *w = begin(L);
+    return push_text(L, w, date_format(&w->text, &d));
 }
 
 static const luaL_Reg functions[] = {
@@ -330,9 +321,11 @@ static const luaL_Reg functions[] = {
 
 int lbind_open_mime(lua_State *L)
 {
-    lbind_type(L, SCRATCH, NULL, NULL, scratch_drop);
-    lbind_type(L, ADDRESSES, NULL, NULL, addresses_drop);
-    lbind_type(L, CONTENT, NULL, NULL, content_drop);
-    luaL_newlib(L, functions);
+    lbind_type(L, WORK, NULL, NULL, work_drop);
+    luaL_newlibtable(L, functions);                    /* mime */
+    struct work *w = lbind_new(L, sizeof *w, WORK, 0); /* mime work */
+    buf_init(&w->flat, WORK_MOST);
+    buf_init(&w->text, WORK_MOST);
+    luaL_setfuncs(L, functions, 1); /* mime */
     return 1;
 }

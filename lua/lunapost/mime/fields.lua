@@ -179,9 +179,7 @@ function compute.html(part)
 end
 
 function compute.defects(part)
-  local state = part._state
-  while state.origin do state = state.origin._state end
-  return state.defects
+  return part:_defects()
 end
 
 return compute

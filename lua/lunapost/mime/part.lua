@@ -20,6 +20,8 @@ local parts <const>, values <const> = core.parts, core.mime
 ---@field text string
 ---@field severity "harmless"|"interoperability"|"attack"
 ---@field offset integer  in the bytes of the message
+---@field part? string  path of the message inside an encoded part, where the
+---  offset is in that message's bytes
 
 ---@class lunapost.mime.part
 ---@field type string  "text/plain", lower case; the default where missing
@@ -55,11 +57,32 @@ local M = { meta = meta }
 local defect_meta = { __name = "lunapost.mime.defect" }
 
 function defect_meta.__tostring(defect)
-  return ("%d at %d: %s (%s)"):format(defect.number, defect.offset,
+  return ("%d at %d%s: %s (%s)"):format(defect.number, defect.offset,
+    defect.part and " of part " .. defect.part or "",
     defect.text, defect.severity)
 end
 
 local DEFECTS_MOST <const> = 1000
+
+-- The list that all parts of a message share, those of messages in encoded
+-- parts, too.
+local function defects_of(state)
+  while state.origin do state = state.origin._state end
+  if not state.defects then
+    state.defects = state.tree:defects()
+    for _, defect in ipairs(state.defects) do
+      setmetatable(defect, defect_meta)
+    end
+  end
+  return state.defects
+end
+
+local function add_defect(state, defect, path)
+  local list = defects_of(state)
+  if #list >= DEFECTS_MOST then return end
+  defect.part = path
+  list[#list + 1] = setmetatable(defect, defect_meta)
+end
 
 -- What all parts of one tree share.
 local function new_state(bytes, limits, path, origin)
@@ -67,9 +90,8 @@ local function new_state(bytes, limits, path, origin)
     bytes = bytes, limits = limits, path = path, origin = origin,
     tree = parts.tree(bytes, limits), made = {}, noted = {},
   }
-  state.defects = state.tree:defects()
-  for _, defect in ipairs(state.defects) do
-    setmetatable(defect, defect_meta)
+  for _, defect in ipairs(origin and state.tree:defects() or {}) do
+    add_defect(state, defect, path)
   end
   return state
 end
@@ -122,13 +144,17 @@ end
 ---@param offset? integer  in the tree's bytes; the body's by default
 function methods:_note(number, offset)
   local state = self._state
-  while state.origin do state = state.origin._state end
-  offset = offset or select(3, self._state.tree:offsets(self._index))
-  local key = self.path .. ":" .. number .. ":" .. offset
-  if state.noted[key] or #state.defects >= DEFECTS_MOST then return end
+  offset = offset or select(3, state.tree:offsets(self._index))
+  local key = self._index .. ":" .. number .. ":" .. offset
+  if state.noted[key] then return end
   state.noted[key] = true
-  table.insert(state.defects,
-    setmetatable(parts.defect(number, offset), defect_meta))
+  add_defect(state, parts.defect(number, offset),
+    state.origin and state.path or nil)
+end
+
+--- The list of defects of the whole message.
+function methods:_defects()
+  return defects_of(self._state)
 end
 
 --- The raw value of the nth field of a name.
@@ -297,21 +323,21 @@ function methods:walk()
   end
 end
 
-local attachments_meta = { __name = "lunapost.mime.attachments" }
-
 -- for part in message:attachments() do: each call gives the one behind.
-function attachments_meta.__call(list, _, last)
-  if last == nil then return list[1] end
-  for i = 1, #list - 1 do
-    if list[i] == last then return list[i + 1] end
-  end
+local function callable(list)
+  local places = {}
+  for i, part in ipairs(list) do places[part] = i end
+  return setmetatable(list, {
+    __name = "lunapost.mime.attachments",
+    __call = function(_, _, last) return list[(places[last] or 0) + 1] end,
+  })
 end
 
 --- The parts that are neither the text nor the HTML to show (RFC 8621
 --- 4.1.4): files, images, messages. A list that a `for` may call as well.
 ---@return lunapost.mime.part[]
 function methods:attachments()
-  return setmetatable(view.of(self).attachments, attachments_meta)
+  return callable(view.of(self).attachments)
 end
 
 --- The tree of parts as text, a line a part: type, charset or file name,
