@@ -154,10 +154,24 @@ describe("a TLS handshake", function()
   end)
 
   it("fails where no version is common", function()
-    local old = assert(net.context { server = true, test = true })
-    local new = { ca = assert(old:pem()), minimum_version = "1.3" }
-    assert.is_true(shake(new, "localhost", old).client)
+    local old = assert(net.context { server = true, test = true,
+      maximum_version = "1.2" })
+    local r = shake({ ca = old:pem(), minimum_version = "1.3" }, "localhost",
+      old)
+    assert.is_nil(r.client)
+    assert.equal("tls", r.why.kind)
     assert.has_error(function() net.context { minimum_version = "1.4" } end)
+    assert.has_error(function() net.context { maximum_version = "1.1" } end)
+  end)
+
+  it("speaks the oldest version only when asked to", function()
+    local old = assert(net.context { server = true, test = true,
+      minimum_version = "1.0", maximum_version = "1.0" })
+    assert.is_nil(shake({ ca = old:pem() }, "localhost", old).client)
+    local r = shake({ ca = old:pem(), minimum_version = "1.0" }, "localhost",
+      old)
+    assert.is_true(r.client)
+    assert.equal("TLSv1", r.a:tls().version)
   end)
 
   it("is not made twice", function()
@@ -179,6 +193,11 @@ describe("a TLS handshake", function()
     assert.equal(32, #exporter)
     assert.equal(exporter, r.b:binding "tls-exporter")
     assert.equal("protocol", select(2, r.a:binding "tls-unique"))
+    local old = shake({ ca = pem, maximum_version = "1.2" }, "localhost")
+    assert.equal("TLSv1.2", old.b:tls().version)
+    for _, name in ipairs { "tls-unique", "tls-exporter" } do
+      assert.equal(assert(old.a:binding(name)), old.b:binding(name))
+    end
     assert.has_error(function() r.a:binding "tls-other" end)
     local plain = wire.pair()
     assert.equal("protocol", select(2, plain:binding "tls-exporter"))

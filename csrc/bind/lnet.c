@@ -393,6 +393,7 @@ static int lnet_tls_context(lua_State *L)
     s.key = lbind_field(L, 1, "key");
     s.ca = lbind_field(L, 1, "ca");
     s.minimum = lbind_field(L, 1, "minimum");
+    s.maximum = lbind_field(L, 1, "maximum");
     lcontext_pins(L, &s);
     struct context *c = lbind_new(L, sizeof *c, TYPE_CONTEXT, 0);
     int err = tls_context_new(&c->tls, &s, text);

@@ -34,6 +34,7 @@ struct tls_settings {
     struct span key;            /* PEM; empty: beside the certificate */
     struct span ca;             /* file, folder or PEM; empty: the system's */
     struct span minimum;        /* "1.0" "1.1" "1.2" "1.3"; empty: 1.2 */
+    struct span maximum;        /* empty: the newest */
     struct span pins[TLS_PINS]; /* "sha256/BASE64" of the key, or hex of the
                                    certificate */
     size_t npins;

@@ -166,23 +166,43 @@ static int context_trust(SSL_CTX *ctx, struct span ca, char *text)
     return ok ? 0 : context_unusable(text, "the authorities", ca);
 }
 
-static int context_minimum(SSL_CTX *ctx, struct span minimum, char *text)
+/* 0: none named; less: not a version. */
+static int version_of(struct span name)
 {
     static const struct {
         const char *name;
         int version;
     } versions[] = {
+        {"", 0},
+        {"1.0", TLS1_VERSION},
+        {"1.1", TLS1_1_VERSION},
         {"1.2", TLS1_2_VERSION},
         {"1.3", TLS1_3_VERSION},
-        {"1.1", TLS1_1_VERSION},
-        {"1.0", TLS1_VERSION},
     };
     for (size_t i = 0; i < sizeof versions / sizeof versions[0]; i++)
-        if (minimum.n == 0 || span_eq(minimum, span_from(versions[i].name)))
-            return SSL_CTX_set_min_proto_version(ctx, versions[i].version)
-                       ? 0
-                       : tls_failure(text, "this version is not available");
-    return context_bad(text, "minimum is 1.0, 1.1, 1.2 or 1.3, not", minimum);
+        if (span_eq(name, span_from(versions[i].name)))
+            return versions[i].version;
+    return -1;
+}
+
+/* Who asks for what RFC 8996 forbids gets the ciphers that go with it. */
+static int context_versions(SSL_CTX *ctx, const struct tls_settings *s,
+                            char *text)
+{
+    int least = version_of(s->minimum), most = version_of(s->maximum);
+    if (least < 0 || most < 0)
+        return context_bad(text, "a TLS version is 1.0, 1.1, 1.2 or 1.3, not",
+                           least < 0 ? s->minimum : s->maximum);
+    if (least == 0)
+        least = TLS1_2_VERSION;
+    if (most && most < least)
+        return context_bad(text, "no TLS version is left up to", s->maximum);
+    if (least < TLS1_2_VERSION)
+        SSL_CTX_set_security_level(ctx, 0);
+    return SSL_CTX_set_min_proto_version(ctx, least) &&
+                   SSL_CTX_set_max_proto_version(ctx, most)
+               ? 0
+               : tls_failure(text, "this TLS version is not available");
 }
 
 static int hex_digit(char c)
@@ -273,7 +293,7 @@ static int context_fill(struct tls_context *c, const struct tls_settings *s,
                         char *text)
 {
     context_habits(c->ctx);
-    int err = context_minimum(c->ctx, s->minimum, text);
+    int err = context_versions(c->ctx, s, text);
     if (err == 0)
         err = context_verify(c, s, text);
     if (err == 0 && s->certificate.n)

@@ -218,12 +218,14 @@ end
 --- sha256 of the certificate; decides alone
 ---@field insecure? boolean  verifies nothing
 ---@field minimum_version? "1.0"|"1.1"|"1.2"|"1.3"  default 1.2
+---@field maximum_version? "1.0"|"1.1"|"1.2"|"1.3"  default: the newest
 
 local known_context <const> = {
   server = "boolean", choose = "boolean", test = "boolean",
   hostname = "string",
   certificate = "string", key = "string", ca = "string",
   pin = "string|table", insecure = "boolean", minimum_version = "string",
+  maximum_version = "string",
 }
 
 local function make_context(options)
@@ -232,6 +234,7 @@ local function make_context(options)
     hostname = options.hostname, certificate = options.certificate,
     key = options.key, ca = options.ca, pin = options.pin,
     insecure = options.insecure, minimum = options.minimum_version,
+    maximum = options.maximum_version,
   }
   if context then return context end
   if kind == "syntax" then error(text, 0) end
@@ -252,6 +255,7 @@ local function context_key(options)
   words[#words + 1] = tostring(pin)
   words[#words + 1] = tostring(options.insecure)
   words[#words + 1] = tostring(options.minimum_version)
+  words[#words + 1] = tostring(options.maximum_version)
   return table.concat(words, "\2")
 end
 
