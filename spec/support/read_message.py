@@ -2,6 +2,7 @@
 and prints a line of JSON for each: an opinion that is not ours."""
 import email
 import email.policy
+import hashlib
 import json
 import sys
 
@@ -26,7 +27,7 @@ def leaf(part):
         "id": part["Content-ID"],
         "description": part["Content-Description"],
         "encoding": part["Content-Transfer-Encoding"],
-        "octets": octets.hex(),
+        "sha256": hashlib.sha256(octets).hexdigest(),
     }
 
 
