@@ -1,3 +1,4 @@
+local files = require "spec.support.peers"
 local loop = require "lunapost.loop"
 local peers = require "spec.support.peer"
 local served = require "spec.support.served"
@@ -290,6 +291,31 @@ describe("a server", function()
         eventually(function() return why ~= nil end)
       end)
     assert.equal("stopped", why)
+  end)
+
+  it("shows the certificate that the script chooses for a name", function()
+    local folder, more = files.folder(), files.folder()
+    local certificate, key = files.certificate(folder)
+    local other, other_key = files.certificate(more)
+    local asked, prints = {}, {}
+    served.run({ tls = { certificate = certificate, key = key,
+      sni = function(name)
+        asked[#asked + 1] = name
+        if name == "other.test" then
+          return { certificate = other, key = other_key }
+        end
+      end } }, function(server)
+      for i, name in ipairs { "mx.test", "other.test" } do
+        local peer <close> = greeted(server)
+        peer:ask("STARTTLS")
+        peer:starttls(name)
+        prints[i] = peer.conn:tls().fingerprint
+      end
+    end)
+    files.remove(folder)
+    files.remove(more)
+    assert.same({ "mx.test", "other.test" }, asked)
+    assert.are_not.equal(prints[1], prints[2])
   end)
 
   it("gives back every descriptor", function()

@@ -89,9 +89,10 @@ function Peer:ask(line)
 end
 
 --- Puts TLS on, after the reply to STARTTLS.
-function Peer:starttls()
+---@param name? string  to ask for; default localhost
+function Peer:starttls(name)
   local context = assert(core.net.tls_context { insecure = true })
-  assert(self.conn:starttls(context, false, "localhost"))
+  assert(self.conn:starttls(context, false, name or "localhost"))
   local ok, state = self.conn:handshake()
   while not ok and (state == "read" or state == "write") do
     assert(loop.wait(self.conn:fd(), state == "read" and "r" or "w",

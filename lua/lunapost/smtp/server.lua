@@ -29,7 +29,7 @@ local known <const> = {
 
 local known_tls <const> = {
   certificate = "string", key = "string", mode = "string",
-  minimum_version = "string", test = "boolean",
+  minimum_version = "string", test = "boolean", sni = "function",
 }
 
 local known_auth <const> = {
@@ -211,8 +211,25 @@ local function tls_context(server)
   if tls == "test" then tls = { test = true } end
   server.implicit = tls.mode == "implicit"
   return assert(net.context { server = true, test = tls.test,
+    choose = tls.sni ~= nil,
     certificate = tls.certificate, key = tls.key,
     minimum_version = tls.minimum_version, hostname = server.hostname })
+end
+
+-- The context for the name that a client asks for: the script's choice of
+-- { certificate =, key = }, each made once; nil keeps the server's own.
+local function sni_of(server)
+  local choose = type(server.options.tls) == "table" and server.options.tls.sni
+  if not choose then return nil end
+  local made = {}
+  return function(name)
+    local choice = choose(name)
+    if not choice then return nil end
+    local id = choice.certificate .. "\0" .. (choice.key or "")
+    made[id] = made[id] or assert(net.context { server = true,
+      certificate = choice.certificate, key = choice.key })
+    return made[id]
+  end
 end
 
 local function stderr_log(line)
@@ -240,6 +257,7 @@ function M.new(options)
     or nil, 2)
   server.on = handler_table(server.handlers)
   server.context = tls_context(server)
+  server.sni = sni_of(server)
   return server
 end
 
@@ -340,7 +358,7 @@ end
 function Server:handshake(session)
   if not session.conn then return true end
   return net.handshake(session.conn, self.context, { server = true,
-    timeout = self.limits.timeout, loop = self.loop })
+    sni = self.sni, timeout = self.limits.timeout, loop = self.loop })
 end
 
 local function enter(server, session)
@@ -357,8 +375,7 @@ local function leave(server, session)
   server.counts.sessions = server.counts.sessions - 1
   local left = server.sources[address] - 1
   server.sources[address] = left > 0 and left or nil
-  server.loop.forget(session.conn:fd())
-  session.conn:close()
+  net.close(session.conn, server.loop)
 end
 
 local function refuse_crowd(server, session)
@@ -398,7 +415,7 @@ local function serve(server, conn)
   end })
   converse(server, session)
   if server.sessions[session] and session.ended ~= "quit" then
-    session:linger()
+    session:part()
   end
   return guard
 end

@@ -8,6 +8,7 @@ local core = require "lunapost.core"
 local answer = require "lunapost.smtp.answer"
 local body = require "lunapost.smtp.body"
 local deadline = require "lunapost.deadline"
+local net = require "lunapost.net"
 local trace = require "lunapost.smtp.trace"
 local verbs = require "lunapost.smtp.verbs"
 
@@ -141,22 +142,10 @@ function Session:flush()
   until not again
 end
 
---- Reads on for a moment after the last word: a close with octets unread
---- resets the connection, and the peer might never see that word.
-function Session:linger()
+--- Closes after the last word so that the peer gets to see it.
+function Session:part()
   self:flush()
-  local limit, left = core.loop.now() + 1, 1 << 20
-  self.conn:shutdown()
-  while left > 0 do
-    local bytes, state = self.conn:read(65536)
-    if not bytes and state ~= "read" then return end
-    left = left - (bytes and #bytes or 0)
-    local seconds = limit - core.loop.now()
-    if not bytes and (seconds <= 0
-      or not self.loop.wait(self.conn:fd(), "r", seconds)) then
-      return
-    end
-  end
+  net.part(self.conn, { loop = self.loop, timeout = 1 })
 end
 
 -- Reports an error of a handler; a failing error handler is not asked again.
