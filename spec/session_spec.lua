@@ -430,6 +430,32 @@ describe("TLS", function()
     end)
   end)
 
+  it("is suspected where no greeting comes, and named within a second",
+    function()
+    local context = scripted.certificate()
+    local began
+    scripted.run({ function(peer)
+      peer.loop.sleep(0.62) -- it waits for a ClientHello that does not come
+    end, function(peer) peer:secure(context) end }, function(options)
+      began = core.loop.now()
+      local client, problem = smtp.open(options)
+      assert.is_nil(client)
+      assert.equal("tls", problem.kind)
+      assert.matches("smtps://", problem.text)
+      assert.is_true(core.loop.now() - began < 1)
+    end)
+  end)
+
+  it("is not suspected for good where a greeting is slow", function()
+    scripted.run({ function(peer)
+      peer.loop.sleep(0.8)
+      peer:say("220 slow")
+      peer:answer("250 x")
+    end, function(peer) peer:hear() end }, function(options)
+      assert(smtp.open(options))
+    end)
+  end)
+
   it("ends a stalled handshake at the deadline", function()
     scripted.run(function(peer)
       peer.loop.sleep(1)

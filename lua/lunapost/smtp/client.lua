@@ -95,8 +95,7 @@ local function late(client, seconds)
   if client.greeting then
     return ("no reply within %g seconds"):format(seconds)
   end
-  return ("no greeting within %g seconds (a port that speaks TLS at once "
-    .. "needs tls = \"implicit\" or smtps://)"):format(seconds)
+  return ("no greeting within %g seconds"):format(client.timeout)
 end
 
 --- Waits for the next reply, whatever it says.

@@ -65,12 +65,44 @@ local function guard()
   end })
 end
 
+-- Seconds of silence after which TLS is suspected, and to find out.
+local SILENCE <const>, PROBE <const> = 0.6, 2
+
+-- Whether the server shakes hands where its greeting should have come: seen
+-- on a connection of its own, since this one may only be slow.
+local function speaks_tls(s, seconds)
+  local waits = { loop = s.loop, timeout = math.min(seconds, PROBE) }
+  local conn = net.dial { host = s.host, port = s.port, loop = s.loop,
+    timeout = waits.timeout }
+  if not conn then return false end
+  local _ <close> = setmetatable({}, { __close = function()
+    net.close(conn, s.loop)
+  end })
+  local context = net.context { insecure = true }
+  return context and net.handshake(conn, context, waits) or false
+end
+
+-- A port that speaks TLS at once waits in silence, as we do: worth a look.
+-- Not on port 25, where talking before the greeting is held against one.
+local function await_greeting(client, s)
+  local deadline = core.loop.now() + s.limit
+  if s.tls ~= "implicit" and s.port ~= 25 and not s.path
+    and s.limit > 2 * SILENCE
+    and not s.loop.wait(client.conn:fd(), "r", SILENCE)
+    and speaks_tls(s, (s.limit - SILENCE) / 2) then
+    return nil, client:failed("tls", "the server speaks TLS at once where "
+      .. "plain SMTP was expected: use tls = \"implicit\" or smtps://")
+  end
+  return client:receive(math.max(deadline - core.loop.now(), 0.01),
+    "the greeting")
+end
+
 local function greet(client, s)
   if s.tls == "implicit" then
     local ok, problem = client:secure()
     if not ok then return nil, problem end
   end
-  local greeting, problem = client:receive(nil, "the greeting")
+  local greeting, problem = await_greeting(client, s)
   if not greeting then return nil, problem end
   client.greeting = greeting
   if greeting.code == 220 then return true end
