@@ -122,6 +122,7 @@ build = {
         "csrc/core/reply.c",
         "csrc/core/scan.c",
         "csrc/core/server.c",
+        "csrc/core/seven.c",
         "csrc/core/uu.c",
         "csrc/core/word.c",
         "csrc/net/conn.c",

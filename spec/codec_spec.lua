@@ -93,7 +93,7 @@ describe("a codec", function()
     math.randomseed(44)
     local text <const> = ("日本語 かな, ASCII, あ"):rep(20)
     for _, name in ipairs { "utf-8", "iso-2022-jp", "euc-jp", "shift_jis",
-      "utf-16", "utf-16le", "utf-32be", "us-ascii", "utf-7" } do
+      "utf-16", "utf-16le", "utf-32be", "us-ascii", "utf-7", "hz" } do
       local bytes = codec.charset.encode(text, name) or octets(50)
       for size = 1, 7 do
         assert.equal((codec.charset.decode(bytes, name)),
@@ -102,7 +102,7 @@ describe("a codec", function()
         assert.equal((codec.charset.decode(broken, name)),
           stepped(codec.charset.decoder(name), broken, size), name)
       end
-      if name ~= "us-ascii" then
+      if name ~= "us-ascii" and name ~= "hz" then
         assert.equal(text, (codec.charset.decode(bytes, name)), name)
         assert.equal(bytes, stepped(codec.charset.encoder(name), text, 5))
       end

@@ -49,6 +49,9 @@ describe("a charset", function()
       { "shift_jis", "\x87\x40", "①" }, { "'utf-8'", "é", "é" },
       { "x-sjis", "\x82\xa0", "あ" }, { "koi8-r", "\xc1", "а" },
       { "iso-2022-jp", "\27$B$\"\27(B", "あ" },
+      { "iso-2022-jp", "a\27$B-!\27(I1\27(Bb\27$(D0!", "a①ｱb丂" },
+      { "cp50221", "\27$@$\"  $$\27(J\\", "あ  い\\" },
+      { "hz-gb-2312", "a~{VPND~}~~b~\n~{VP\nb", "a中文~b中\nb" },
       { "utf-16le", "a\0b\0", "ab" }, { "x-cp1251", "\xe0", "а" },
     }
     for _, case in ipairs(cases) do
@@ -56,6 +59,18 @@ describe("a charset", function()
       assert.equal(case[3], text, case[1])
       assert.equal(0, faults, case[1])
     end
+  end)
+
+  it("of seven bits keeps its text where it is malformed", function()
+    for bytes, text in pairs { ["\27$Bx"] = "?", ["\27(Xa"] = "?(Xa",
+      ["\27"] = "?", ["a\xe9b"] = "a?b", ["\27$B$\27(Bc"] = "?c" } do
+      local got, faults = core.charset_decode("iso-2022-jp", bytes)
+      assert.equal(text, (got:gsub("\u{fffd}", "?")))
+      assert.equal(1, faults)
+    end
+    assert.equal("?\na?", (core.charset_decode("hz", "~{V\na~")
+      :gsub("\u{fffd}", "?")))
+    assert.is_nil((core.charset_encode("hz", "a")))
   end)
 
   it("that is not known is an error", function()

@@ -28,6 +28,8 @@ struct alias {
 #define U8    "utf-8"
 #define ASCII "us-ascii"
 #define W1252 "windows-1252"
+#define JP    "iso-2022-jp"
+#define HZ    "hz-gb-2312"
 
 /* clang-format off */
 static const struct alias aliases[] = {
@@ -72,6 +74,10 @@ static const struct alias aliases[] = {
     {"ms_kanji", "cp932", NULL}, {"windows-31j", "cp932", NULL},
     {"cswindows31j", "cp932", "cp932"}, {"x-ms-cp932", "cp932", "cp932"},
     {"ms932", "cp932", "cp932"}, {"x-euc-jp", "euc-jp", "euc-jp"},
+    {"iso-2022-jp", JP, NULL}, {"csiso2022jp", JP, NULL},
+    {"iso-2022-jp-1", JP, JP}, {"iso-2022-jp-ms", JP, JP},
+    {"cp50220", JP, JP}, {"cp50221", JP, JP}, {"cp50222", JP, JP},
+    {"hz-gb-2312", HZ, ""}, {"hz", HZ, ""},
     {"big5", "big5-hkscs", NULL}, {"x-x-big5", "big5-hkscs", "big5"},
     {"cn-big5", "big5-hkscs", NULL}, {"big5hkscs", "big5-hkscs", NULL},
     {"x-mac-roman", "macintosh", "macintosh"},
@@ -262,6 +268,43 @@ static char *iconv_space(struct buf *out, size_t hint, size_t *room)
     return buf_space(out, want);
 }
 
+/* How much to skip of what iconv does not know. */
+static size_t fault_length(const struct charset_stream *s, unsigned char c)
+{
+    if (s->kind != CHARSET_SEVEN || c < 0x80 || c == 0xff)
+        return s->unit;
+    return c == 0x8f ? 3 : 2; /* a character of the twin */
+}
+
+static void *iconv_try(const char *name, bool writing)
+{
+    iconv_t cd = writing ? iconv_open(name, U8) : iconv_open(U8, name);
+    return cd == (iconv_t)-1 ? NULL : cd;
+}
+
+/* A sign of NEC or IBM, which stand under the name of ISO-2022-JP only; for
+   all else Microsoft's table would change a few common ones. */
+static bool read_spare(struct charset_stream *s, struct span character,
+                       struct buf *out)
+{
+    union {
+        const char *from;
+        char *to;
+    } p = {character.p};
+    size_t room = SPACE_LEAST;
+    char *q;
+    if (s->kind != CHARSET_SEVEN || s->seven.hz || character.n < 2)
+        return false;
+    if (!s->spare)
+        s->spare = iconv_try("euc-jp-ms", false);
+    if (!s->spare || !(q = buf_space(out, room)))
+        return false;
+    if (iconv(s->spare, &p.to, &character.n, &q, &room) == (size_t)-1)
+        return false;
+    buf_filled(out, SPACE_LEAST - room);
+    return true;
+}
+
 static int step_iconv(struct charset_stream *s, struct span in, struct buf *out,
                       size_t *used)
 {
@@ -284,11 +327,14 @@ static int step_iconv(struct charset_stream *s, struct span in, struct buf *out,
             continue;
         if (s->writing)
             return ERR_SYNTAX;
-        s->faults++;
-        buf_add_text(out, replacement);
+        n = fault_length(s, (unsigned char)*p.from);
+        n = left < n ? left : n;
+        if (!read_spare(s, span_of(p.from, n), out)) {
+            s->faults++;
+            buf_add_text(out, replacement);
+        }
         if (s->resets)
             iconv(s->cd, NULL, NULL, NULL, NULL);
-        n = left < s->unit ? left : s->unit;
         p.from += n;
         left -= n;
     }
@@ -296,14 +342,27 @@ static int step_iconv(struct charset_stream *s, struct span in, struct buf *out,
     return buf_error(out);
 }
 
+static int step_seven(struct charset_stream *s, struct span in, struct buf *out,
+                      size_t *used)
+{
+    char twin[256 * SEVEN_GROWTH + SEVEN_HELD];
+    int err = 0;
+    for (*used = 0; *used < in.n && err == 0;) {
+        size_t n = in.n - *used < 256 ? in.n - *used : 256, taken;
+        size_t twin_n = seven_step(&s->seven, span_of(in.p + *used, n), twin);
+        err = step_iconv(s, span_of(twin, twin_n), out, &taken);
+        *used += n;
+    }
+    return err;
+}
+
 typedef int step_function(struct charset_stream *s, struct span in,
                           struct buf *out, size_t *used);
 
 static step_function *const steps[] = {
-    [CHARSET_UTF8] = step_utf8,
-    [CHARSET_ASCII] = step_utf8,
-    [CHARSET_1252] = step_1252,
-    [CHARSET_ICONV] = step_iconv,
+    [CHARSET_UTF8] = step_utf8,   [CHARSET_ASCII] = step_utf8,
+    [CHARSET_1252] = step_1252,   [CHARSET_ICONV] = step_iconv,
+    [CHARSET_SEVEN] = step_seven,
 };
 
 static int hold(struct charset_stream *s, struct span rest)
@@ -376,6 +435,11 @@ int charset_finish(struct charset_stream *s, struct buf *out)
             buf_add_text(out, replacement);
         s->held_n = 0;
     }
+    if (s->kind == CHARSET_SEVEN) {
+        char rest[SEVEN_HELD];
+        size_t n = seven_finish(&s->seven, rest), used;
+        step_iconv(s, span_of(rest, n), out, &used);
+    }
     return s->cd ? finish_shift(s, out) : buf_error(out);
 }
 
@@ -403,19 +467,13 @@ static const char *name_resolve(const char *name, bool writing)
     for (size_t i = 0; i < n; i++) {
         if (strcmp(name, aliases[i].name) != 0)
             continue;
-        if (aliases[i].read[0] == '\0')
-            return NULL;
         if (!writing)
-            return aliases[i].read;
-        return aliases[i].write ? aliases[i].write : name;
+            name = aliases[i].read;
+        else if (aliases[i].write)
+            name = aliases[i].write;
+        return name[0] ? name : NULL;
     }
     return name;
-}
-
-static void *iconv_try(const char *name, bool writing)
-{
-    iconv_t cd = writing ? iconv_open(name, U8) : iconv_open(U8, name);
-    return cd == (iconv_t)-1 ? NULL : cd;
 }
 
 static unsigned name_unit(const char *name)
@@ -427,13 +485,40 @@ static unsigned name_unit(const char *name)
     return 1;
 }
 
+/* Kinds that need no iconv, or something in front of it. */
+static enum charset_kind name_kind(const char *known, bool writing)
+{
+    if (strcmp(known, U8) == 0)
+        return CHARSET_UTF8;
+    if (strcmp(known, ASCII) == 0)
+        return CHARSET_ASCII;
+    if (writing)
+        return CHARSET_ICONV;
+    if (strcmp(known, W1252) == 0)
+        return CHARSET_1252;
+    return strcmp(known, JP) == 0 || strcmp(known, HZ) == 0 ? CHARSET_SEVEN
+                                                            : CHARSET_ICONV;
+}
+
+static void *open_iconv(struct charset_stream *s, const char *known)
+{
+    void *cd;
+    if (s->kind == CHARSET_SEVEN) {
+        s->seven.hz = strcmp(known, HZ) == 0;
+        return iconv_try(s->seven.hz ? "gb18030" : "euc-jp", false);
+    }
+    cd = iconv_try(known, s->writing);
+    if (!cd && strncmp(known, "x-", 2) == 0)
+        cd = iconv_try(known + 2, s->writing);
+    return cd;
+}
+
 int charset_open(struct charset_stream *s, struct span charset, bool writing)
 {
     char name[NAME_MOST];
     const char *known;
     memset(s, 0, sizeof *s);
     s->writing = writing;
-    s->kind = CHARSET_ICONV;
     if (!name_lower(charset, name))
         return ERR_CHARSET;
     known = name_resolve(name, writing);
@@ -441,17 +526,10 @@ int charset_open(struct charset_stream *s, struct span charset, bool writing)
         return ERR_CHARSET;
     s->unit = name_unit(known);
     s->resets = strcmp(known, "utf-7") == 0;
-    if (strcmp(known, U8) == 0)
-        s->kind = CHARSET_UTF8;
-    else if (strcmp(known, ASCII) == 0)
-        s->kind = CHARSET_ASCII;
-    else if (strcmp(known, W1252) == 0 && !writing)
-        s->kind = CHARSET_1252;
-    if (s->kind != CHARSET_ICONV)
+    s->kind = name_kind(known, writing);
+    if (s->kind < CHARSET_ICONV)
         return 0;
-    s->cd = iconv_try(known, writing);
-    if (!s->cd && strncmp(known, "x-", 2) == 0)
-        s->cd = iconv_try(known + 2, writing);
+    s->cd = open_iconv(s, known);
     if (s->cd)
         return 0;
     return errno == ENOMEM ? ERR_MEMORY : ERR_CHARSET;
@@ -461,7 +539,9 @@ void charset_free(struct charset_stream *s)
 {
     if (s->cd)
         iconv_close(s->cd);
-    s->cd = NULL;
+    if (s->spare)
+        iconv_close(s->spare);
+    s->cd = s->spare = NULL;
 }
 
 static int convert(struct buf *out, struct span charset, struct span in,

@@ -17,6 +17,7 @@
 #define CORE_CHARSET_H
 
 #include "buf.h"
+#include "seven.h"
 
 /* Appends the UTF-8 of bytes in a charset to out. Returns how many faults
    were replaced by U+FFFD, or read otherwise than labelled. */
@@ -40,12 +41,20 @@ INTERNAL bool charset_is_utf8(struct span s);
 INTERNAL size_t charset_ascii_run(struct span s);
 
 /* The same in steps: any split of the input gives the same bytes. */
-enum charset_kind { CHARSET_UTF8, CHARSET_ASCII, CHARSET_1252, CHARSET_ICONV };
+enum charset_kind {
+    CHARSET_UTF8,
+    CHARSET_ASCII,
+    CHARSET_1252,
+    CHARSET_ICONV,
+    CHARSET_SEVEN /* iconv behind seven.h */
+};
 
 struct charset_stream {
-    void *cd; /* iconv_t; NULL for the kinds that need none */
+    void *cd;    /* iconv_t; NULL for the kinds that need none */
+    void *spare; /* iconv_t for characters that cd lacks; opened with need */
     enum charset_kind kind;
     bool writing;
+    struct seven seven;
     bool resets;   /* utf-7: glibc keeps half a character after a fault */
     unsigned unit; /* bytes to skip where input is ill-formed */
     unsigned char held[16];

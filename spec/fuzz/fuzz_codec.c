@@ -203,18 +203,19 @@ static int convert(struct span name, struct span in, size_t step, bool writing,
 static void fuzz_charset(struct span in, size_t step, struct buf *a,
                          struct buf *b)
 {
-    static const char *const names[] = {"utf-8",     "us-ascii",   "latin1",
-                                        "shift_jis", "gb2312",     "big5",
-                                        "utf-16",    "iso-2022-jp"};
+    static const char *const names[] = {"utf-8",     "us-ascii",    "latin1",
+                                        "shift_jis", "gb2312",      "big5",
+                                        "utf-16",    "iso-2022-jp", "hz"};
     struct span first = in, name = span_cut(&first, '\n');
-    for (size_t i = 0; i <= 8; i++) {
-        struct span charset = i < 8 ? span_from(names[i]) : name;
-        struct span bytes = i < 8 ? in : first;
+    size_t n = sizeof names / sizeof names[0];
+    for (size_t i = 0; i <= n; i++) {
+        struct span charset = i < n ? span_from(names[i]) : name;
+        struct span bytes = i < n ? in : first;
         buf_clear(a);
         buf_clear(b);
         int err = convert(charset, bytes, MOST, false, a);
         need(err == convert(charset, bytes, step, false, b));
-        if (i < 8)
+        if (i < n)
             same(a, b);
         need(err < 0 || charset_is_utf8(buf_span(a)));
         buf_clear(b);
