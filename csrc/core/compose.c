@@ -146,7 +146,7 @@ void compose_bare(struct compose *c, struct span text)
 void compose_word(struct compose *c, struct span word)
 {
     bool ok = ascii_all(word, ASCII_VISIBLE | ASCII_8BIT);
-    failed(c, ok ? 0 : ERR_SYNTAX);
+    failed(c, ok && charset_is_utf8(word) ? 0 : ERR_SYNTAX);
     c->utf8 = c->utf8 || is_8bit(word);
     place(c, SPAN(" "), word, 0);
 }
