@@ -53,13 +53,15 @@ describe("an address list", function()
       ['"a\\"b"@example.com'] = { '<"a\\"b"@example.com>' },
       ['"a"."b c"@example.com'] = { '<a."b c"@example.com>' },
       ['""@example.com'] = { '<""@example.com>' },
+      ['"a\\b c\\\\"@example.com'] = { '<"ab c\\\\"@example.com>' },
+      ['"a b\\\0"@example.com'] = { '<"a b"@example.com>' },
     }
   end)
 
   it("may hold domain literals and UTF-8", function()
     check {
-      ["a@[127.0.0.1], b@[IPv6:2001:db8::1]"] =
-        { "<a@[127.0.0.1]>", "<b@[IPv6:2001:db8::1]>" },
+      ["a@[127.0.0.1], b@[IPv6:2001:db8::1], c@[ x\r\n y ]"] =
+        { "<a@[127.0.0.1]>", "<b@[IPv6:2001:db8::1]>", "<c@[xy]>" },
       ["J\u{f6}rg <j\u{f6}rg@ex\u{e4}mple.org>"] =
         { "J\u{f6}rg<j\u{f6}rg@ex\u{e4}mple.org>" },
     }

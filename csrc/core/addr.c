@@ -117,9 +117,12 @@ static size_t encoded_word(struct span s)
 /* Length of a domain literal at the head of s, or 0. */
 static size_t literal(struct span s)
 {
+    size_t n = 1;
     if (s.n == 0 || s.p[0] != '[')
         return 0;
-    size_t n = 1 + ascii_run(span_skip(s, 1), ASCII_DTEXT);
+    while (n < s.n && (is_blank(s.p[n]) || ascii_is(s.p[n], ASCII_DTEXT)) &&
+           !strchr("<>,;\"@(", s.p[n] ? s.p[n] : '<'))
+        n++;
     return n < s.n && s.p[n] == ']' ? n + 1 : 0;
 }
 
@@ -193,7 +196,8 @@ static bool is_dot_atom(struct span s)
     return !dot;
 }
 
-/* Appends a quoted local part, without its quotes where it needs none. */
+/* Appends a quoted local part, without its quotes where it needs none, else
+   with only those backslashes that it needs. */
 static void add_local(struct buf *out, struct span s)
 {
     if (is_dot_atom(s)) {
@@ -201,9 +205,14 @@ static void add_local(struct buf *out, struct span s)
         return;
     }
     buf_add_char(out, '"');
-    for (size_t i = 0; i < s.n; i++)
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] == '\\' && i + 1 < s.n)
+            i++;
+        if (s.p[i] == '"' || s.p[i] == '\\')
+            buf_add_char(out, '\\');
         if (s.p[i] != '\r' && s.p[i] != '\n' && s.p[i] != '\0')
             buf_add_char(out, s.p[i]);
+    }
     buf_add_char(out, '"');
 }
 
