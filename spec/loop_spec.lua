@@ -114,6 +114,38 @@ for _, backend in ipairs { "epoll", "poll" } do
       assert.same({ fd, "closed" }, { poller:next() })
     end)
 
+    it("forgets nobody where more happens than one turn takes", function()
+      core.system.raise_descriptors()
+      local a, b = {}, {}
+      for i = 1, 300 do
+        a[i], b[i] = wire.pair()
+        a[i]:write "x"
+        poller:wait(b[i]:fd(), "r", 60)
+      end
+      local turns, seen = 0, 0
+      local function gather(wanted)
+        while seen < wanted do
+          turns = turns + 1
+          poller:turn(1)
+          local count = 0
+          for _ in poller.next, poller do count = count + 1 end
+          assert.is_true(count > 0 and count <= 256)
+          seen = seen + count
+        end
+      end
+      gather(300)
+      assert.equal(2, turns)
+      for i = 1, 300 do poller:wait(b[i]:fd(), "w", 60) end
+      gather(600)
+      for i = 1, 300 do
+        b[i]:read(1)
+        poller:wait(b[i]:fd(), "r", 60)
+      end
+      for i = 1, 300 do b[i]:close() end
+      gather(900)
+      assert.equal(0, poller:waiting())
+    end)
+
     it("sees a new connection under an old number", function()
       for _ = 1, 5 do
         local a, b = wire.pair()
