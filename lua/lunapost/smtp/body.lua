@@ -29,12 +29,13 @@ function M.broken(why)
   return setmetatable({ why = why }, broken_meta)
 end
 
---- A body that pulls its chunks by next() -> chunk | nil at the end; next
---- raises when the body fails.
----@param next fun(): string?
+--- A body that pulls its chunks by next(owner) -> chunk | nil at the end;
+--- next raises when the body fails.
+---@param next fun(owner: any): string?
+---@param owner? any
 ---@return lunapost.body
-function M.new(next)
-  return setmetatable({ next = next, rest = "", ended = false }, meta)
+function M.new(next, owner)
+  return setmetatable({ next = next, owner = owner, rest = "" }, meta)
 end
 
 -- The next chunk as it comes, or nil at the end.
@@ -46,7 +47,7 @@ local function pull(body)
     return chunk
   end
   if body.ended then return nil end
-  local ok, chunk = pcall(body.next)
+  local ok, chunk = pcall(body.next, body.owner)
   if not ok then
     body.failure = chunk
     error(chunk, 0)

@@ -159,11 +159,10 @@ local function merge_limits(given, level)
   local types = {}
   for name in pairs(M.limits) do types[name] = "number" end
   options_of.check("limit", given or {}, types, level)
-  return setmetatable({}, { __index = function(_, name)
-    local value = given and given[name]
-    if value == nil then value = M.limits[name] end
-    return value
-  end })
+  local limits = {}
+  for name, value in pairs(M.limits) do limits[name] = value end
+  for name, value in pairs(given or {}) do limits[name] = value end
+  return limits
 end
 
 local function sorted_keys(map)

@@ -29,16 +29,7 @@ local M = {}
 ---@field envelope? lunapost.envelope
 local Session = {}
 
-local getters = { protocol = trace.protocol }
-
-local meta = { __name = "lunapost.session" }
-
-function meta.__index(session, key)
-  local method = Session[key]
-  if method then return method end
-  local getter = getters[key]
-  return getter and getter(session)
-end
+local meta = { __name = "lunapost.session", __index = Session }
 
 function meta.__tostring(session)
   return ("session %s (%s)"):format(session.id,
@@ -69,6 +60,7 @@ function M.new(server, conn, peer)
     id = trace.id(), machine = core.server.new(server.config),
     loop = server.loop }, meta)
   session.on = server:handlers_for(session)
+  session:settle_protocol()
   return session
 end
 
@@ -79,6 +71,11 @@ function Session:new_message()
     self.first_id = self.first_id or self.id
     self.id = self.first_id .. "-" .. self.messages
   end
+end
+
+--- Keeps session.protocol true, when what it depends on has changed.
+function Session:settle_protocol()
+  self.protocol = trace.protocol(self)
 end
 
 ---@return string  the Received: field for this message, with its CRLF
@@ -237,9 +234,11 @@ end
 ---@param enhanced string
 ---@param text string
 function Session:answer(code, enhanced, text)
-  local given = self:call("reply", code, enhanced, text)
-  if given and given.code then
-    code, enhanced, text = given.code, given.enhanced, given.text
+  if self.on.reply or self.on.observe then
+    local given = self:call("reply", code, enhanced, text)
+    if given and given.code then
+      code, enhanced, text = given.code, given.enhanced, given.text
+    end
   end
   if verbs.plain(self.verb, code) then enhanced = "" end
   local ok, kind, why = self.machine:reply(code, enhanced, text)
@@ -281,8 +280,9 @@ end
 
 ---@param reason string  rset hello starttls delivered failed
 function Session:forget(reason)
-  local open = self.envelope ~= nil
+  local open = self.envelope
   self.envelope = nil
+  if open and open.parameters.SMTPUTF8 then self:settle_protocol() end
   if open and reason ~= "rset" then self:call("rset", reason) end
 end
 
@@ -292,6 +292,7 @@ function Session:secured()
   self.tls = self.conn and self.conn:tls()
     or { version = "in memory" }
   self.helo, self.extended, self.user = nil, nil, nil
+  self:settle_protocol()
   self:forget("starttls")
   self:call("secured")
 end

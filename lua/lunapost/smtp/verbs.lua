@@ -39,15 +39,15 @@ function by_verb.CONNECT(session, _, code, enhanced, text)
   conclude(session, given, code, enhanced, text)
 end
 
-local function greet(session, domain)
+local function greet(session, domain, extended)
   session.server:name_peer(session)
   session:forget("hello")
-  session.helo = domain
+  session.helo, session.extended = domain, extended
+  session:settle_protocol()
 end
 
 function by_verb.HELO(session, domain, code, enhanced, text)
-  greet(session, domain)
-  session.extended = false
+  greet(session, domain, false)
   if conclude(session, session:call("helo", domain), code, enhanced, text)
     >= 400 then
     session.helo = nil
@@ -55,8 +55,7 @@ function by_verb.HELO(session, domain, code, enhanced, text)
 end
 
 function by_verb.EHLO(session, domain, code, _, text)
-  greet(session, domain)
-  session.extended = true
+  greet(session, domain, true)
   local keywords = session.server:keywords(session)
   local given = session:call("ehlo", domain, keywords)
   if given and given.code >= 400 then
@@ -99,6 +98,7 @@ local function authenticate(session, mechanism, initial)
   if math.type(ok) == "integer" then return ok, enhanced, text end
   if ok then
     session.user = credentials.user
+    session:settle_protocol()
     return 235, "2.7.0", "authenticated"
   end
   return 535
@@ -113,7 +113,10 @@ function by_verb.AUTH(session, argument, code, enhanced, text)
   local given = session:guarded(authenticate, session, mechanism,
     initial ~= "" and initial or nil)
   if given.code == 535 then return penalty(session) end
-  if given.code ~= 235 then session.user = nil end
+  if given.code ~= 235 then
+    session.user = nil
+    session:settle_protocol()
+  end
   session:answer(given.code, given.enhanced, given.text)
 end
 
@@ -121,6 +124,7 @@ function by_verb.MAIL(session, _, code, enhanced, text, ...)
   local from = path.new(...)
   session:new_message()
   session.envelope = { from = from, to = {}, parameters = from.parameters }
+  if from.parameters.SMTPUTF8 then session:settle_protocol() end
   local given = session:call("mail", from, from.parameters)
   if conclude(session, given, code, enhanced, text) >= 400 then
     session.envelope = nil
@@ -186,7 +190,7 @@ function by_verb.DATA(session, _, code, enhanced, text)
   session:answer(code, enhanced, text)
   if session.last_code ~= 354 then return end
   session.ending, session.in_body = nil, true
-  local reader = body.new(function() return session:next_chunk() end)
+  local reader = body.new(session.next_chunk, session)
   local verdict, problem = judge(session, reader)
   if problem then skip(session) end
   local ending = session.ending
