@@ -68,6 +68,7 @@ build = {
     ["lunapost.smtp.body"] = "lua/lunapost/smtp/body.lua",
     ["lunapost.smtp.client"] = "lua/lunapost/smtp/client.lua",
     ["lunapost.smtp.dial"] = "lua/lunapost/smtp/dial.lua",
+    ["lunapost.smtp.dialogue"] = "lua/lunapost/smtp/dialogue.lua",
     ["lunapost.smtp"] = "lua/lunapost/smtp/init.lua",
     ["lunapost.smtp.outgoing"] = "lua/lunapost/smtp/outgoing.lua",
     ["lunapost.smtp.path"] = "lua/lunapost/smtp/path.lua",

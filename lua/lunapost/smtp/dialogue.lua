@@ -1,0 +1,324 @@
+--- What carries a session: saying, hearing, waiting, and how it ends.
+--
+-- The verbs of smtp/client.lua stand on these methods. A peer that breaks
+-- the protocol, is gone, or does not answer in time ends the session.
+
+local core = require "lunapost.core"
+local err = require "lunapost.err"
+local outgoing = require "lunapost.smtp.outgoing"
+local replies = require "lunapost.smtp.reply"
+local transcripts = require "lunapost.smtp.transcript"
+
+---@class lunapost.dialogue
+local Dialogue = {}
+
+local now <const> = core.loop.now
+
+local modes <const> = { read = "r", write = "rw" }
+
+-- An error of this session, or a reply that says no.
+local function failure(client, kind, text, command)
+  return err.of(kind, text, { host = client.host, command = command,
+    transcript = client.transcript })
+end
+
+local function refusal(client, reply, command)
+  return replies.error(reply, { host = client.host, command = command,
+    transcript = client.transcript })
+end
+
+--- Ends the session with an error.
+---@param kind string
+---@param text string
+---@param command? string
+---@return nil
+---@return lunapost.err error
+function Dialogue:broken(kind, text, command)
+  self.transcript:add("*", text)
+  self:close()
+  return nil, failure(self, kind, text, command)
+end
+
+-- Steps the machine until it has an event, or time is up.
+local function step(client, deadline, flushing)
+  local conn, machine = client.conn, client.machine
+  while true do
+    local event, kind, text = machine:step(conn, flushing)
+    local mode = modes[event]
+    if not mode then return event, kind, text end
+    local seconds = deadline - now()
+    if seconds <= 0 then return nil, "timeout" end
+    local ok, why = client.loop.wait(conn:fd(), mode, seconds)
+    if not ok and why ~= "timeout" then
+      return nil, "closed", "the session was closed here"
+    end
+  end
+end
+
+local function take_reply(client)
+  local reply = replies.new(client.machine:reply())
+  local raw = reply.raw
+  client.transcript:add("S", raw[2] and table.concat(raw, "\n") or raw[1])
+  client.last = reply
+  if reply.code == 421 then client:close() end
+  return reply
+end
+
+local function late(client, seconds)
+  if client.greeting then
+    return ("no reply within %g seconds"):format(seconds)
+  end
+  return ("no greeting within %g seconds"):format(client.timeout)
+end
+
+--- Waits for the next reply, whatever it says.
+---@param seconds? number  default: the session's timeout
+---@param command? string  what is answered, for the error
+---@return lunapost.reply? reply
+---@return lunapost.err? error
+function Dialogue:receive(seconds, command)
+  if not self.conn then
+    return nil, failure(self, "closed", "the session is closed", command)
+  end
+  if self.ahead and self.ahead[1] then
+    self.last = table.remove(self.ahead, 1)
+    return self.last
+  end
+  seconds = seconds or self.timeout
+  local event, kind, text = step(self, now() + seconds)
+  if event == "reply" then return take_reply(self) end
+  local doubt = self.machine:doubt()
+  if event == "closed" then
+    kind, text = "closed", "the peer closed the connection"
+  elseif kind == "timeout" then
+    text = late(self, seconds)
+  end
+  if doubt then
+    kind = "unconfirmed"
+    text = text .. "; whether the message was taken is not known"
+  end
+  return self:broken(kind, text, command)
+end
+
+--- Sends what waits to be sent.
+---@return boolean? ok
+---@return lunapost.err? error
+function Dialogue:flush()
+  if not self.conn then
+    return nil, failure(self, "closed", "the session is closed")
+  end
+  local deadline = now() + self.timeout
+  local event, kind, text = step(self, deadline, true)
+  while event == "reply" and self.loose and self.machine:reply().code ~= 421 do
+    self.ahead = self.ahead or {} -- to octets written before
+    self.ahead[#self.ahead + 1] = take_reply(self)
+    event, kind, text = step(self, deadline, true)
+  end
+  if event == "done" then return true end
+  if event == "reply" then return nil, refusal(self, take_reply(self)) end
+  if event == "closed" then
+    kind, text = "closed", "the peer closed the connection"
+  elseif kind == "timeout" then
+    text = ("nothing could be sent for %g seconds"):format(self.timeout)
+  end
+  return self:broken(kind, text)
+end
+
+--- Hears what came unasked: a 421, or the end of the connection.
+---@param command? string  what is about to be said
+---@return boolean? ok
+---@return lunapost.err? error
+function Dialogue:glance(command)
+  if self.loose or self.machine:due() > 0 then return true end
+  local event, kind, text = self.machine:step(self.conn)
+  if modes[event] then return true end
+  if event == "reply" then
+    return nil, refusal(self, take_reply(self), command)
+  elseif event == "closed" then
+    kind, text = "closed", "the peer closed the connection"
+  end
+  return self:broken(kind, text, command)
+end
+
+local function line_of(verb, argument)
+  if not argument then return verb end
+  return verb == "" and argument or verb .. " " .. argument
+end
+
+local function shown_of(line)
+  line = transcripts.masked(line)
+  return line:find("%c") and line:gsub("%c", "?") or line
+end
+
+-- Writes a command; its reply is due. Returns it as errors name it.
+local function say(client, verb, argument, secret)
+  local line = line_of(verb, argument)
+  local shown = secret and "AUTH" or shown_of(line)
+  if not client.conn then
+    return nil, failure(client, "closed", "the session is closed", shown)
+  end
+  local ok, problem = client:glance(shown)
+  if not ok then return nil, problem end
+  local kind, text
+  ok, kind, text = client.machine:command(verb, argument)
+  if ok then
+    client.transcript:add("C", line, secret)
+    client.awaited = false
+    return shown
+  end
+  if client.machine:failed() then return client:broken(kind, text, shown) end
+  return nil, failure(client, kind, text, shown)
+end
+
+--- Writes a command without waiting; `receive` gives its reply, in order.
+---@param verb string
+---@param argument? string
+---@return string? command  as errors name it
+---@return lunapost.err? error
+function Dialogue:say(verb, argument)
+  return say(self, verb, argument)
+end
+
+--- Says a command and returns the reply whatever it is.
+---@param verb string  "": the argument alone, an answer to a 334
+---@param argument? string
+---@return lunapost.reply? reply
+---@return lunapost.err? error
+function Dialogue:exchange(verb, argument)
+  local shown, problem = say(self, verb, argument, verb == "")
+  if not shown then return nil, problem end
+  return self:receive(nil, shown)
+end
+
+--- Says a command; an error unless the reply is 2yz or 3yz.
+---@param verb string
+---@param argument? string
+---@return lunapost.reply? reply
+---@return lunapost.err? error
+function Dialogue:ask(verb, argument)
+  local shown, problem = say(self, verb, argument)
+  if not shown then return nil, problem end
+  local reply
+  reply, problem = self:receive(nil, shown)
+  if not reply then return nil, problem end
+  if reply.code >= 400 then return nil, refusal(self, reply, shown) end
+  return reply
+end
+
+--- Makes an error of a reply of this session.
+---@param reply lunapost.reply
+---@param command? string
+---@param kind? string  default "reply"
+---@return lunapost.err
+function Dialogue:refused(reply, command, kind)
+  local e = refusal(self, reply, command)
+  e.kind = kind or e.kind
+  return e
+end
+
+--- Makes an error of this session that no reply is behind.
+---@param kind string
+---@param text string
+---@param command? string
+---@return lunapost.err
+function Dialogue:failed(kind, text, command)
+  return failure(self, kind, text, command)
+end
+
+-- Hands the body to the machine, chunk by chunk, sending in between.
+local function pump(client, reader)
+  local machine, total = client.machine, 0
+  while true do
+    local chunk, problem = reader()
+    if problem then
+      -- half a message must not be taken for a whole one
+      client:close()
+      return nil, outgoing.failed(problem, client.host)
+    end
+    local at, length = 1, #(chunk or "")
+    repeat
+      local kind, text
+      at, kind, text = machine:body(chunk or "", at, not chunk)
+      if not at then return client:broken(kind, text, "DATA") end
+      if at <= length then
+        local ok, stuck = client:flush()
+        if not ok then
+          client:close()
+          return nil, stuck
+        end
+      end
+    until at > length
+    total = total + length
+    if not chunk then return total end
+  end
+end
+
+--- Sends a body and its final dot; the peer has said 354.
+---@param reader fun(): string?, any
+---@return boolean? ok
+---@return lunapost.err? error
+function Dialogue:pump(reader)
+  local ok, total, problem = pcall(pump, self, reader)
+  if not ok then
+    self:close()
+    error(total, 0)
+  end
+  if not total then return nil, problem end
+  self.transcript:add("*", ("%d octets of message, then the dot")
+    :format(total))
+  return true
+end
+
+--- Writes octets as they are.
+---@param octets string
+---@return boolean? ok
+---@return lunapost.err? error
+function Dialogue:write(octets)
+  if not self.conn then
+    return nil, failure(self, "closed", "the session is closed")
+  end
+  local ok, kind, text = self.machine:raw(octets)
+  if not ok then return nil, failure(self, kind, text) end
+  self.transcript:add("C", octets, self.last and self.last.code == 334)
+  self.awaited, self.loose = true, true
+  return self:flush()
+end
+
+--- The reply that is due after `write`; without one, the last reply again.
+---@param wanted? integer|integer[]  a code, a class 2..5, or a list of such;
+--- nil: any
+---@param seconds? number
+---@return lunapost.reply? reply
+---@return lunapost.err? error
+function Dialogue:expect(wanted, seconds)
+  local reply, problem = self.last
+  if self.awaited or not reply then
+    reply, problem = self:receive(seconds)
+    if not reply then return nil, problem end
+  end
+  if wanted == nil or replies.fits(reply, wanted) then return reply end
+  local e = refusal(self, reply)
+  local list = type(wanted) == "table" and wanted or { wanted }
+  e.text = ("%s, where %s was expected"):format(e.text,
+    table.concat(list, " or "))
+  return nil, e
+end
+
+--- Closes at once, without a word.
+function Dialogue:close()
+  local conn = self.conn
+  if not conn then return end
+  self.conn = nil
+  if self.loop.forget then self.loop.forget(conn:fd()) end
+  conn:close()
+end
+
+--- Says QUIT where that needs no waiting, and closes.
+function Dialogue:leave()
+  if self.conn and self.machine:command("QUIT") then
+    self.machine:step(self.conn, true)
+  end
+  self:close()
+end
+
+return Dialogue
