@@ -82,6 +82,7 @@ build = {
     ["lunapost.smtp.transcript"] = "lua/lunapost/smtp/transcript.lua",
     ["lunapost.smtp.verbs"] = "lua/lunapost/smtp/verbs.lua",
     ["lunapost.smtp.verifier"] = "lua/lunapost/smtp/verifier.lua",
+    ["lunapost.testing"] = "lua/lunapost/testing.lua",
     ["lunapost.core"] = {
       sources = {
         "csrc/bind/lbind.c",
