@@ -10,6 +10,7 @@
 
 enum {
     BLOCK = 4096,
+    STRIDE = 16,
     LINE_MOST = 75, /* and the "=" of a soft break */
     PLAIN = 1,
     BLANK = 2
@@ -53,8 +54,20 @@ static void put(struct work *w, const void *p, size_t n)
     w->to += n;
 }
 
+/* At most a line, and most often a word: for that a call costs more than
+   the copy. What is written behind n is room, and written over. */
+static inline void put_short(struct work *w, const unsigned char *p, size_t n)
+{
+    size_t left = w->n - (size_t)(p - w->p), i = 0;
+    for (; i < n && left - i >= STRIDE; i += STRIDE)
+        memcpy(w->to + i, p + i, STRIDE);
+    for (; i < n; i++)
+        w->to[i] = (char)p[i];
+    w->to += n;
+}
+
 /* lf: where breaks are kept, this one is LF. */
-static void put_break(struct qp_encoder *e, struct work *w, bool lf)
+static inline void put_break(struct qp_encoder *e, struct work *w, bool lf)
 {
     if (!e->keep || !lf)
         *w->to++ = '\r';
@@ -62,7 +75,8 @@ static void put_break(struct qp_encoder *e, struct work *w, bool lf)
     e->column = 0;
 }
 
-static void make_room(struct qp_encoder *e, struct work *w, size_t columns)
+static inline void make_room(struct qp_encoder *e, struct work *w,
+                             size_t columns)
 {
     if (e->column + columns > LINE_MOST) {
         *w->to++ = '=';
@@ -71,8 +85,8 @@ static void make_room(struct qp_encoder *e, struct work *w, size_t columns)
 }
 
 /* n bytes that must stay on one line. */
-static void put_escaped(struct qp_encoder *e, struct work *w,
-                        const unsigned char *p, size_t n)
+static inline void put_escaped(struct qp_encoder *e, struct work *w,
+                               const unsigned char *p, size_t n)
 {
     make_room(e, w, 3 * n);
     for (size_t i = 0; i < n; i++) {
@@ -99,8 +113,8 @@ static enum answer is_armed(const struct work *w, size_t i)
 }
 
 /* Bytes i to end stay as they are; returns where it stopped. */
-static size_t put_plain(struct qp_encoder *e, struct work *w, size_t i,
-                        size_t end)
+static inline size_t put_plain(struct qp_encoder *e, struct work *w, size_t i,
+                               size_t end)
 {
     while (i < end) {
         make_room(e, w, 1);
@@ -116,7 +130,7 @@ static size_t put_plain(struct qp_encoder *e, struct work *w, size_t i,
         size_t n = LINE_MOST - e->column;
         if (n > end - i)
             n = end - i;
-        put(w, w->p + i, n);
+        put_short(w, w->p + i, n);
         e->column += (unsigned)n;
         i += n;
     }
@@ -124,8 +138,8 @@ static size_t put_plain(struct qp_encoder *e, struct work *w, size_t i,
 }
 
 /* What the bytes at i are to a line: its end of *n bytes or not. */
-static enum answer line_end(const struct qp_encoder *e, const struct work *w,
-                            size_t i, size_t *n)
+static inline enum answer line_end(const struct qp_encoder *e,
+                                   const struct work *w, size_t i, size_t *n)
 {
     if (i == w->n) {
         *n = 0;
@@ -141,7 +155,7 @@ static enum answer line_end(const struct qp_encoder *e, const struct work *w,
     return w->p[i + 1] == '\n' ? YES : NO;
 }
 
-static size_t put_blank(struct qp_encoder *e, struct work *w, size_t i)
+static inline size_t put_blank(struct qp_encoder *e, struct work *w, size_t i)
 {
     size_t n;
     enum answer last = line_end(e, w, i + 1, &n);
@@ -155,7 +169,7 @@ static size_t put_blank(struct qp_encoder *e, struct work *w, size_t i)
 
 /* Bytes of the UTF-8 sequence at i, 1 for anything else, 0: more is needed.
    Only for the look of it, hence no validation. */
-static size_t sequence(const struct work *w, size_t i)
+static inline size_t sequence(const struct work *w, size_t i)
 {
     unsigned char c = w->p[i];
     size_t k, n = c < 0xc2 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 1;
@@ -169,7 +183,7 @@ static size_t sequence(const struct work *w, size_t i)
 }
 
 /* The byte at i is neither plain nor blank. Returns where it stopped. */
-static size_t put_other(struct qp_encoder *e, struct work *w, size_t i)
+static inline size_t put_other(struct qp_encoder *e, struct work *w, size_t i)
 {
     size_t n;
     enum answer end = line_end(e, w, i, &n);
@@ -215,7 +229,7 @@ static int encode_span(struct qp_encoder *e, struct span in, bool final,
     for (*used = 0; *used < in.n;) {
         size_t left = in.n - *used, n = left < BLOCK ? left : BLOCK;
         /* at most 3 columns a byte, and 3 for a soft break every 72 */
-        char *to = buf_space(out, n * 4 + 16);
+        char *to = buf_space(out, n * 4 + 2 * STRIDE);
         struct work w = {(const unsigned char *)in.p + *used, n,
                          final && n == left, to};
         if (!to)
@@ -368,7 +382,10 @@ static size_t decode_block(struct qp_decoder *d, struct work *w)
         if (line < quoted) {
             i = put_line(w, i, line);
         } else if (quoted < w->n) {
-            put(w, w->p + i, quoted - i);
+            if (quoted - i < LINE_MOST)
+                put_short(w, w->p + i, quoted - i);
+            else
+                put(w, w->p + i, quoted - i);
             for (i = quoted; i < w->n && w->p[i] == '='; i = next) {
                 next = put_quoted(d, w, i);
                 if (next == i)
