@@ -2,8 +2,7 @@
  * charset - conversion between charsets by the system's iconv; see charset.h
  *
  * UTF-8, ASCII and windows-1252, which nearly all mail is in, are done here;
- * a name from the network reaches iconv only if it is made of the letters
- * that names are made of, so that no "//" option or path gets there.
+ * all else is iconv's.
  */
 #include "charset.h"
 
@@ -12,84 +11,13 @@
 #include <limits.h>
 #include <stdint.h>
 
-#include "ascii.h"
+#include "charset_name.h"
 
-enum { NAME_MOST = 48, SPACE_LEAST = 16, SPACE_MOST = 1 << 16 };
+enum { SPACE_LEAST = 16, SPACE_MOST = 1 << 16 };
 
 static const char replacement[] = "\xef\xbf\xbd";
 
-/* name: lower case; read, write: what iconv is asked for, NULL: the name */
-struct alias {
-    const char *name;
-    const char *read;
-    const char *write;
-};
-
-#define U8    "utf-8"
-#define ASCII "us-ascii"
-#define W1252 "windows-1252"
-#define JP    "iso-2022-jp"
-#define HZ    "hz-gb-2312"
-
 /* clang-format off */
-static const struct alias aliases[] = {
-    {"utf-8", U8, U8}, {"utf8", U8, U8}, {"utf_8", U8, U8},
-    {"cp65001", U8, U8}, {"x-utf-8", U8, U8}, {"utf-8-sig", U8, U8},
-    {"unicode-1-1-utf-8", U8, U8}, {"x-unicode20utf8", U8, U8},
-    {"us-ascii", ASCII, ASCII}, {"ascii", ASCII, ASCII},
-    {"ansi_x3.4-1968", ASCII, ASCII}, {"iso646-us", ASCII, ASCII},
-    {"ansi-x3.4-1968", ASCII, ASCII}, {"us", ASCII, ASCII},
-    {"iso_646.irv:1991", ASCII, ASCII}, {"646", ASCII, ASCII},
-    {"unknown-8bit", ASCII, NULL}, {"x-unknown", ASCII, NULL},
-    {"unknown", ASCII, NULL}, {"default", ASCII, NULL},
-    {"x-user-defined", ASCII, NULL}, {"8bit", ASCII, NULL},
-    {"7bit", ASCII, NULL}, {"binary", ASCII, NULL},
-    {"default_charset", ASCII, NULL}, {"none", ASCII, NULL},
-    {"_autodetect", ASCII, NULL}, {"_autodetect_all", ASCII, NULL},
-    {"iso-8859-1", W1252, NULL}, {"iso8859-1", W1252, NULL},
-    {"iso_8859-1", W1252, NULL}, {"iso8859_1", W1252, "iso-8859-1"},
-    {"iso_8859-1:1987", W1252, NULL}, {"iso88591", W1252, NULL},
-    {"latin1", W1252, NULL}, {"latin-1", W1252, "iso-8859-1"},
-    {"l1", W1252, NULL}, {"8859_1", W1252, NULL},
-    {"cp1252", W1252, NULL}, {"windows-1252", W1252, NULL},
-    {"x-cp1252", W1252, "cp1252"}, {"ansi", W1252, "cp1252"},
-    {"x-ansi", W1252, "cp1252"}, {"cp-1252", W1252, "cp1252"},
-    {"windows1252", W1252, "cp1252"}, {"win-1252", W1252, "cp1252"},
-    {"iso-8859-8-i", "cp1255", "iso-8859-8"},
-    {"iso-8859-8-e", "cp1255", "iso-8859-8"},
-    {"iso-8859-9", "cp1254", NULL}, {"latin5", "cp1254", NULL},
-    {"iso-8859-11", "cp874", NULL}, {"tis-620", "cp874", NULL},
-    {"tis620", "cp874", NULL}, {"windows-874", "cp874", "cp874"},
-    {"gb2312", "gb18030", NULL}, {"gbk", "gb18030", NULL},
-    {"gb_2312-80", "gb18030", "gb2312"}, {"euc-cn", "gb18030", NULL},
-    {"x-gbk", "gb18030", "gbk"}, {"cp936", "gb18030", NULL},
-    {"cn-gb", "gb18030", "gb2312"}, {"csgb2312", "gb18030", "gb2312"},
-    {"ks_c_5601-1987", "cp949", "euc-kr"}, {"ksc5601", "cp949", "euc-kr"},
-    {"ks_c_5601", "cp949", "euc-kr"}, {"ksc_5601", "cp949", "euc-kr"},
-    {"ks_c_5601-1989", "cp949", "euc-kr"}, {"euc-kr", "cp949", NULL},
-    {"euckr", "cp949", NULL}, {"ms949", "cp949", "cp949"},
-    {"x-windows-949", "cp949", "cp949"}, {"korean", "cp949", "euc-kr"},
-    {"shift_jis", "cp932", NULL}, {"shift-jis", "cp932", "shift_jis"},
-    {"sjis", "cp932", NULL}, {"x-sjis", "cp932", "sjis"},
-    {"ms_kanji", "cp932", NULL}, {"windows-31j", "cp932", NULL},
-    {"cswindows31j", "cp932", "cp932"}, {"x-ms-cp932", "cp932", "cp932"},
-    {"ms932", "cp932", "cp932"}, {"x-euc-jp", "euc-jp", "euc-jp"},
-    {"iso-2022-jp", JP, NULL}, {"csiso2022jp", JP, NULL},
-    {"iso-2022-jp-1", JP, JP}, {"iso-2022-jp-ms", JP, JP},
-    {"cp50220", JP, JP}, {"cp50221", JP, JP}, {"cp50222", JP, JP},
-    {"hz-gb-2312", HZ, ""}, {"hz", HZ, ""},
-    {"big5", "big5-hkscs", NULL}, {"x-x-big5", "big5-hkscs", "big5"},
-    {"cn-big5", "big5-hkscs", NULL}, {"big5hkscs", "big5-hkscs", NULL},
-    {"x-mac-roman", "macintosh", "macintosh"},
-    {"mac", "macintosh", NULL}, {"macroman", "macintosh", "macintosh"},
-    {"x-mac-cyrillic", "mac-cyrillic", "mac-cyrillic"},
-    {"koi8", "koi8-r", "koi8-r"}, {"koi", "koi8-r", "koi8-r"},
-    {"koi8-ru", "koi8-u", "koi8-u"}, {"unicode-1-1-utf-7", "utf-7", "utf-7"},
-    {"csutf7", "utf-7", "utf-7"}, {"x-unicode-2-0-utf-7", "utf-7", "utf-7"},
-    /* not charsets of mail, but names that glibc knows */
-    {"char", "", ""}, {"wchar_t", "", ""}, {"internal", "", ""},
-};
-
 /* windows-1252 128..159; the five free places are C1 controls, as in
    browsers */
 static const uint16_t upper[32] = {
@@ -154,16 +82,33 @@ size_t charset_utf8(struct span s)
     return utf8_match(s, &whole) == whole ? whole : 0;
 }
 
+static inline bool is_tail(unsigned char c)
+{
+    return (c & 0xc0) == 0x80;
+}
+
+/* Length of the sequence at p, of which left bytes are there; 0: none. The
+   most common ones are told at once: letters with accents, and what has
+   three bytes but for those that may be overlong or surrogates. */
+static inline size_t utf8_next(const unsigned char *p, size_t left)
+{
+    if (left >= 3 && is_tail(p[1])) {
+        if (p[0] >= 0xc2 && p[0] < 0xe0)
+            return 2;
+        if (p[0] > 0xe0 && p[0] < 0xf0 && p[0] != 0xed && is_tail(p[2]))
+            return 3;
+    }
+    return charset_utf8(span_of((const char *)p, left));
+}
+
 /* Length of the longest well-formed head of s. */
 static size_t utf8_run(struct span s)
 {
+    const unsigned char *p = (const unsigned char *)s.p;
     size_t i = 0;
     while (i < s.n) {
-        size_t n = charset_ascii_run(span_skip(s, i));
-        i += n;
-        if (i == s.n)
-            break;
-        n = charset_utf8(span_skip(s, i));
+        size_t n = p[i] < 0x80 ? charset_ascii_run(span_skip(s, i))
+                               : utf8_next(p + i, s.n - i);
         if (n == 0)
             break;
         i += n;
@@ -278,7 +223,8 @@ static size_t fault_length(const struct charset_stream *s, unsigned char c)
 
 static void *iconv_try(const char *name, bool writing)
 {
-    iconv_t cd = writing ? iconv_open(name, U8) : iconv_open(U8, name);
+    iconv_t cd = writing ? iconv_open(name, CHARSET_NAME_UTF8)
+                         : iconv_open(CHARSET_NAME_UTF8, name);
     return cd == (iconv_t)-1 ? NULL : cd;
 }
 
@@ -443,39 +389,6 @@ int charset_finish(struct charset_stream *s, struct buf *out)
     return s->cd ? finish_shift(s, out) : buf_error(out);
 }
 
-static bool name_lower(struct span charset, char *name)
-{
-    charset = span_trim(charset);
-    if (charset.n > 2 && strchr("\"'", charset.p[0]) && charset.p[0])
-        charset = span_of(charset.p + 1, charset.n - 2);
-    if (charset.n == 0 || charset.n >= NAME_MOST)
-        return false;
-    for (size_t i = 0; i < charset.n; i++) {
-        char c = ascii_lower(charset.p[i]);
-        if (!ascii_is(c, ASCII_LETDIG) && (!c || !strchr("-_.:+()", c)))
-            return false;
-        name[i] = c;
-    }
-    name[charset.n] = '\0';
-    return true;
-}
-
-/* What to ask iconv for, or NULL. */
-static const char *name_resolve(const char *name, bool writing)
-{
-    size_t n = sizeof aliases / sizeof aliases[0];
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(name, aliases[i].name) != 0)
-            continue;
-        if (!writing)
-            name = aliases[i].read;
-        else if (aliases[i].write)
-            name = aliases[i].write;
-        return name[0] ? name : NULL;
-    }
-    return name;
-}
-
 static unsigned name_unit(const char *name)
 {
     if (strncmp(name, "utf-16", 6) == 0 || strncmp(name, "ucs-2", 5) == 0)
@@ -488,23 +401,25 @@ static unsigned name_unit(const char *name)
 /* Kinds that need no iconv, or something in front of it. */
 static enum charset_kind name_kind(const char *known, bool writing)
 {
-    if (strcmp(known, U8) == 0)
+    if (strcmp(known, CHARSET_NAME_UTF8) == 0)
         return CHARSET_UTF8;
-    if (strcmp(known, ASCII) == 0)
+    if (strcmp(known, CHARSET_NAME_ASCII) == 0)
         return CHARSET_ASCII;
     if (writing)
         return CHARSET_ICONV;
-    if (strcmp(known, W1252) == 0)
+    if (strcmp(known, CHARSET_NAME_1252) == 0)
         return CHARSET_1252;
-    return strcmp(known, JP) == 0 || strcmp(known, HZ) == 0 ? CHARSET_SEVEN
-                                                            : CHARSET_ICONV;
+    return strcmp(known, CHARSET_NAME_JP) == 0 ||
+                   strcmp(known, CHARSET_NAME_HZ) == 0
+               ? CHARSET_SEVEN
+               : CHARSET_ICONV;
 }
 
 static void *open_iconv(struct charset_stream *s, const char *known)
 {
     void *cd;
     if (s->kind == CHARSET_SEVEN) {
-        s->seven.hz = strcmp(known, HZ) == 0;
+        s->seven.hz = strcmp(known, CHARSET_NAME_HZ) == 0;
         return iconv_try(s->seven.hz ? "gb18030" : "euc-jp", false);
     }
     cd = iconv_try(known, s->writing);
@@ -515,14 +430,10 @@ static void *open_iconv(struct charset_stream *s, const char *known)
 
 int charset_open(struct charset_stream *s, struct span charset, bool writing)
 {
-    char name[NAME_MOST];
-    const char *known;
+    char known[CHARSET_NAME_MOST];
     memset(s, 0, sizeof *s);
     s->writing = writing;
-    if (!name_lower(charset, name))
-        return ERR_CHARSET;
-    known = name_resolve(name, writing);
-    if (!known)
+    if (!charset_name(charset, writing, known))
         return ERR_CHARSET;
     s->unit = name_unit(known);
     s->resets = strcmp(known, "utf-7") == 0;
