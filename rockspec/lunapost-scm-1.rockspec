@@ -105,6 +105,7 @@ build = {
         "csrc/core/boundary.c",
         "csrc/core/buf.c",
         "csrc/core/charset.c",
+        "csrc/core/charset_name.c",
         "csrc/core/check.c",
         "csrc/core/client.c",
         "csrc/core/cmd.c",

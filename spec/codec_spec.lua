@@ -134,6 +134,26 @@ describe("a codec", function()
     assert.is_nil(f(nil))
   end)
 
+  it("stands in chains of LuaSocket's ltn12", function()
+    local found, ltn12 = pcall(require, "ltn12")
+    if not found then return pending "LuaSocket is not here" end
+    local text <const> = ("caf\u{e9} \n.\r\n"):rep(2000)
+    for _, case in ipairs(steps) do
+      local into, back = {}, {}
+      local f = case.codec.encoder(case.encode_options)
+      assert(ltn12.pump.all(
+        ltn12.source.chain(ltn12.source.string(text), f),
+        (ltn12.sink.table(into))))
+      local coded = case.codec.encode(text, case.encode_options)
+      assert.equal(coded, table.concat(into))
+      f = case.codec.decoder(case.decode_options)
+      assert(ltn12.pump.all(ltn12.source.string(coded),
+        (ltn12.sink.chain(f, (ltn12.sink.table(back))))))
+      assert.equal((case.codec.decode(coded, case.decode_options)),
+        table.concat(back))
+    end
+  end)
+
   it("names the nearest option for a misspelt one", function()
     assert.has_error(function() codec.base64.encode("x", { colums = 76 }) end,
       "unknown option of codec.base64.encode 'colums' "

@@ -164,6 +164,32 @@ for _, size in ipairs { 65536, 1048576 } do
   end
 end
 
+-- What LuaSocket has nothing for, and the same work in steps of 16 KiB.
+local function stepped(make)
+  return function(s)
+    local f = make()
+    for at = 1, #s, 16384 do f:update(s:sub(at, at + 16383)) end
+    return f:finish()
+  end
+end
+
+local body <const> = text("english", 1 << 20)
+print()
+for _, item in ipairs {
+  { "base64 in steps", stepped(codec.base64.encoder), octets(1 << 20) },
+  { "qp in steps, english", stepped(codec.quoted_printable.encoder), body },
+  { "body behind DATA, in steps", stepped(codec.dot.decoder),
+    codec.dot.encode(body) },
+  { "scan, english", codec.scan, body },
+  { "UTF-8, cjk", codec.is_utf8, text("cjk", 1 << 20) },
+} do
+  local name, f, input = table.unpack(item)
+  local speed = {}
+  for i = 1, rounds do speed[i] = #input / time(f, input) / 1e6 end
+  print(("%-28s %4d KiB %7.0f MB/s"):format(name, #input >> 10,
+    median(speed)))
+end
+
 local function nanoseconds(f, s)
   return time(f, s) * 1e9
 end
