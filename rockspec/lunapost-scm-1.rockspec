@@ -82,6 +82,7 @@ build = {
     ["lunapost.smtp.transcript"] = "lua/lunapost/smtp/transcript.lua",
     ["lunapost.smtp.verbs"] = "lua/lunapost/smtp/verbs.lua",
     ["lunapost.smtp.verifier"] = "lua/lunapost/smtp/verifier.lua",
+    ["lunapost.smtp.workers"] = "lua/lunapost/smtp/workers.lua",
     ["lunapost.testing"] = "lua/lunapost/testing.lua",
     ["lunapost.core"] = {
       sources = {
@@ -95,6 +96,7 @@ build = {
         "csrc/bind/lmime.c",
         "csrc/bind/lnet.c",
         "csrc/bind/lparts.c",
+        "csrc/bind/lprocess.c",
         "csrc/bind/lresolver.c",
         "csrc/bind/lserver.c",
         "csrc/bind/lstream.c",
@@ -135,6 +137,7 @@ build = {
         "csrc/net/poller_epoll.c",
         "csrc/net/poller_kqueue.c",
         "csrc/net/poller_poll.c",
+        "csrc/net/process.c",
         "csrc/net/resolve.c",
         "csrc/net/signals.c",
         "csrc/net/sock.c",

@@ -161,6 +161,33 @@ describe("lunapost serve", function()
     assert.equal("221", peer:ask("QUIT"):sub(1, 3))
   end)
 
+  it("shares the listener between workers, and starts the dead anew",
+    function()
+      local path = script [[
+        local core = require "lunapost.core"
+        return { noop = function() return 250, "pid " .. core.system.pid() end }
+      ]]
+      serve(path .. " --workers 2")
+      local function pids()
+        local seen, n = {}, 0
+        for _ = 1, 40 do
+          local peer <close> = hello(server)
+          local pid = peer:ask("NOOP"):match("pid (%d+)")
+          if not seen[pid] then n = n + 1 end
+          seen[pid] = true
+        end
+        return seen, n
+      end
+      local before = pids()
+      for pid in pairs(before) do os.execute("kill -9 " .. pid) end
+      assert.is_truthy(server:says("ended with 137"))
+      assert.is_truthy(peers.wait(5, function()
+        local alive = pcall(hello, server)
+        return alive
+      end))
+      for pid in pairs((pids())) do assert.is_nil(before[pid]) end
+    end)
+
   it("tells what is wrong with its options", function()
     for arguments, text in pairs {
       ["--lisen x"] = "did you mean --listen?",

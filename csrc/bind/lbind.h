@@ -68,5 +68,6 @@ INTERNAL int lbind_open_loop(lua_State *L);
 INTERNAL int lbind_open_resolver(lua_State *L);
 INTERNAL int lbind_open_crypto(lua_State *L);
 INTERNAL int lbind_open_system(lua_State *L);
+INTERNAL int lbind_open_process(lua_State *L);
 
 #endif

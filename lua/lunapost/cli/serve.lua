@@ -18,6 +18,7 @@ local M = {
   --require-auth       demands it before MAIL
   --max-size N         octets of a message
   --lmtp               speaks LMTP
+  --workers N          so many processes (1)
 
   FILE.lua returns a table of handlers (it may hold commands, extensions and
   limits, too) or a function that gets the server. Without FILE.lua and
@@ -158,6 +159,7 @@ local function make(options, script)
   if problem then return nil, problem end
   local server = server_of.new { listen = options.listen or "127.0.0.1:2525",
     tls = tls, auth = auth, protocol = options.lmtp and "lmtp" or "smtp",
+    workers = options.workers and options.workers // 1 | 0,
     limits = limits_of(script.limits, options), commands = script.commands,
     extensions = script.extensions }
   install(server, script)

@@ -12,6 +12,7 @@ local options_of = require "lunapost.options"
 local session_of = require "lunapost.smtp.session"
 local transcript = require "lunapost.smtp.transcript"
 local verifier = require "lunapost.smtp.verifier"
+local workers = require "lunapost.smtp.workers"
 
 local M = { reject = answer.reject }
 
@@ -25,6 +26,7 @@ local known <const> = {
   tls = "string|table", auth = "table", extensions = "table",
   commands = "table", limits = "table", reverse_dns = "boolean",
   on = "table|function", loop = "table", log = "function", bare = "string",
+  workers = "integer",
 }
 
 local known_tls <const> = {
@@ -120,6 +122,9 @@ local function check_options(options, level)
   one_of("protocol", options.protocol, { smtp = true, lmtp = true }, level)
   one_of("policy for bare line ends", options.bare,
     { reject = true, fix = true, keep = true }, level)
+  if options.workers and options.workers < 1 then
+    error("workers must be 1 or more", level + 1)
+  end
   if options.auth then check_auth(options.auth, level + 1) end
   if type(options.tls) == "table" then
     options_of.check("option of tls", options.tls, known_tls, level)
@@ -444,9 +449,9 @@ local function listen(server, where)
   return listener
 end
 
---- Listens and serves within the loop, which somebody else runs.
+--- Opens the listeners; nobody is accepted before start.
 ---@return lunapost.server? server, lunapost.err? err
-function Server:start()
+function Server:listen()
   prepare(self)
   local where = self.options.listen or "127.0.0.1:2525"
   core.system.raise_descriptors()
@@ -456,6 +461,16 @@ function Server:start()
       self:stop(0)
       return nil, err
     end
+  end
+  return self
+end
+
+--- Listens and serves within the loop, which somebody else runs.
+---@return lunapost.server? server, lunapost.err? err
+function Server:start()
+  if #self.listeners == 0 then
+    local ok, err = self:listen()
+    if not ok then return nil, err end
   end
   for _, listener in ipairs(self.listeners) do
     self.loop.spawn(accept_loop, self, listener)
@@ -508,13 +523,9 @@ function Server:stop(grace)
   hang_up_all(self, false)
 end
 
---- Serves until SIGTERM or SIGINT; drains before it returns.
----@param started? fun(server: lunapost.server)  called once it listens
----@return true? ok, lunapost.err? err
-function Server:run(started)
-  local ok, err = self:start()
-  if not ok then return nil, err end
-  if started then started(self) end
+--- Serves in this process until SIGTERM or SIGINT; drains before it returns.
+function Server:run_alone()
+  assert(self:start())
   local signals = assert(core.system.signals())
   self.loop.spawn(function()
     local guard <close> = signals
@@ -525,6 +536,22 @@ function Server:run(started)
     return guard
   end)
   self.loop.run()
+end
+
+--- Serves until SIGTERM or SIGINT; drains before it returns. With workers,
+--- so many processes share the listeners.
+---@param started? fun(server: lunapost.server)  called once it listens
+---@return true? ok, lunapost.err? err
+function Server:run(started)
+  local ok, err = self:listen()
+  if not ok then return nil, err end
+  if started then started(self) end
+  local count = self.options.workers or 1
+  if count == 1 then
+    self:run_alone()
+  else
+    workers.run(count, self.log, function() self:run_alone() end)
+  end
   return true
 end
 
