@@ -188,4 +188,20 @@ describe("the client machine", function()
     assert.is_nil(ok)
     assert.equal("protocol", kind)
   end)
+
+  it("tells the size of a body on the wire, and whether it is 8-bit",
+    function()
+    local survey = core.client.survey
+    for _, case in ipairs { { "", 0 }, { "a", 3 }, { "a\n", 3 },
+      { "a\r\n", 3 }, { "a\r\nb\n\nc", 11 }, { ("ab\n"):rep(9999), 39996 },
+      { ("ab\r\n"):rep(9999), 39996 }, { ("\n"):rep(5001), 10002 } } do
+      local size, eight_bit = survey(case[1])
+      assert.equal(case[2], size, #case[1])
+      assert.is_false(eight_bit)
+    end
+    for n = 0, 40 do
+      local text = ("x"):rep(n) .. "\xe9" .. ("x"):rep(40 - n)
+      assert.is_true(select(2, survey(text)))
+    end
+  end)
 end)

@@ -389,29 +389,46 @@ bool client_offer(const struct client *c, size_t *at, struct span *keyword,
     return false;
 }
 
-static bool holds_8bit(struct span s)
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* 1 in each byte of word that is c, else 0. */
+static inline uint64_t bytes_equal(uint64_t word, unsigned char c)
 {
-    uint64_t word, seen = 0;
-    for (; s.n >= sizeof word; s = span_skip(s, sizeof word)) {
-        memcpy(&word, s.p, sizeof word);
-        seen |= word;
-    }
-    for (size_t i = 0; i < s.n; i++)
-        seen |= (unsigned char)s.p[i];
-    return (seen & UINT64_C(0x8080808080808080)) != 0;
+    uint64_t x = word ^ EACH(c), low = EACH(0x7f);
+    return ~(((x & low) + low) | x | low) >> 7;
+}
+
+static inline size_t bytes_sum(uint64_t x)
+{
+    uint64_t mask = UINT64_C(0x00ff00ff00ff00ff);
+    uint64_t pairs = (x & mask) + (x >> 8 & mask);
+    return (size_t)(pairs * UINT64_C(0x0001000100010001) >> 48);
 }
 
 size_t client_survey(struct span body, bool *eight_bit)
 {
-    size_t n = body.n;
-    *eight_bit = holds_8bit(body);
+    size_t lf = 0, cr = 0, end = 0, n = body.n;
+    uint64_t seen = 0;
     if (n && body.p[n - 1] != '\n')
-        n += 2;
-    size_t i = span_find(body, '\n');
-    while (i < body.n) {
-        if (i == 0 || body.p[i - 1] != '\r')
-            n++;
-        i += 1 + span_find(span_skip(body, i + 1), '\n');
+        end = 2;
+    while (n >= sizeof seen) { /* in blocks that a byte can count */
+        uint64_t word, lfs = 0, crs = 0;
+        for (int i = 0; i < 255 && n >= sizeof word; i++) {
+            memcpy(&word, body.p + body.n - n, sizeof word);
+            seen |= word;
+            lfs += bytes_equal(word, '\n');
+            crs += bytes_equal(word, '\r');
+            n -= sizeof word;
+        }
+        lf += bytes_sum(lfs);
+        cr += bytes_sum(crs);
     }
-    return n;
+    for (; n > 0; n--) {
+        char c = body.p[body.n - n];
+        seen |= (unsigned char)c;
+        lf += c == '\n';
+        cr += c == '\r';
+    }
+    *eight_bit = (seen & EACH(0x80)) != 0;
+    return body.n + end + (lf > cr ? lf - cr : cr - lf);
 }

@@ -106,8 +106,9 @@ INTERNAL bool client_doubt(const struct client *c);
 INTERNAL bool client_offer(const struct client *c, size_t *at,
                            struct span *keyword, struct span *words);
 
-/* The size of a body on the wire: with CRLF for LF, and at its end; dots are
-   not counted, a bare CR as one octet (RFC 1870 3 wants an estimate). */
+/* The size of a body on the wire, dots not counted: CRLF for CR or LF, and at
+   its end; too small where bare ones of both kinds are mixed (RFC 1870 5
+   wants an estimate). */
 INTERNAL size_t client_survey(struct span body, bool *eight_bit);
 
 #endif
