@@ -79,6 +79,14 @@ describe("looking up", function()
     end
   end)
 
+  it("knows localhost where no hosts file does, RFC 6761 6.3", function()
+    local list = assert(net.resolve("some.Localhost.", { timeout = 10 }))
+    assert.is_true(list[1].address == "127.0.0.1" or list[1].address == "::1")
+    local none, problem = net.resolve("my-localhost.invalid", { timeout = 10 })
+    assert.is_nil(none)
+    assert.equal("dns", problem.kind)
+  end)
+
   it("takes an address as it is", function()
     for _, address in ipairs { "192.0.2.7", "2001:db8::7" } do
       local list = assert(net.resolve(address))
@@ -135,6 +143,8 @@ describe("looking up", function()
   end)
 
   it("may be given up at any time", function()
+    collectgarbage()
+    collectgarbage()
     local pool = core.resolver.new(2)
     local before = wire.descriptors()
     for i = 1, 100 do

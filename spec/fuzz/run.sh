@@ -14,7 +14,7 @@ for seeds in "spec/fuzz/seeds/$name" ../shared/corpus/messages; do
   [ ! -d "$seeds" ] || set -- "$@" "$seeds"
 done
 if "$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
-  -max_len=16384 -artifact_prefix="$findings/$name-" "$@" >"$log" 2>&1; then
+  -max_len=4096 -artifact_prefix="$findings/$name-" "$@" >"$log" 2>&1; then
   runs=$(sed -n 's/^Done \([0-9]*\) runs.*/\1/p' "$log")
   cover=$(sed -n 's/.*cov: \([0-9]*\).*/\1/p' "$log" | tail -1)
   printf '%-20s %5s s  %10s runs  %6s edges  no finding\n' \

@@ -73,6 +73,11 @@ local function ask(method, name, options)
   return settle(lookup, name, options)
 end
 
+-- RFC 6761 6.3: this machine, even where no hosts file says so.
+local function is_localhost(host)
+  return ("." .. host:lower() .. "."):find("%.localhost%.+$") ~= nil
+end
+
 --- The addresses of a host, in the order to try them.
 ---@param host string  a name, or an address, which is its own answer
 ---@param options? lunapost.net.wait
@@ -80,6 +85,9 @@ end
 ---@return lunapost.err? err  dns or timeout
 function M.resolve(host, options)
   local list, problem = ask("lookup", host, options or {})
+  if problem and problem.kind == "dns" and is_localhost(host) then
+    return { { address = "127.0.0.1" }, { address = "::1" } }
+  end
   if list and #list == 0 then
     return nil, err.new { kind = "dns", text = "no addresses", host = host }
   end
