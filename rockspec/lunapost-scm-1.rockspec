@@ -75,6 +75,7 @@ build = {
     ["lunapost.smtp.reply"] = "lua/lunapost/smtp/reply.lua",
     ["lunapost.smtp.sasl"] = "lua/lunapost/smtp/sasl.lua",
     ["lunapost.smtp.server"] = "lua/lunapost/smtp/server.lua",
+    ["lunapost.smtp.server_options"] = "lua/lunapost/smtp/server_options.lua",
     ["lunapost.smtp.session"] = "lua/lunapost/smtp/session.lua",
     ["lunapost.smtp.settings"] = "lua/lunapost/smtp/settings.lua",
     ["lunapost.smtp.trace"] = "lua/lunapost/smtp/trace.lua",

@@ -86,6 +86,43 @@ describe("lunapost serve", function()
     assert.same({}, listed(mail .. "/new"))
   end)
 
+  it("leaves nothing of a body that stalls when it ends", function()
+    local mail = folder .. "/stalled"
+    local path = script "return { limits = { timeout = 60 } }"
+    local peer = hello(serve(path .. " --maildir " .. mail))
+    peer:ask("MAIL FROM:<a@example.org>")
+    peer:ask("RCPT TO:<b@example.org>")
+    peer:ask("DATA")
+    peer:say("half")
+    server:signal("TERM")
+    assert.is_truthy(peers.wait(15, function() return not server:alive() end))
+    assert.same({}, listed(mail .. "/tmp"))
+    assert.same({}, listed(mail .. "/new"))
+    server = nil
+  end)
+
+  it("stores nothing that a script refuses for every recipient", function()
+    local mail = folder .. "/lmtp"
+    local path = script [[
+      local verdicts = { { {550}, {550} }, { {550}, {250} } }
+      return { data = function() return table.remove(verdicts, 1) end }
+    ]]
+    local peer = peer_of.dial(serve(path .. " --lmtp --maildir " .. mail).port)
+    peer:reply()
+    peer:ask("LHLO spec")
+    for _, stored in ipairs { 0, 1 } do
+      peer:ask("MAIL FROM:<a@example.org>")
+      peer:ask("RCPT TO:<b@example.org>")
+      peer:ask("RCPT TO:<c@example.org>")
+      peer:ask("DATA")
+      peer:say("hi\r\n.\r\n")
+      assert.matches("^550", peer:reply())
+      peer:reply()
+      assert.equal(stored, #listed(mail .. "/new"))
+      assert.equal(0, #listed(mail .. "/tmp"))
+    end
+  end)
+
   it("lets the script refuse what would go into the Maildir", function()
     local mail = folder .. "/refused"
     local path = script [[
@@ -195,10 +232,15 @@ describe("lunapost serve", function()
       ["--require-auth"] = "--require-auth needs --auth USER:PASS",
       ["a.lua b.lua"] = "one FILE.lua at most",
       ["no-such-file.lua"] = "no-such-file.lua",
+      ["--listen 127.0.0.1:99999"] = "is not HOST:PORT",
+      ["--max-size 0"] = "--max-size needs a whole number",
+      ["--max-size 1e30"] = "--max-size needs a whole number",
+      ["--tls /none:/none"] = "/none",
     } do
       local output, code = peers.run(tree.command .. " serve " .. arguments)
-      assert.equal(64, code)
+      assert.equal(64, code, arguments)
       assert.matches(text, output, 1, true)
+      assert.is_nil(output:find("traceback"))
     end
   end)
 end)

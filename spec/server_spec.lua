@@ -269,6 +269,113 @@ describe("a server", function()
     assert.matches("deadline", seen.errors[1])
   end)
 
+  it("does not count a slow upload against the handler", function()
+    local options, seen = counting { limits = { handler = 0.2 } }
+    served.run(options, function(server)
+      local peer = in_data(server)
+      for _ = 1, 8 do
+        peer:say("slowly\r\n")
+        loop.sleep(0.05)
+      end
+      peer:say(".\r\n")
+      assert.equal("250 2.0.0 message accepted", peer:reply())
+    end)
+    assert.equal(1, #seen.messages)
+    assert.same({}, seen.errors)
+  end)
+
+  it("turns a client away when no handlers can be made for it", function()
+    local logged = {}
+    for _, make in ipairs { function() error("boom") end,
+      function() return { mial = print } end } do
+      served.run({ on = make, log = function(line)
+        logged[#logged + 1] = line
+      end }, function(server)
+        local peer = peers.dial(server.port)
+        assert.equal("421 4.3.0 local error; try again later", peer:reply())
+        assert.same({ nil, "eof" }, { peer:line() })
+      end)
+    end
+    assert.matches("boom", logged[1])
+    assert.matches("did you mean 'mail'", logged[2], 1, true)
+  end)
+
+  it("keeps a transaction when a second EHLO is refused", function()
+    local options, seen = counting()
+    options.on.ehlo = function(session, domain)
+      if domain == "again" then return 550, "5.7.1", "once is enough" end
+      assert(session.helo == domain)
+    end
+    served.run(options, function(server)
+      local peer = begun(server)
+      assert.equal("550 once is enough", peer:ask("EHLO again"))
+      peer:ask("DATA")
+      peer:say("hi\r\n.\r\n")
+      assert.equal("250 2.0.0 message accepted", peer:reply())
+    end)
+    assert.same({ "hi\r\n" }, seen.messages)
+    assert.same({}, seen.errors)
+  end)
+
+  it("opens no parameter of a keyword that was taken back", function()
+    served.run({ auth = { check = print },
+      on = { ehlo = function(_, _, keywords)
+        for i = #keywords, 1, -1 do
+          if keywords[i]:find("^SIZE") then table.remove(keywords, i) end
+        end
+      end } }, function(server)
+      local peer = greeted(server)
+      assert.equal("555 5.5.4 parameter not offered",
+        peer:ask("MAIL FROM:<a@b> SIZE=5"))
+      assert.equal("555 5.5.4 parameter not offered",
+        peer:ask("MAIL FROM:<a@b> AUTH=<>"))
+      assert.matches("^250", peer:ask("MAIL FROM:<a@b> BODY=7BIT"))
+    end)
+  end)
+
+  it("takes a 3yz of a handler for a fault", function()
+    local options, seen = counting()
+    options.on.rcpt = function() return 354, "go on" end
+    served.run(options, function(server)
+      local peer = greeted(server)
+      peer:ask("MAIL FROM:<a@b>")
+      assert.matches("^451 4.3.0", peer:ask("RCPT TO:<c@d>"))
+      assert.matches("^554", peer:ask("DATA"))
+    end)
+    assert.matches("354 answers nothing", seen.errors[1])
+  end)
+
+  it("notes 8-bit octets that nobody announced", function()
+    local defects = {}
+    served.run({ on = { message = function(_, message)
+      table.insert(defects, #message.defects)
+    end } }, function(server)
+      for _, parameter in ipairs { "", " BODY=8BITMIME" } do
+        local peer = greeted(server)
+        peer:ask("MAIL FROM:<a@b>" .. parameter)
+        peer:ask("RCPT TO:<c@d>")
+        peer:ask("DATA")
+        peer:say("Content-Type: text/plain; charset=utf-8\r\n"
+          .. "Content-Transfer-Encoding: 8bit\r\n\r\nGr\u{FC}\r\n.\r\n")
+        assert.matches("^250", peer:reply())
+      end
+    end)
+    assert.same({ 1, 0 }, defects)
+  end)
+
+  it("counts a message as the reply handler leaves it", function()
+    served.run({ on = { reply = function(session, code)
+      if session.verb == "DATA" and code == 250 then
+        return 550, "5.7.1", "on second thoughts"
+      end
+    end } }, function(server)
+      local peer = in_data(server)
+      peer:say("x\r\n.\r\n")
+      assert.equal("550 5.7.1 on second thoughts", peer:reply())
+      assert.equal(0, server:stats().messages)
+    end)
+  end)
+
   it("lets the reply handler rewrite any answer", function()
     served.run({ on = { reply = function(_, code, _, text)
       if code == 502 then return 500, "5.5.1", "rewritten: " .. text end
@@ -349,6 +456,16 @@ describe("the options of a server", function()
   end
 
   it("are checked, and the nearest name is told", function()
+    refuse({ commands = { XADM = { needs = { atuh = true }, run = print } } },
+      "did you mean 'auth'?")
+    refuse({ commands = { VRFY = print } }, "server.on.vrfy")
+    refuse({ commands = { ["X Y"] = print } }, "letters, digits and hyphens")
+    refuse({ extensions = { XFOO = { mial = {} } } }, "did you mean 'mail'?")
+    refuse({ extensions = { XFOO = true } }, "a table of options")
+    refuse({ extensions = { ["X\r\n250 Y"] = {} } }, "letters, digits")
+    refuse({ limits = { size = -1 } }, "limit 'size' must not be negative")
+    refuse({ limits = { recipients = 1.5 } }, "must be integer")
+    refuse({ hostname = "x\r\n250 y" }, "is no name of a host")
     refuse({ lisen = "x" }, "did you mean 'listen'?")
     refuse({ limits = { recipiants = 1 } }, "did you mean 'recipients'?")
     refuse({ on = { rcptt = print } }, "did you mean 'rcpt'?")
@@ -357,6 +474,15 @@ describe("the options of a server", function()
     refuse({ tls = { mode = "startls" } }, "did you mean 'starttls'?")
     refuse({ protocol = "esmtp" }, "did you mean 'smtp'?")
     refuse({ commands = { XADR = { syntax = "XADR" } } }, "needs run")
+  end)
+
+  it("are told of where the script gave them", function()
+    local ok, problem = pcall(function()
+      local server = server_of { lisen = "x" }
+      return server
+    end)
+    assert.is_false(ok)
+    assert.matches("^[^:]*server_spec.lua:%d+: unknown option", problem)
   end)
 
   it("take one handler for the body, not two", function()
@@ -389,6 +515,26 @@ describe("a dialogue in memory", function()
     assert.matches("235 2.7.0 authenticated", text, 1, true)
     assert.matches("250 2.0.0 yes bob", text, 1, true)
     assert.is_nil(text:find("Yg==", 1, true))
+  end)
+
+  it("gives LMTP one answer a recipient, or a fault", function()
+    local verdict, logged
+    local server = server_of.new { hostname = "mx.test", protocol = "lmtp",
+      log = function(line) logged = line end,
+      on = { data = function() return verdict end } }
+    local function answers(given)
+      verdict = given
+      local text = tostring(server:script { "LHLO me", "MAIL FROM:<a@b>",
+        "RCPT TO:<c@d>", "RCPT TO:<e@d>", "DATA", "hi", ".", "NOOP" })
+      return text:match("C: %.\n(.*)C: NOOP")
+    end
+    assert.equal("S: 250 2.0.0 ok\nS: 550 5.7.1 refused\n",
+      answers { 250, 550 })
+    assert.equal("S: 250 2.0.0 yes\nS: 452 4.2.2 full\n",
+      answers { { 250, "yes" }, { 452, "4.2.2", "full" } })
+    assert.equal(("S: 451 4.3.0 local error; try again later\n"):rep(2),
+      answers { { 550 }, { 550 }, { 250 } })
+    assert.matches("3 answers for 2 recipients", logged)
   end)
 
   it("stamps Received: with the true state of the session", function()

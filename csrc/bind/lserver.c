@@ -64,7 +64,7 @@ static int config_new(lua_State *L)
 static int machine_new(lua_State *L)
 {
     struct server_config *c = luaL_checkudata(L, 1, CONFIG);
-    struct machine *m = lbind_new(L, sizeof *m, MACHINE, 1);
+    struct machine *m = lbind_new(L, sizeof *m, MACHINE, 3);
     lua_pushvalue(L, 1);         /* config ... machine config */
     lua_setiuservalue(L, -2, 1); /* config ... machine */
     server_init(&m->server, c);
@@ -272,6 +272,18 @@ static int machine_reply(lua_State *L)
     return 1;
 }
 
+/* offer(mail, rcpt): the parameters that are open from now on. */
+static int machine_offer(lua_State *L)
+{
+    struct machine *m = check_machine(L);
+    struct span mail = lbind_check(L, 2), rcpt = lbind_check(L, 3);
+    lua_settop(L, 3);
+    lua_setiuservalue(L, 1, 3); /* machine mail: the strings stay alive */
+    lua_setiuservalue(L, 1, 2); /* machine */
+    server_offer(&m->server, mail, rcpt);
+    return 0;
+}
+
 static int machine_ask(lua_State *L)
 {
     struct machine *m = check_machine(L);
@@ -374,12 +386,19 @@ static int machine_body(lua_State *L)
 }
 
 static const luaL_Reg machine_methods[] = {
-    {"step", machine_step},       {"reply", machine_reply},
-    {"ask", machine_ask},         {"close", machine_close},
-    {"secured", machine_secured}, {"flush", machine_flush},
-    {"feed", machine_feed},       {"finish", machine_finish},
-    {"output", machine_output},   {"body", machine_body},
-    {"free", machine_drop},       {NULL, NULL},
+    {"step", machine_step},
+    {"reply", machine_reply},
+    {"ask", machine_ask},
+    {"close", machine_close},
+    {"offer", machine_offer},
+    {"secured", machine_secured},
+    {"flush", machine_flush},
+    {"feed", machine_feed},
+    {"finish", machine_finish},
+    {"output", machine_output},
+    {"body", machine_body},
+    {"free", machine_drop},
+    {NULL, NULL},
 };
 
 static const luaL_Reg functions[] = {

@@ -18,6 +18,7 @@ static const struct answer refusals[] = {
     [REFUSED_LHLO]      = {500, "5.5.1", "this is LMTP: say LHLO", false},
     [REFUSED_NO_LHLO]   = {500, "5.5.1", "this is SMTP: say EHLO", false},
     [REFUSED_HELLO]     = {503, "5.5.1", "say HELO or EHLO first", false},
+    [REFUSED_EHLO]      = {503, "5.5.1", "say EHLO first", false},
     [REFUSED_AUTH]      = {530, "5.7.0", "authentication required", false},
     [REFUSED_NO_MAIL]   = {503, "5.5.1", "MAIL comes first", false},
     [REFUSED_MAIL]      = {503, "5.5.1", "not within a transaction", false},
@@ -114,7 +115,7 @@ static enum refusal check_auth(const struct server *s)
     if (s->authenticated)
         return REFUSED_AUTHED;
     if (s->hello != HELLO_EHLO)
-        return REFUSED_HELLO;
+        return REFUSED_EHLO;
     if (!s->secure && !s->config->auth_cleartext)
         return REFUSED_CLEARTEXT;
     return REFUSED_NOT;
@@ -161,8 +162,8 @@ static bool parameter_repeated(struct span all, struct span keyword)
 static enum refusal check_parameters(const struct server *s, struct cmd *cmd)
 {
     struct span rest = cmd->parameters, keyword, value;
-    struct span list = cmd->verb == VERB_MAIL ? s->config->mail_parameters
-                                              : s->config->rcpt_parameters;
+    struct span list =
+        cmd->verb == VERB_MAIL ? s->mail_parameters : s->rcpt_parameters;
     bool has;
     int r;
     while ((r = cmd_parameter(&rest, &keyword, &value, &has)) > 0) {

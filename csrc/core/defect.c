@@ -46,6 +46,8 @@ static const struct {
     {DEFECT_TEXT, DEFECT_INTEROPERABILITY,
      "the text has bytes that its charset does not have"},
     {DEFECT_UUENCODE, DEFECT_INTEROPERABILITY, "the uuencoded body is damaged"},
+    {DEFECT_UNANNOUNCED, DEFECT_INTEROPERABILITY,
+     "8-bit octets came without BODY=8BITMIME"},
     {DEFECT_LIMIT_DEPTH, DEFECT_ATTACK,
      "parts are nested too deep; this one is kept whole"},
     {DEFECT_LIMIT_PARTS, DEFECT_ATTACK,

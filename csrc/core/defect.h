@@ -40,6 +40,7 @@ enum defect_number {
     DEFECT_CHARSET = 304, /* an unknown charset */
     DEFECT_TEXT = 305,    /* bytes that the charset does not have */
     DEFECT_UUENCODE = 306,
+    DEFECT_UNANNOUNCED = 307, /* 8-bit octets without BODY=8BITMIME */
     /* limits: what lies behind is kept as raw bytes */
     DEFECT_LIMIT_DEPTH = 401,
     DEFECT_LIMIT_PARTS = 402,

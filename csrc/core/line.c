@@ -3,35 +3,73 @@
  */
 #include "line.h"
 
-static enum line_result line_incomplete(struct line_reader *r, struct span in,
-                                        size_t limit, size_t *used)
+/* Finds the end of a line that nobody keeps, from an offset on; *used octets
+   are done with. */
+static bool line_discard(struct line_reader *r, struct span in, size_t from,
+                         bool strict, size_t *used)
 {
-    *used = 0;
-    r->scanned = in.n;
-    if (r->discarding || in.n >= limit) {
-        r->discarding = true;
-        r->scanned = 0;
-        *used = in.n;
+    for (;;) {
+        size_t at = from + span_find(span_skip(in, from), '\n');
+        bool crlf = at > 0 ? in.n && in.p[at - 1] == '\r' : r->cr;
+        if (at >= in.n) {
+            r->cr = crlf;
+            *used = in.n;
+            return false;
+        }
+        if (crlf || !strict) {
+            memset(r, 0, sizeof *r);
+            *used = at + 1;
+            return true;
+        }
+        from = at + 1;
     }
-    return LINE_MORE;
 }
 
-enum line_result line_next(struct line_reader *r, struct span in, size_t limit,
-                           struct span *line, size_t *used)
+static enum line_result line_overlong(struct line_reader *r, struct span in,
+                                      size_t from, bool strict, size_t *used)
+{
+    r->state = LINE_TOO_LONG;
+    r->scanned = 0;
+    return line_discard(r, in, from, strict, used) ? LINE_OVERLONG : LINE_MORE;
+}
+
+static enum line_result line_keep(struct line_reader *r, struct span in,
+                                  size_t limit, bool strict, struct span *line,
+                                  size_t *used)
 {
     size_t at = r->scanned + span_find(span_skip(in, r->scanned), '\n');
-    bool over = r->discarding || at >= limit;
-    if (at >= in.n)
-        return line_incomplete(r, in, limit, used);
+    *used = 0;
+    if (at >= limit)
+        return line_overlong(r, in, at < in.n ? at : in.n, strict, used);
+    if (at >= in.n) {
+        r->scanned = in.n;
+        return LINE_MORE;
+    }
     r->scanned = 0;
-    r->discarding = false;
     *used = at + 1;
-    if (over)
-        return LINE_OVERLONG;
     if (at > 0 && in.p[at - 1] == '\r') {
         *line = span_of(in.p, at - 1);
         return LINE_WHOLE;
     }
     *line = span_of(in.p, at);
+    if (strict)
+        r->state = LINE_MUTE;
     return LINE_BARE;
+}
+
+enum line_result line_next(struct line_reader *r, struct span in, size_t limit,
+                           bool strict, struct span *line, size_t *used)
+{
+    size_t skipped = 0;
+    enum line_result result;
+    if (r->state == LINE_TOO_LONG)
+        return line_overlong(r, in, 0, strict, used);
+    if (r->state == LINE_MUTE) {
+        if (!line_discard(r, in, 0, strict, used))
+            return LINE_MORE;
+        skipped = *used;
+    }
+    result = line_keep(r, span_skip(in, skipped), limit, strict, line, used);
+    *used += skipped;
+    return result;
 }

@@ -7,6 +7,7 @@
 #include "path.h"
 
 #include "ascii.h"
+#include "charset.h"
 
 enum { LOCAL_MOST = 64, LABEL_MOST = 63, ADDRESS_MOST = 254 };
 
@@ -211,6 +212,8 @@ int path_parse(struct path *path, enum path_kind kind, struct span s,
         return ERR_SYNTAX;
     for (size_t i = 0; i < path->address.n; i++)
         path->utf8 |= ascii_is(path->address.p[i], ASCII_8BIT);
+    if (path->utf8 && !charset_is_utf8(path->address))
+        return ERR_SYNTAX;
     *rest = span_skip(s, 1);
     return 0;
 }

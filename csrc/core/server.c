@@ -44,6 +44,7 @@ void server_init(struct server *s, const struct server_config *config)
 {
     memset(s, 0, sizeof *s);
     s->config = config;
+    server_offer(s, config->mail_parameters, config->rcpt_parameters);
     buf_init(&s->in, config->line_limit + AUTH_LINE_MOST + 2 * MOST_READ);
     buf_init(&s->out, OUT_MOST);
     buf_init(&s->scratch, 4 * MOST_READ);
@@ -59,7 +60,6 @@ void server_free(struct server *s)
 static void server_enter(struct server *s, enum server_state state)
 {
     s->state = state;
-    memset(&s->line, 0, sizeof s->line);
 }
 
 static int server_fail(struct server *s, int err)
@@ -157,8 +157,9 @@ static int give_more(struct server *s, struct server_event *ev)
 static int next_command(struct server *s, struct server_event *ev)
 {
     struct span line = {NULL, 0};
-    enum line_result r = line_next(&s->line, buf_span(&s->in),
-                                   s->config->line_limit, &line, &s->taken);
+    enum line_result r =
+        line_next(&s->line, buf_span(&s->in), s->config->line_limit,
+                  s->config->bare == DOT_REJECT, &line, &s->taken);
     enum refusal why;
     if (r == LINE_MORE)
         return give_more(s, ev);
@@ -172,6 +173,8 @@ static int next_command(struct server *s, struct server_event *ev)
         why = check_command(s, &ev->cmd);
     if (why)
         return refuse(s, ev, why);
+    if (s->errors >= s->config->error_limit)
+        return refuse(s, ev, REFUSED_ERRORS);
     s->asked_utf8 = ev->cmd.utf8;
     if (ev->cmd.verb == VERB_RCPT)
         s->tried++;
@@ -185,7 +188,8 @@ static int next_line(struct server *s, struct server_event *ev)
                        ? s->config->line_limit
                        : AUTH_LINE_MOST;
     enum line_result r =
-        line_next(&s->line, buf_span(&s->in), limit, &line, &s->taken);
+        line_next(&s->line, buf_span(&s->in), limit,
+                  s->config->bare == DOT_REJECT, &line, &s->taken);
     enum refusal why;
     if (r == LINE_MORE)
         return give_more(s, ev);
@@ -369,7 +373,8 @@ static void settle(struct server *s, int code)
             transaction_reset(s);
         if (s->due_verb == VERB_CONNECT && code >= 400)
             s->turned_away = true;
-        if (s->due_verb == VERB_OTHER && code >= 500 && code <= 502)
+        if ((s->due_verb == VERB_OTHER || s->due_verb == VERB_AUTH) &&
+            code >= 500 && code <= 504)
             s->errors++;
         if (code < 400)
             settle_command(s, code);
@@ -396,6 +401,12 @@ int server_reply(struct server *s, int code, struct span enhanced,
     s->due = 0;
     settle(s, code);
     return 0;
+}
+
+void server_offer(struct server *s, struct span mail, struct span rcpt)
+{
+    s->mail_parameters = mail;
+    s->rcpt_parameters = rcpt;
 }
 
 int server_ask(struct server *s, int code, struct span text)

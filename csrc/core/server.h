@@ -31,14 +31,14 @@
 /* Settings, shared by many sessions and borrowed by each while it lives. */
 struct server_config {
     struct span hostname;
-    struct span mail_parameters; /* keywords offered, spaces between them */
-    struct span rcpt_parameters;
-    size_t line_limit;      /* octets of a command line with its CRLF */
-    size_t body_line_limit; /* octets of a line of a body */
-    uint64_t size_limit;    /* octets of a message */
-    size_t recipient_limit; /* RCPT commands of a transaction */
-    size_t error_limit;     /* refused commands without a message between */
-    enum dot_policy bare;   /* what a bare CR or LF in a body means */
+    struct span mail_parameters; /* keywords offered unless server_offer says */
+    struct span rcpt_parameters; /* otherwise, spaces between them */
+    size_t line_limit;           /* octets of a command line with its CRLF */
+    size_t body_line_limit;      /* octets of a line of a body */
+    uint64_t size_limit;         /* octets of a message */
+    size_t recipient_limit;      /* RCPT commands of a transaction */
+    size_t error_limit;   /* refused commands without a message between */
+    enum dot_policy bare; /* what a bare CR or LF in a body means */
     bool lmtp;
     bool tls;            /* STARTTLS is offered */
     bool auth;           /* AUTH is offered */
@@ -94,9 +94,11 @@ struct server {
     enum server_hello hello;
     bool secure;
     bool authenticated;
-    bool turned_away; /* the greeting was a refusal */
-    bool mail;        /* a transaction is open */
-    bool mail_utf8;   /* with SMTPUTF8 */
+    bool turned_away;            /* the greeting was a refusal */
+    bool mail;                   /* a transaction is open */
+    bool mail_utf8;              /* with SMTPUTF8 */
+    struct span mail_parameters; /* as the last EHLO offered them */
+    struct span rcpt_parameters;
     bool end_of_input;
     bool hang_up;      /* the answer that is due is the last one */
     bool asked_utf8;   /* SMTPUTF8 stands in the MAIL that is to be answered */
@@ -124,6 +126,11 @@ INTERNAL int server_next(struct server *s, struct server_event *ev);
 /* Answers the last event. Text may hold LF between lines and is cleaned. */
 INTERNAL int server_reply(struct server *s, int code, struct span enhanced,
                           struct span text);
+
+/* Opens these parameters, and no others, in this session; borrowed while it
+   lives. */
+INTERNAL void server_offer(struct server *s, struct span mail,
+                           struct span rcpt);
 
 /* Asks for one more line within AUTH or a command of the script's. */
 INTERNAL int server_ask(struct server *s, int code, struct span text);

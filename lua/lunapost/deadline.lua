@@ -71,6 +71,21 @@ function M.leave(before)
   due[coroutine.running()] = before
 end
 
+--- Stops the running coroutine's clock: waiting for a peer is not its work.
+---@return number? left  seconds, for M.resume
+function M.pause()
+  local co = coroutine.running()
+  local limit = due[co]
+  due[co] = nil
+  return limit and limit - now()
+end
+
+--- Lets the clock run on after M.pause.
+---@param left number?
+function M.resume(left)
+  if left then due[coroutine.running()] = now() + left end
+end
+
 --- Gives one coroutine the deadline of another that waits for it.
 ---@param from thread
 ---@param to thread

@@ -1,5 +1,6 @@
 --- lunapost serve: a script's server, a catcher, or a Maildir's door.
 
+local answer = require "lunapost.smtp.answer"
 local body = require "lunapost.smtp.body"
 local maildir_of = require "lunapost.maildir"
 local mime = require "lunapost.mime"
@@ -58,11 +59,16 @@ local function auth_of(options)
   end }
 end
 
--- Octets for --max-size, an integer.
 local function limits_of(given, options)
   local limits = {}
   for name, value in pairs(given or {}) do limits[name] = value end
-  if options["max-size"] then limits.size = options["max-size"] // 1 | 0 end
+  local size = options["max-size"]
+  if size then
+    limits.size = math.tointeger(size)
+    if not limits.size or size < 1 then
+      return nil, "--max-size needs a whole number of octets"
+    end
+  end
   return limits
 end
 
@@ -70,7 +76,8 @@ local function load_script(path)
   if not path then return {} end
   local chunk, problem = loadfile(path)
   if not chunk then return nil, problem end
-  local given = chunk()
+  local ok, given = pcall(chunk)
+  if not ok then return nil, tostring(given) end
   if type(given) == "function" then return { configure = given } end
   if type(given) ~= "table" then
     return nil, path .. " must return a table of handlers or a function"
@@ -91,17 +98,18 @@ end
 -- Runs the script's own handler, if any, over a body that is also written
 -- to the delivery as it is read.
 local function ask_script(on, session, tee)
-  if on.data then return table.pack(on.data(session, tee)) end
-  if on.message then
-    return table.pack(on.message(session, mime.parse(tee:read())))
-  end
-  return { n = 0 }
+  if on.data then return on.data(session, tee) end
+  if on.message then return on.message(session, mime.parse(tee:read())) end
 end
 
-local function refused(given)
-  local first = given[1]
-  if type(first) == "table" then first = first.code or first[1] end
-  return math.type(first) == "integer" and first >= 300
+-- True when the script wants the message for nobody.
+local function refused(verdict)
+  if not verdict then return false end
+  if verdict.code then return verdict.code >= 300 end
+  for _, one in ipairs(verdict) do
+    if one.code < 300 then return false end
+  end
+  return true
 end
 
 -- A data handler that delivers what the script (if any) accepts.
@@ -119,16 +127,15 @@ local function deliver_to(maildir, on)
       if chunk then delivery:write(chunk) end
       return chunk
     end)
-    local given = ask_script(on, session, tee)
-    if refused(given) then return table.unpack(given, 1, given.n) end
+    local verdict = answer.returned(ask_script(on, session, tee))
+    if refused(verdict) then return verdict end
     body.drain(tee)
     local path, err = delivery:commit()
     if not path then
       session.server.log(tostring(err))
       return 451, "4.3.1", "cannot store the message"
     end
-    if given.n > 0 and given[1] then return table.unpack(given, 1, given.n) end
-    return 250, "2.0.0", "kept as " .. session.id
+    return verdict or answer.make(250, "2.0.0", "kept as " .. session.id)
   end
 end
 
@@ -151,17 +158,23 @@ local function show(session, message)
   return 250, "2.0.0", "seen as " .. session.id
 end
 
-local function make(options, script)
-  local tls, auth, problem
+-- What smtp.server gets, or nil and what is wrong with the flags.
+local function settings(options, script)
+  local tls, auth, limits, problem
   tls, problem = tls_of(options.tls)
+  if not problem then auth, problem = auth_of(options) end
+  if not problem then limits, problem = limits_of(script.limits, options) end
   if problem then return nil, problem end
-  auth, problem = auth_of(options)
-  if problem then return nil, problem end
-  local server = server_of.new { listen = options.listen or "127.0.0.1:2525",
-    tls = tls, auth = auth, protocol = options.lmtp and "lmtp" or "smtp",
-    workers = options.workers and options.workers // 1 | 0,
-    limits = limits_of(script.limits, options), commands = script.commands,
-    extensions = script.extensions }
+  return { listen = options.listen or "127.0.0.1:2525", tls = tls, auth = auth,
+    protocol = options.lmtp and "lmtp" or "smtp", limits = limits,
+    workers = options.workers and math.tointeger(options.workers),
+    commands = script.commands, extensions = script.extensions }
+end
+
+local function make(options, script)
+  local given, problem = settings(options, script)
+  if not given then return nil, problem end
+  local server = server_of.new(given)
   install(server, script)
   if options.maildir then
     local ok
@@ -173,26 +186,30 @@ local function make(options, script)
   return server
 end
 
+-- The words of a problem without the place of ours that raised it.
+local function plain(problem)
+  return (tostring(problem):gsub("^[^\n]-%.lua:%d+: ", ""))
+end
+
 ---@param options table  parsed flags
 ---@return integer exit_code
 function M.run(options)
   if #options > 1 then return usage("one FILE.lua at most") end
   local script, problem = load_script(options[1])
   if not script then return usage(problem) end
-  local server
-  server, problem = make(options, script)
-  if not server then return usage(problem) end
-  local ok, err = server:run(function()
+  local ok, server, wrong = pcall(make, options, script)
+  if not ok then return usage(plain(server)) end
+  if not server then return usage(wrong) end
+  local ran, done, err = pcall(server.run, server, function()
     for _, address in ipairs(server.addresses) do
       io.write("listening on ", address, "\n")
     end
     io.flush()
   end)
-  if not ok then
-    io.stderr:write("lunapost: serve: ", tostring(err), "\n")
-    return 69
-  end
-  return 0
+  if not ran then return usage(plain(done)) end
+  if done then return 0 end
+  io.stderr:write("lunapost: serve: ", tostring(err), "\n")
+  return 69
 end
 
 return M

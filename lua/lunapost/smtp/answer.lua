@@ -90,17 +90,19 @@ end
 
 --- What a handler returned, as an answer, a list of answers (one a
 --- recipient), or nil for the default.
----@param code any  nil, a code, an answer, or a list of answers
+---@param code any  nil, a code, an answer, or a list of codes and answers
 ---@param enhanced? string
 ---@param text? string
 ---@return lunapost.answer|lunapost.answer[]|nil
 function M.returned(code, enhanced, text)
   if code == nil then return nil end
   if type(code) ~= "table" then return M.make(code, enhanced, text, 2) end
-  if math.type(code[1]) == "integer" then
+  if code.code then return M.make(code.code, code.enhanced, code.text, 2) end
+  local second = type(code[2])
+  if math.type(code[1]) == "integer" and (second == "string"
+    or second == "nil") then
     return M.make(code[1], code[2], code[3], 2)
   end
-  if code.code then return M.make(code.code, code.enhanced, code.text, 2) end
   local list = {}
   for i, one in ipairs(code) do list[i] = M.returned(one) end
   if #list == 0 then

@@ -9,184 +9,24 @@ local answer = require "lunapost.smtp.answer"
 local default_loop = require "lunapost.loop"
 local net = require "lunapost.net"
 local options_of = require "lunapost.options"
+local server_options = require "lunapost.smtp.server_options"
 local session_of = require "lunapost.smtp.session"
 local transcript = require "lunapost.smtp.transcript"
 local verifier = require "lunapost.smtp.verifier"
 local workers = require "lunapost.smtp.workers"
 
-local M = { reject = answer.reject }
+local M = { reject = answer.reject, limits = server_options.limits }
 
 ---@class lunapost.server
 local Server = {}
 
 local meta = { __name = "lunapost.server", __index = Server }
 
-local known <const> = {
-  listen = "string|table", protocol = "string", hostname = "string",
-  tls = "string|table", auth = "table", extensions = "table",
-  commands = "table", limits = "table", reverse_dns = "boolean",
-  on = "table|function", loop = "table", log = "function", bare = "string",
-  workers = "integer",
-}
-
-local known_tls <const> = {
-  certificate = "string", key = "string", mode = "string",
-  minimum_version = "string", test = "boolean", sni = "function",
-}
-
-local known_auth <const> = {
-  check = "function", required = "boolean", cleartext = "boolean",
-  mechanisms = "table",
-}
-
-local known_command <const> = {
-  syntax = "string", needs = "table", run = "function",
-}
-
---- Limits and their defaults: octets, counts, seconds.
-M.limits = {
-  size = 64 << 20,       -- of a message
-  recipients = 1000,     -- of a transaction, refused ones counted
-  command = 4096,        -- octets of a command line with its CRLF
-  line = 1 << 20,        -- octets of a line of a body
-  errors = 20,           -- refused commands without a message between
-  auth_failures = 3,
-  timeout = 300,         -- seconds to wait for a command or more of a body
-  handler = 600,         -- seconds that a handler may take
-  sessions = math.maxinteger, -- as the descriptors allow
-  source_sessions = math.maxinteger, -- from one address
-  backlog = 1024,
-  reverse_dns = 5,       -- seconds to wait for the name of a peer
-}
-
-local handler_names <const> = {
-  connect = true, helo = true, ehlo = true, secured = true, mail = true,
-  rcpt = true, data = true, message = true, vrfy = true, expn = true,
-  help = true, noop = true, rset = true, quit = true, unknown = true,
-  reply = true, disconnect = true, error = true,
-}
-
--- Raises for a name that no handler has, or a handler that is no function.
-local function check_handler(name, fn, level)
-  if name == "observe" then
-    for twin, report in pairs(fn) do check_handler(twin, report, level + 1) end
-    return
-  end
-  if not handler_names[name] then
-    options_of.unknown("handler", name, handler_names, level)
-  end
-  options_of.typed("handler", name, fn, "function|nil", level)
-end
-
-local function check_handlers(given, level)
-  local handlers = {}
-  for name, fn in pairs(given or {}) do
-    check_handler(name, fn, level + 1)
-    handlers[name] = fn
-  end
-  return handlers
-end
-
--- server.on: each handler is checked when it is set.
-local function handler_table(handlers)
-  return setmetatable({}, {
-    __index = handlers,
-    __newindex = function(_, name, fn)
-      check_handler(name, fn, 3)
-      handlers[name] = fn
-    end,
-    __pairs = function() return pairs(handlers) end,
-  })
-end
-
-local function one_of(what, value, words, level)
-  if value and not words[value] then
-    options_of.unknown(what, value, words, level + 1)
-  end
-end
-
-local function check_auth(auth, level)
-  options_of.check("option of auth", auth, known_auth, level)
-  if not auth.check then
-    error("auth needs check = function(session, credentials)", level + 1)
-  end
-  for _, name in ipairs(auth.mechanisms or {}) do
-    if not verifier.known(name:upper()) then
-      error("unknown mechanism '" .. name .. "'", level + 1)
-    end
-  end
-end
-
-local function check_options(options, level)
-  options_of.check("option of smtp.server", options, known, level)
-  one_of("protocol", options.protocol, { smtp = true, lmtp = true }, level)
-  one_of("policy for bare line ends", options.bare,
-    { reject = true, fix = true, keep = true }, level)
-  if options.workers and options.workers < 1 then
-    error("workers must be 1 or more", level + 1)
-  end
-  if options.auth then check_auth(options.auth, level + 1) end
-  if type(options.tls) == "table" then
-    options_of.check("option of tls", options.tls, known_tls, level)
-    one_of("mode of tls", options.tls.mode,
-      { starttls = true, implicit = true }, level)
-  elseif options.tls and options.tls ~= "test" then
-    error("tls is \"test\" or a table with certificate and key", level + 1)
-  end
-end
-
-local function check_command(verb, command, level)
-  if type(command) == "function" then command = { run = command } end
-  options_of.check("option of command " .. verb, command, known_command,
-    level + 1)
-  if not command.run then
-    error("command " .. verb .. " needs run = function", level + 1)
-  end
-  return command
-end
-
--- Own commands by upper-case verb; more may be added until the start.
-local function command_table(given, level)
-  local list = {}
-  for verb, command in pairs(given or {}) do
-    list[verb:upper()] = check_command(verb, command, level + 1)
-  end
-  return setmetatable({}, {
-    __index = list,
-    __newindex = function(_, verb, command)
-      list[verb:upper()] = check_command(verb, command, 2)
-    end,
-    __pairs = function() return pairs(list) end,
-  })
-end
-
-local function merge_limits(given, level)
-  local types = {}
-  for name in pairs(M.limits) do types[name] = "number" end
-  options_of.check("limit", given or {}, types, level)
-  local limits = {}
-  for name, value in pairs(M.limits) do limits[name] = value end
-  for name, value in pairs(given or {}) do limits[name] = value end
-  return limits
-end
-
 local function sorted_keys(map)
   local keys = {}
   for key in pairs(map or {}) do keys[#keys + 1] = key end
   table.sort(keys)
   return keys
-end
-
--- The keywords that open parameters, as core wants them: one list a verb.
-local function parameters_of(server, verb, own)
-  local list = { own }
-  for _, keyword in ipairs(sorted_keys(server.extensions)) do
-    local extension = server.extensions[keyword]
-    for _, parameter in ipairs(extension[verb] or {}) do
-      list[#list + 1] = parameter:upper()
-    end
-  end
-  return table.concat(list, " ")
 end
 
 local policies <const> = { reject = 0, fix = 1, keep = 2 }
@@ -196,9 +36,7 @@ local function configure(server)
   local auth = options.auth
   return core.server.config {
     hostname = server.hostname,
-    mail_parameters = parameters_of(server, "mail",
-      "SIZE BODY SMTPUTF8" .. (auth and " AUTH" or "")),
-    rcpt_parameters = parameters_of(server, "rcpt", ""),
+    mail_parameters = "", rcpt_parameters = "", -- opened by EHLO: see offer
     line_limit = limits.command, body_line_limit = limits.line,
     size_limit = limits.size, recipient_limit = limits.recipients,
     error_limit = limits.errors, bare = policies[options.bare or "reject"],
@@ -240,16 +78,21 @@ local function stderr_log(line)
   io.stderr:write("lunapost: ", line, "\n")
 end
 
---- Makes a server; nothing is listening before start or run.
----@param options table  API section 2
----@return lunapost.server
-function M.new(options)
-  check_options(options, 2)
+local function take_handlers(server, given)
+  server.handlers = server_options.handlers(given)
+  server.on = server_options.handler_table(server.handlers)
+  server.checked_on = server.on
+end
+
+-- Errors point nowhere here: M.new gives them the script's place.
+local function make(options)
+  server_options.check(options)
+  server_options.check_hostname(options.hostname)
   local server = setmetatable({
     options = options,
-    limits = merge_limits(options.limits, 2),
-    commands = command_table(options.commands, 2),
-    extensions = options.extensions or {},
+    limits = server_options.all_limits(options.limits),
+    commands = server_options.commands(options.commands),
+    extensions = server_options.extensions(options.extensions),
     hostname = options.hostname or net.fqdn(),
     loop = options.loop or default_loop,
     log = options.log or stderr_log,
@@ -257,22 +100,28 @@ function M.new(options)
     listeners = {}, sessions = {}, sources = {}, addresses = {},
     counts = { sessions = 0, messages = 0 },
   }, meta)
-  server.handlers = check_handlers(type(options.on) == "table" and options.on
-    or nil, 2)
-  server.on = handler_table(server.handlers)
+  take_handlers(server, type(options.on) == "table" and options.on or nil)
   server.context = tls_context(server)
   server.sni = sni_of(server)
   return server
 end
 
+--- Makes a server; nothing is listening before start or run.
+---@param options table  API section 2
+---@return lunapost.server
+M.new = options_of.placed(make)
+
 local function both_bodies(on)
   if on.data and on.message then
-    error("a server has a handler for data or for message, not both", 3)
+    error("a server has a handler for data or for message, not both", 0)
   end
 end
 
 -- What sessions share is settled once the script has said all.
 local function prepare(server)
+  if server.on ~= server.checked_on then
+    take_handlers(server, server.on) -- the script put a table of its own there
+  end
   both_bodies(server.handlers)
   server.config = server.config or configure(server)
 end
@@ -282,9 +131,9 @@ end
 ---@param session lunapost.session
 ---@return table
 function Server:handlers_for(session)
-  local make = self.options.on
-  if type(make) ~= "function" then return self.handlers end
-  local on = check_handlers(make(session), 2)
+  local give = self.options.on
+  if type(give) ~= "function" then return self.handlers end
+  local on = server_options.handlers(give(session))
   both_bodies(on)
   return on
 end
@@ -312,6 +161,30 @@ function Server:keywords(session)
   return list
 end
 
+-- Parameters of MAIL that a keyword opens (RFC 1870, 6152, 6531, 4954).
+local opens <const> = { SIZE = "SIZE", ["8BITMIME"] = "BODY",
+  SMTPUTF8 = "SMTPUTF8", AUTH = "AUTH" }
+
+--- Opens the parameters of the keywords that EHLO is answered with, and no
+--- others.
+---@param session lunapost.session
+---@param keywords string[]
+function Server:offer(session, keywords)
+  local mail, rcpt = {}, {}
+  for _, line in ipairs(keywords) do
+    local keyword = line:match("^%S+")
+    local extension = self.extensions[keyword] or {}
+    mail[#mail + 1] = opens[keyword]
+    for _, parameter in ipairs(extension.mail or {}) do
+      mail[#mail + 1] = parameter
+    end
+    for _, parameter in ipairs(extension.rcpt or {}) do
+      rcpt[#rcpt + 1] = parameter
+    end
+  end
+  session.machine:offer(table.concat(mail, " "), table.concat(rcpt, " "))
+end
+
 ---@return string[]
 function Server:mechanisms()
   return self.options.auth.mechanisms or verifier.names
@@ -326,8 +199,17 @@ function Server:offers_mechanism(name)
   return false
 end
 
-local verbs <const> = "HELO EHLO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY "
-  .. "EXPN HELP QUIT"
+-- The verbs that this server answers, for HELP.
+local function verbs_of(server)
+  local list = { server.options.protocol == "lmtp" and "LHLO" or "HELO EHLO" }
+  if server.context and not server.implicit then
+    list[#list + 1] = "STARTTLS"
+  end
+  if server.options.auth then list[#list + 1] = "AUTH" end
+  list[#list + 1] = "MAIL RCPT DATA RSET NOOP VRFY EXPN HELP QUIT"
+  table.move(sorted_keys(server.commands), 1, 1000, #list + 1, list)
+  return table.concat(list, " ")
+end
 
 --- The default text of HELP.
 ---@param topic? string
@@ -336,12 +218,10 @@ function Server:help(topic)
   local command = topic and self.commands[topic:upper()]
   if command then return "syntax: " .. (command.syntax or topic:upper()) end
   if topic and topic ~= "" then return nil end
-  local own = sorted_keys(self.commands)
-  return "commands: " .. verbs
-    .. (#own > 0 and " " .. table.concat(own, " ") or "")
+  return "commands: " .. verbs_of(self)
 end
 
---- Asks who the peer is, once a session, before HELO is answered; a slow
+-- Asks who the peer is, once a session, before HELO is answered; a slow
 --- answer stops nobody else.
 ---@param session lunapost.session
 function Server:name_peer(session)
@@ -452,7 +332,7 @@ end
 --- Opens the listeners; nobody is accepted before start.
 ---@return lunapost.server? server, lunapost.err? err
 function Server:listen()
-  prepare(self)
+  if not self.config then prepare(self) end
   local where = self.options.listen or "127.0.0.1:2525"
   core.system.raise_descriptors()
   for _, one in ipairs(type(where) == "table" and where or { where }) do
@@ -468,6 +348,7 @@ end
 --- Listens and serves within the loop, which somebody else runs.
 ---@return lunapost.server? server, lunapost.err? err
 function Server:start()
+  prepare(self)
   if #self.listeners == 0 then
     local ok, err = self:listen()
     if not ok then return nil, err end
@@ -481,7 +362,8 @@ end
 -- Says 421 and closes. An idle session wakes up and ends by itself; one that
 -- is busy is dropped with all that it holds open.
 local function hang_up(server, session, co)
-  local idle, over = session.idle, session.ended ~= nil
+  local idle, over = session.idle and not session.in_body,
+    session.ended ~= nil
   if not over then
     session.machine:close(421, "4.3.2", server.hostname .. " shuts down")
     session.machine:flush(session.conn)
@@ -532,6 +414,7 @@ function Server:run_alone()
     self.loop.wait(signals:fd(), "r")
     self.loop.forget(signals:fd())
     self:stop()
+    self.pause(0) -- who was woken up ends in order
     self.loop.stop()
     return guard
   end)
@@ -591,6 +474,10 @@ function Server:script(lines)
   session:drive()
   collect(session, record)
   return record
+end
+
+for _, name in ipairs { "start", "run", "script" } do
+  Server[name] = options_of.placed(Server[name])
 end
 
 return setmetatable(M, { __call = function(_, options)

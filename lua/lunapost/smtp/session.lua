@@ -39,6 +39,10 @@ end
 -- What ends a session from within: raised, caught by drive().
 local over_meta = { __name = "lunapost.over" }
 
+function over_meta.__tostring(o)
+  return "the session is over: " .. o.why
+end
+
 local function over(why, problem)
   error(setmetatable({ why = why, problem = problem }, over_meta), 0)
 end
@@ -59,7 +63,7 @@ function M.new(server, conn, peer)
   local session = setmetatable({ server = server, conn = conn, peer = peer,
     id = trace.id(), machine = core.server.new(server.config),
     loop = server.loop }, meta)
-  session.on = server:handlers_for(session)
+  session.on = server.handlers
   session:settle_protocol()
   return session
 end
@@ -120,11 +124,19 @@ local function settle(session, limit, event, ...)
   return event, ...
 end
 
--- The machine's next event; never returns when the session ended.
+-- Puts the handler's clock back behind the results of a wait.
+local function go_on(left, ...)
+  deadline.resume(left)
+  return ...
+end
+
+--- The machine's next event; never returns when the session ended. A handler
+--- that waits for it waits for the peer: its own clock stands still.
 ---@return string event
 function Session:next_event()
   local limit = core.loop.now() + self.server.limits.timeout
-  return settle(self, limit, self.machine:step(self.conn))
+  local left = deadline.pause()
+  return go_on(left, settle(self, limit, self.machine:step(self.conn)))
 end
 
 --- Sends what is to be sent, for at most a few seconds.
@@ -145,15 +157,17 @@ function Session:part()
   net.part(self.conn, { loop = self.loop, timeout = 1 })
 end
 
--- Reports an error of a handler; a failing error handler is not asked again.
-local function report(session, problem)
-  local handler = session.on.error
+--- Reports an error of a handler; a failing error handler is not asked
+--- again.
+---@param problem any
+function Session:report(problem)
+  local handler = self.on.error
   if handler then
-    local ok, second = pcall(handler, session, problem)
+    local ok, second = pcall(handler, self, problem)
     if ok then return end
     problem = tostring(problem) .. "\nerror handler: " .. tostring(second)
   end
-  session.server.log("session " .. session.id .. ": " .. tostring(problem))
+  self.server.log("session " .. self.id .. ": " .. tostring(problem))
 end
 
 local function control(problem)
@@ -178,7 +192,7 @@ local function outcome(session, ok, ...)
     if (...) == nil then return nil end
     local fine, given = pcall(answer.returned, ...)
     if fine then return given end
-    report(session, given)
+    session:report(given)
     return failed()
   end
   local problem = ...
@@ -187,7 +201,7 @@ local function outcome(session, ok, ...)
       text = problem.text }
   end
   if control(problem) then error(problem, 0) end
-  report(session, problem)
+  session:report(problem)
   return failed()
 end
 
@@ -215,7 +229,7 @@ function Session:call(name, ...)
   local twin = observe and observe[name]
   if twin then
     local ok, problem = xpcall(twin, traceback, self, ...)
-    if not ok then report(self, problem) end
+    if not ok then self:report(problem) end
   end
   return given
 end
@@ -297,16 +311,31 @@ function Session:secured()
   self:call("secured")
 end
 
+-- The handlers of this session, where the script makes a set for each.
+local function choose_handlers(session)
+  local ok, on = xpcall(session.server.handlers_for, traceback,
+    session.server, session)
+  if ok then
+    session.on = on
+    return
+  end
+  session:report(on)
+  session.machine:close(421, "4.3.0", "local error; try again later")
+  session:flush()
+  over("error")
+end
+
 local function finish(session, why, problem)
   session.ended = session.ended or why
   session.problem = problem
-  if problem and why == "error" then report(session, problem) end
+  if problem and why == "error" then session:report(problem) end
   session:call("disconnect", session.ended)
 end
 
 --- The whole dialogue, until it ends; never raises.
 function Session:drive()
   local ok, problem = xpcall(function()
+    choose_handlers(self)
     repeat
       local event, verb, argument, code, enhanced, text, address, localpart,
         domain, parameters = self:next_event()

@@ -1,0 +1,232 @@
+--- The options of a server: what may be given, and the defaults. Whatever is
+--- wrong raises without a position; the public functions add the script's.
+
+local options_of = require "lunapost.options"
+local verifier = require "lunapost.smtp.verifier"
+
+local M = {}
+
+local function misuse(text)
+  error(text, 0)
+end
+
+local known <const> = {
+  listen = "string|table", protocol = "string", hostname = "string",
+  tls = "string|table", auth = "table", extensions = "table",
+  commands = "table", limits = "table", reverse_dns = "boolean",
+  on = "table|function", loop = "table", log = "function", bare = "string",
+  workers = "integer",
+}
+
+local known_tls <const> = {
+  certificate = "string", key = "string", mode = "string",
+  minimum_version = "string", test = "boolean", sni = "function",
+}
+
+local known_auth <const> = {
+  check = "function", required = "boolean", cleartext = "boolean",
+  mechanisms = "table",
+}
+
+local known_command <const> = {
+  syntax = "string", needs = "table", run = "function",
+}
+
+local known_needs <const> = { tls = "boolean", auth = "boolean" }
+
+local known_extension <const> = { mail = "table", rcpt = "table" }
+
+local built_in <const> = {
+  HELO = true, EHLO = true, LHLO = true, STARTTLS = true, AUTH = true,
+  MAIL = true, RCPT = true, DATA = true, RSET = true, NOOP = true,
+  VRFY = true, EXPN = true, HELP = true, QUIT = true,
+}
+
+--- Limits and their defaults: octets, counts, seconds.
+M.limits = {
+  size = 64 << 20,       -- of a message
+  recipients = 1000,     -- of a transaction, refused ones counted
+  command = 4096,        -- octets of a command line with its CRLF
+  line = 1 << 20,        -- octets of a line of a body
+  errors = 20,           -- refused commands without a message between
+  auth_failures = 3,
+  timeout = 300,         -- seconds to wait for a command or more of a body
+  handler = 600,         -- seconds that a handler may take
+  sessions = math.maxinteger, -- as the descriptors allow
+  source_sessions = math.maxinteger, -- from one address
+  backlog = 1024,
+  reverse_dns = 5,       -- seconds to wait for the name of a peer
+}
+
+local handler_names <const> = {
+  connect = true, helo = true, ehlo = true, secured = true, mail = true,
+  rcpt = true, data = true, message = true, vrfy = true, expn = true,
+  help = true, noop = true, rset = true, quit = true, unknown = true,
+  reply = true, disconnect = true, error = true,
+}
+
+-- Raises for a name that no handler has, or a handler that is no function.
+local function check_handler(name, fn)
+  if name == "observe" then
+    for twin, report in pairs(fn) do check_handler(twin, report) end
+    return
+  end
+  if not handler_names[name] then
+    options_of.unknown("handler", name, handler_names, 0)
+  end
+  options_of.typed("handler", name, fn, "function|nil", 0)
+end
+
+--- Handlers by name, each checked.
+---@param given? table
+---@return table
+function M.handlers(given)
+  local handlers = {}
+  for name, fn in pairs(given or {}) do
+    check_handler(name, fn)
+    handlers[name] = fn
+  end
+  return handlers
+end
+
+--- server.on: each handler is checked when it is set.
+---@param handlers table
+---@return table
+function M.handler_table(handlers)
+  return setmetatable({}, {
+    __index = handlers,
+    __newindex = options_of.placed(function(_, name, fn)
+      check_handler(name, fn)
+      handlers[name] = fn
+    end),
+    __pairs = function() return pairs(handlers) end,
+  })
+end
+
+local function one_of(what, value, words)
+  if value and not words[value] then
+    options_of.unknown(what, value, words, 0)
+  end
+end
+
+local function check_auth(auth)
+  options_of.check("option of auth", auth, known_auth, 0)
+  if not auth.check then
+    misuse("auth needs check = function(session, credentials)")
+  end
+  for _, name in ipairs(auth.mechanisms or {}) do
+    if not verifier.known(name:upper()) then
+      misuse("unknown mechanism '" .. name .. "'")
+    end
+  end
+end
+
+--- Raises where an option is unknown or of the wrong kind.
+---@param options table
+function M.check(options)
+  options_of.check("option of smtp.server", options, known, 0)
+  one_of("protocol", options.protocol, { smtp = true, lmtp = true }, 0)
+  one_of("policy for bare line ends", options.bare,
+    { reject = true, fix = true, keep = true }, 0)
+  if options.workers and options.workers < 1 then
+    misuse("workers must be 1 or more")
+  end
+  if options.auth then check_auth(options.auth) end
+  if type(options.tls) == "table" then
+    options_of.check("option of tls", options.tls, known_tls, 0)
+    one_of("mode of tls", options.tls.mode,
+      { starttls = true, implicit = true }, 0)
+  elseif options.tls and options.tls ~= "test" then
+    misuse("tls is \"test\" or a table with certificate and key")
+  end
+end
+
+-- A verb or keyword of the script's own (RFC 5321 4.1.1.1).
+local function check_word(what, word)
+  if type(word) ~= "string" or not word:find("^%w[%w%-]*$") then
+    misuse(("%s '%s' must be letters, digits and hyphens"):format(what,
+      tostring(word)))
+  end
+end
+
+local function check_command(verb, command)
+  check_word("command", verb)
+  if built_in[verb:upper()] then
+    misuse(("%s has a handler: server.on.%s"):format(verb, verb:lower()))
+  end
+  if type(command) == "function" then command = { run = command } end
+  options_of.check("option of command " .. verb, command, known_command, 0)
+  if not command.run then
+    misuse("command " .. verb .. " needs run = function")
+  end
+  options_of.check("need of command " .. verb, command.needs or {},
+    known_needs, 0)
+  return command
+end
+
+--- Extensions by keyword.
+---@param given? table
+---@return table
+function M.extensions(given)
+  for keyword, extension in pairs(given or {}) do
+    check_word("extension", keyword)
+    options_of.check("option of extension " .. keyword, extension,
+      known_extension, 0)
+    for _, parameters in pairs(extension) do
+      for _, parameter in ipairs(parameters) do
+        check_word("parameter", parameter)
+      end
+    end
+  end
+  return given or {}
+end
+
+--- Own commands by upper-case verb; more may be added until the start.
+---@param given? table
+---@return table
+function M.commands(given)
+  local list = {}
+  for verb, command in pairs(given or {}) do
+    list[verb:upper()] = check_command(verb, command)
+  end
+  return setmetatable({}, {
+    __index = list,
+    __newindex = options_of.placed(function(_, verb, command)
+      list[verb:upper()] = check_command(verb, command)
+    end),
+    __pairs = function() return pairs(list) end,
+  })
+end
+
+local seconds <const> = { timeout = true, handler = true,
+  reverse_dns = true }
+
+--- All limits, the given ones in place of the defaults.
+---@param given? table
+---@return table
+function M.all_limits(given)
+  local types, limits = {}, {}
+  for name, value in pairs(M.limits) do
+    types[name] = seconds[name] and "number" or "integer"
+    limits[name] = value
+  end
+  options_of.check("limit", given or {}, types, 0)
+  for name, value in pairs(given or {}) do
+    if value < 0 then
+      misuse(("limit '%s' must not be negative"):format(name))
+    end
+    limits[name] = value
+  end
+  return limits
+end
+
+--- Raises for what cannot be the name of a host.
+---@param name? string
+function M.check_hostname(name)
+  if name and not name:find("^[%w%.%-_:%[%]]+$") then
+    misuse(("hostname '%s' is no name of a host"):format(
+      (name:gsub("%c", "?"))))
+  end
+end
+
+return M
