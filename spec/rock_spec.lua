@@ -122,3 +122,18 @@ describe("the installed rock", function()
     end
   end)
 end)
+
+describe("make install", function()
+  it("needs no LuaRocks", function()
+    if tree.build ~= "build" then return pending "not the plain build" end
+    local prefix = tree.lines "pwd"[1] .. "/build/prefix"
+    local output, ok = tree.lines("rm -rf " .. prefix
+      .. " && ${MAKE:-make} -s install PREFIX=" .. prefix .. " 2>&1")
+    assert(ok, table.concat(output, "\n"))
+    output, ok = tree.lines("cd / && unset LUA_PATH LUA_CPATH && "
+      .. "printf hello | " .. prefix
+      .. "/bin/lunapost encode base64 --columns 0 2>&1")
+    assert(ok, table.concat(output, "\n"))
+    assert.equal("aGVsbG8=", output[1])
+  end)
+end)
