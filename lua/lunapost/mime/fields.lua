@@ -72,7 +72,14 @@ local function identifier(part, name)
   local raw = part:_field(name)
   if not raw then return nil end
   local text = values.unfold(raw)
-  return text:match("<%s*(.-)%s*>") or text:match("^<?%s*(.-)%s*$")
+  local from = text:find("<", 1, true)
+  local to = from and text:find(">", from, true)
+  if to then
+    text = text:sub(from + 1, to - 1)
+  elseif from == 1 then
+    text = text:sub(2)
+  end
+  return values.unfold(text) -- takes the blanks off
 end
 
 function compute.id(part)

@@ -1,15 +1,21 @@
---- The tree of parts as text to look at.
+--- The tree of parts as text to look at. It stays small whatever the message
+--- is: rows, their indentation and what stands in them are all bounded.
+
+local values <const> = require("lunapost.core").mime
 
 local M = {}
 
 local WORDS <const> = 28 -- columns of the first words
+local LABEL <const> = 60
+local NAME <const> = 24 -- of an encoding, of a Content-ID
+local ROWS <const> = 500
+local DEPTH <const> = 24 -- further in, the indentation stays as it is
 
--- Bytes that a terminal would act on, or cannot show, are left out.
-local function printable(text)
-  return (text:gsub("[%c\127]+", " "):gsub("\u{9b}", " "))
-end
-
+-- At most so many columns of a text. Bytes that a terminal would act on, or
+-- cannot show, are left out.
 local function clip(text, columns)
+  text = text:gsub("[%c\127]+", " "):gsub("\u{9b}", " ")
+  if not utf8.len(text) then text = values.utf8(nil, text) end
   if utf8.len(text) <= columns then return text end
   return text:sub(1, utf8.offset(text, columns) - 1) .. "\u{2026}"
 end
@@ -31,69 +37,102 @@ local function label(part)
   local charset = part.type:match("^text/") and part.parameters.charset
   if charset then text = text .. "; " .. charset:lower() end
   if part.filename then text = text .. (' "%s"'):format(part.filename) end
-  return clip(printable(text), 60)
+  return clip(text, LABEL)
 end
 
 local function words(part)
   if not part.type:match("^text/") then return "" end
   local text = part:body("utf-8"):sub(1, 4 * WORDS * 4)
   text = utf8.len(text) and text or text:gsub("[\x80-\xff]+$", "")
-  text = printable(text):gsub("%s+", " "):match("^ ?(.-) ?$")
+  text = clip(text, #text):gsub("%s+", " "):match("^ ?(.-) ?$")
   return text ~= "" and ('"%s"'):format(clip(text, WORDS)) or ""
+end
+
+local plain <const> = { ["7bit"] = true, ["8bit"] = true, binary = true }
+
+-- What is not encoded need not be decoded to know its size.
+local function body_size(part)
+  if not plain[part.encoding] then return #part:body() end
+  local _, _, from, to = part._state.tree:offsets(part._index)
+  return to - from
 end
 
 local function columns(part)
   if part.parts then
     return { label(part), "", M.size(part:size()),
       part._index == 1 and part.subject
-        and ('"%s"'):format(clip(printable(part.subject), WORDS)) or "" }
+        and ('"%s"'):format(clip(part.subject, WORDS)) or "" }
   end
-  local id = part.id and "  cid:" .. clip(printable(part.id), 24) or ""
-  return { label(part), part.encoding .. id, M.size(#part:body()),
-    words(part) }
+  local id = part.id and "  cid:" .. clip(part.id, NAME) or ""
+  return { label(part), clip(part.encoding, NAME) .. id,
+    M.size(body_size(part)), words(part) }
 end
 
--- Lines in order; each with the branches that lead to it.
-local function lines_of(root)
-  local lines, stack = {}, { { part = root, lead = "", branch = "" } }
+-- What stands before a part that is below another.
+local function branch(above, last)
+  local lead = above.lead
+  if above.depth > 0 and above.depth < DEPTH then
+    lead = lead .. (above.last and "   " or "\u{2502}  ")
+  end
+  return { depth = above.depth + 1, lead = lead, last = last,
+    mark = last and "\u{2514}\u{2500} " or "\u{251c}\u{2500} " }
+end
+
+-- Rows in order, each with the branches that lead to it, and how many parts
+-- have none.
+local function rows_of(root)
+  local rows, more = {}, 0
+  local stack = { { part = root, depth = 0, lead = "", mark = "" } }
   while #stack > 0 do
     local top = table.remove(stack)
-    local line = columns(top.part)
-    line[1] = top.lead .. top.branch .. line[1]
-    lines[#lines + 1] = line
-    local below = top.part.parts or {}
-    local lead = top.lead
-    if top.branch ~= "" then
-      lead = lead .. (top.last and "   " or "\u{2502}  ")
+    if #rows < ROWS then
+      local row = columns(top.part)
+      row[1] = top.lead .. top.mark .. row[1]
+      rows[#rows + 1] = row
+    else
+      more = more + 1
     end
+    local below = top.part.parts or {}
     for i = #below, 1, -1 do
-      local last = i == #below
-      stack[#stack + 1] = { part = below[i], lead = lead, last = last,
-        branch = last and "\u{2514}\u{2500} " or "\u{251c}\u{2500} " }
+      local next_one = branch(top, i == #below)
+      next_one.part = below[i]
+      stack[#stack + 1] = next_one
     end
   end
-  return lines
+  return rows, more
 end
 
 local function pad(text, width)
   return text .. (" "):rep(width - utf8.len(text))
 end
 
+local function line_of(row, widths)
+  local line = ("%s  %s  %s%s"):format(pad(row[1], widths[1]),
+    pad(row[2], widths[2]), (" "):rep(widths[3] - #row[3]), row[3])
+  return row[4] == "" and line or line .. "  " .. row[4]
+end
+
+-- "9,600"
+local function count(n)
+  local text = tostring(n):reverse():gsub("%d%d%d", "%0,"):reverse()
+  return (text:gsub("^,", ""))
+end
+
 --- The picture of a part and all below it.
 ---@param root lunapost.mime.part
 ---@return string  lines
 function M.text(root)
-  local lines = lines_of(root)
-  local widths = { 0, 0, 0 }
-  for _, line in ipairs(lines) do
+  local rows, more = rows_of(root)
+  local widths, lines = { 0, 0, 0 }, {}
+  for _, row in ipairs(rows) do
     for i in ipairs(widths) do
-      widths[i] = math.max(widths[i], utf8.len(line[i]))
+      widths[i] = math.max(widths[i], utf8.len(row[i]))
     end
   end
-  for i, line in ipairs(lines) do
-    lines[i] = ("%s  %s  %s  %s"):format(pad(line[1], widths[1]),
-      pad(line[2], widths[2]),
-      (" "):rep(widths[3] - #line[3]) .. line[3], line[4]):gsub("%s+$", "")
+  for i, row in ipairs(rows) do lines[i] = line_of(row, widths) end
+  if more > 0 then
+    lines[#lines + 1] = ("... %s more part%s"):format(count(more),
+      more == 1 and "" or "s")
   end
   return table.concat(lines, "\n") .. "\n"
 end

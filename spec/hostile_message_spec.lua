@@ -1,0 +1,133 @@
+local form = require "lunapost.cli.form"
+local json = require "lunapost.json"
+local mime = require "lunapost.mime"
+
+local FIELD <const> = 128 * 1024
+local SECONDS <const> = 2 -- of the processor; what is not linear takes minutes
+
+local structured <const> = {
+  "Content-Type", "Content-Disposition", "Content-Transfer-Encoding",
+  "Content-ID", "Message-ID", "From", "Date", "Subject",
+}
+
+local accessors <const> = {
+  "type", "parameters", "disposition", "filename", "encoding", "id",
+  "message_id", "description", "subject", "from", "to", "date", "zone",
+  "parts", "text", "html", "defects",
+}
+
+-- A MiB in all.
+local function letter(prefix, unit)
+  local value = prefix .. unit:rep(FIELD // #unit)
+  local lines = {}
+  for i, name in ipairs(structured) do lines[i] = name .. ": " .. value end
+  return table.concat(lines, "\r\n") .. "\r\n\r\nbody\r\n"
+end
+
+local function read_all(message)
+  for _, name in ipairs(accessors) do
+    local _ = message[name]
+  end
+  for _, name in ipairs(structured) do
+    message:header(name)
+    message:headers(name)
+  end
+  message:attachments()
+  assert.is_string(message:tree())
+  assert.is_string(tostring(message))
+  assert.is_string(json.encode(form.of(message)))
+end
+
+local function seconds(fn, ...)
+  local start = os.clock()
+  fn(...)
+  return os.clock() - start
+end
+
+local function in_time(name, bytes)
+  local message = mime.parse(bytes, { limits = { header = 1 << 24 } })
+  local took = seconds(read_all, message)
+  assert(took < SECONDS, ("%s took %.1f s"):format(name, took))
+end
+
+describe("a MiB of one character in the fields", function()
+  local units <const> = {
+    "<", ">", " ", "\t", "(", ")", ";", ":", ",", "@", "[", "\"", "\\", "'",
+    "=?", "?=", "=?utf-8?q?a?= ", "=?utf-8?b?", "\\\"", "< ", "<a ", "a ",
+    "<a@b>,", "x*0=a;", "\r\n ", "1 ", "12:", "\0", "\u{e9}", "\x80",
+  }
+  for _, unit in ipairs(units) do
+    it(("costs linear time: %q"):format(unit), function()
+      in_time(unit, letter("", unit))
+    end)
+  end
+
+  it("costs linear time behind a value", function()
+    for _, unit in ipairs { " ", "(", ";", "\"", "a=", "=?", "\\" } do
+      in_time(unit, letter("text/plain; a=", unit))
+      in_time(unit, letter("<", unit))
+    end
+  end)
+end)
+
+describe("ten thousand multiparts within each other", function()
+  local open <const> = "Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+  local message = mime.parse((open .. "--b\r\n"):rep(10000))
+
+  it("have a tree that ends, and is no wider than a page", function()
+    local tree
+    local took = seconds(function() tree = message:tree() end)
+    assert(took < SECONDS, ("took %.1f s"):format(took))
+    assert.equal(501, select(2, tree:gsub("\n", "")))
+    assert.truthy(tree:find("\n... 9,500 more parts\n", 1, true))
+    for line in tree:gmatch("[^\n]+") do assert.is_true(#line < 300) end
+  end)
+
+  it("are all walked", function()
+    local count = 0
+    for _ in message:walk() do count = count + 1 end
+    assert.equal(10000, count)
+  end)
+end)
+
+describe("the tree of a message", function()
+  it("has a row for each part where there are few", function()
+    local tree = mime.parse("Content-Type: multipart/mixed; boundary=b\n\n"
+      .. ("--b\n\nx\n"):rep(499)):tree()
+    assert.equal(500, select(2, tree:gsub("\n", "")))
+    assert.is_nil(tree:find("more part", 1, true))
+  end)
+
+  it("counts one part that is left out", function()
+    local tree = mime.parse("Content-Type: multipart/mixed; boundary=b\n\n"
+      .. ("--b\n\nx\n"):rep(500)):tree()
+    assert.truthy(tree:find("\n... 1 more part\n$"))
+  end)
+
+  it("shows raw bytes in a Content-ID, and no long encoding", function()
+    local tree = mime.parse("Content-ID: <a\xff\x1b[2Jb>\n"
+      .. "Content-Transfer-Encoding: " .. ("x"):rep(1000) .. "\n\nx"):tree()
+    assert.truthy(tree:find("cid:a\u{fffd} [2Jb", 1, true))
+    assert.truthy(utf8.len(tree))
+    assert.is_true(#tree < 200)
+  end)
+end)
+
+describe("an identifier", function()
+  local function id(value)
+    return mime.parse("Content-ID: " .. value .. "\n\n").id
+  end
+
+  it("is what stands between the angles, without blanks", function()
+    assert.equal("a@b", id "<a@b>")
+    assert.equal("a@b", id "junk < a@b\t> <c@d>")
+    assert.equal("", id "<>")
+    assert.equal("b", id "> <b>")
+  end)
+
+  it("is the whole where they are missing", function()
+    assert.equal("a@b", id " a@b ")
+    assert.equal("a@b", id "< a@b")
+    assert.equal("a <b", id "a <b")
+  end)
+end)
