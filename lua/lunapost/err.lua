@@ -5,7 +5,8 @@
 
 ---@class lunapost.err
 --- kind is dns connect tls auth timeout closed reply syntax limit protocol,
---- or unconfirmed.
+--- unconfirmed (what came of a message is not known), or file (a local file
+--- cannot be read).
 ---@field kind string
 ---@field code? integer  the reply's code, where a reply said no
 ---@field enhanced? string  its enhanced status code, RFC 3463

@@ -55,19 +55,17 @@ end
 ---@param path string
 ---@param given? { limits: lunapost.mime.limits }
 ---@return lunapost.mime.part? message
----@return lunapost.err? err  of kind "closed": the file cannot be read
+---@return lunapost.err? err  of kind "file": it cannot be read
 function M.open(path, given)
   check_bytes("mime.open", path)
   local limits = limits_of("mime.open", given)
   local file <close>, problem = io.open(path, "rb")
   if not file then
-    return nil, err_of.new { kind = "closed", text = problem,
-      transient = false }
+    return nil, err_of.of("file", problem)
   end
   local bytes, why = file:read("a")
   if not bytes then
-    return nil, err_of.new { kind = "closed", transient = false,
-      text = path .. ": " .. tostring(why) }
+    return nil, err_of.of("file", path .. ": " .. tostring(why))
   end
   return part.parse(bytes, limits)
 end
