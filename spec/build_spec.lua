@@ -42,6 +42,18 @@ describe("a message from one table", function()
       assert.equal("<x@y>", header(octets, "Message-ID"))
     end)
 
+  it("has one MIME-Version, given or not", function()
+    for _, headers in ipairs { {}, { ["MIME-Version"] = "1.0" },
+      { { "mime-version", 1.0 } } } do
+      local octets = build { headers = headers }:render()
+      assert.equal("1.0", header(octets, "MIME-Version"))
+      assert.equal(1, select(2, octets:lower():gsub("mime%-version:", "")))
+    end
+    assert.has_error(function()
+      build { headers = { ["Mime-Version"] = "1.1" } }
+    end, 'headers: MIME-Version must be "1.0", not "1.1"')
+  end)
+
   it("never writes Bcc, but delivers to it", function()
     local message = build { to = "b@x.org", cc = "c@x.org",
       bcc = "Secret <d@x.org>, b@x.org", text = "t" }

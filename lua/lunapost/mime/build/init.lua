@@ -70,6 +70,13 @@ local function fail(text, ...)
   error(text:format(...), 0)
 end
 
+-- The field is written in any case; RFC 2045 4 knows this one value.
+local function check_version(value)
+  if tostring(value) ~= "1.0" then
+    fail("headers: MIME-Version must be \"1.0\", not %q", tostring(value))
+  end
+end
+
 -- Headers that have an option move there; the others stay, in order.
 local function sort_headers(given)
   local known, rest = {}, {}
@@ -78,7 +85,9 @@ local function sort_headers(given)
   for key, value in pairs(given) do spec[key] = value end
   for _, pair in ipairs(fields.pairs(given.headers or {}, "headers")) do
     local option = known[pair[1]:lower()]
-    if not option then
+    if pair[1]:lower() == "mime-version" then
+      check_version(pair[2])
+    elseif not option then
       rest[#rest + 1] = pair
     elseif spec[option] ~= nil then
       fail("headers: %s is given twice", pair[1])
@@ -106,7 +115,7 @@ end
 local function prepare_date(value, option)
   if type(value) == "table" then value = os.time(value) end
   if type(value) == "number" then return math.floor(value) end
-  if type(value) ~= "string" or not value:find("%d+ %a%a%a %d+ %d+:%d%d") then
+  if type(value) ~= "string" or not value:find("%d %a%a%a %d+ %d+:%d%d") then
     fail("%s: %s is no date of RFC 5322", option, tostring(value))
   end
   return value
