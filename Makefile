@@ -120,7 +120,9 @@ asan: all
 # A second opinion on memory: the demo by valgrind.
 valgrind: all
 	@$(PATHS) LUNAPOST_BUILD=$(BUILD) valgrind --quiet --error-exitcode=9 \
-	  --leak-check=full --errors-for-leak-kinds=definite \
+	  --leak-check=full --show-leak-kinds=definite \
+	  --errors-for-leak-kinds=definite \
+	  --suppressions=spec/torture/valgrind.supp \
 	  $(LUA) examples/demo.lua
 
 # Memory that runs out, and collectors that never rest (spec/torture/).
