@@ -4,7 +4,7 @@ local tree = require "spec.support.tree"
 
 -- Servers run until they are told to stop: these are stopped.
 local function is_server(path)
-  return tree.read(path):find("server:run()", 1, true)
+  return tree.read(path):find("server:run(", 1, true)
 end
 
 -- Files that other examples, or `lunapost serve`, load.
