@@ -1,4 +1,6 @@
-local compose = require("lunapost.core").compose
+local core = require "lunapost.core"
+
+local compose, mime = core.compose, core.mime
 
 local function lines(...)
   return table.concat({ ... }, "\r\n") .. "\r\n"
@@ -35,6 +37,26 @@ describe("an unstructured field", function()
       (compose.bare("List-Unsubscribe", url)))
     assert.is_nil(compose.bare("List-Unsubscribe", "<ü>"))
     assert.is_nil(compose.bare("List-Unsubscribe", ("x"):rep(1000)))
+  end)
+
+  it("loses nothing when it is folded and unfolded", function()
+    for width = 60, 90 do
+      local value = ("a"):rep(width) .. "   \t " .. ("b"):rep(70)
+        .. (" word"):rep(60)
+      local field = assert(compose.bare("X", value .. "    "))
+      for line in field:gmatch("(.-)\r\n") do
+        assert.truthy(line:find("%S"))
+        assert.is_true(#line <= 78 or not line:find("%S%s+%S", 4), line)
+      end
+      assert.equal(value, mime.unfold(mime.fields(field)[1][2]))
+    end
+  end)
+
+  it("lets nothing out that is as it is", function()
+    for _, bad in ipairs { "a\r\nBcc: x", "a\nb", "a\rb", "a\0b" } do
+      assert.same({ nil, "syntax", "malformed" },
+        { compose.bare("Received", bad) })
+    end
   end)
 
   it("has a name of RFC 5322", function()

@@ -6,12 +6,6 @@ local function names(block)
   return list
 end
 
-local function lines(text)
-  local list = {}
-  for line in text:gmatch("(.-)\r\n") do list[#list + 1] = line end
-  return list
-end
-
 describe("a header block", function()
   it("is split into names and raw values", function()
     local fields = core.fields("A: 1\r\nB:2\r\n\tfolded\r\n\r\nC: body\r\n")
@@ -50,49 +44,3 @@ describe("a header block", function()
   end)
 end)
 
-describe("folding", function()
-  it("leaves a short field on one line", function()
-    assert.equal("Subject: hello\r\n", core.fold("Subject", "hello"))
-    assert.equal("X-Empty:\r\n", core.fold("X-Empty", ""))
-  end)
-
-  it("breaks at blanks, at 78 columns, and loses nothing", function()
-    local value = ("word "):rep(60) .. "end"
-    local folded = core.fold("X-Long", value)
-    for _, line in ipairs(lines(folded)) do
-      assert.is_true(#line <= 78, line)
-      assert.truthy(line:find("%S"))
-    end
-    assert.equal(value, core.unfold(core.fields(folded)[1][2]))
-  end)
-
-  it("keeps runs of blanks whole, and never writes a line of blanks",
-    function()
-      for width = 60, 90 do
-        local value = ("a"):rep(width) .. "   \t " .. ("b"):rep(70) .. "    "
-        local folded = core.fold("X", value)
-        for _, line in ipairs(lines(folded)) do
-          assert.truthy(line:find("%S"))
-        end
-        assert.equal(value:match("^(.-)%s*$"),
-          core.unfold(core.fields(folded)[1][2]))
-      end
-    end)
-
-  it("leaves a word longer than a line whole", function()
-    local word = ("x"):rep(200)
-    assert.equal("A: b\r\n " .. word .. "\r\n c\r\n",
-      core.fold("A", "b " .. word .. " c"))
-  end)
-
-  it("refuses what would break out of the field", function()
-    for _, bad in ipairs { "a\r\nBcc: x", "a\nb", "a\rb", "a\0b" } do
-      local text, kind = core.fold("Subject", bad)
-      assert.is_nil(text)
-      assert.equal("syntax", kind)
-    end
-    for _, bad in ipairs { "", "A B", "A:", "A\r\n", "\u{fc}" } do
-      assert.is_nil((core.fold(bad, "x")))
-    end
-  end)
-end)

@@ -240,14 +240,6 @@ static int mime_utf8(lua_State *L)
     return 2;
 }
 
-/* fold(name, value) -> "Name: value" CRLF | nil, kind, text */
-static int mime_fold(lua_State *L)
-{
-    struct span name = lbind_check(L, 1), value = lbind_check(L, 2);
-    struct work *w = begin(L);
-    return push_text(L, w, header_fold(&w->text, name, value));
-}
-
 /* unfold(raw) -> value */
 static int mime_unfold(lua_State *L)
 {
@@ -312,11 +304,15 @@ static int mime_format_date(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"fields", mime_fields},       {"fold", mime_fold},
-    {"unfold", mime_unfold},       {"text", mime_text},
-    {"addresses", mime_addresses}, {"content", mime_content},
-    {"date", mime_date},           {"format_date", mime_format_date},
-    {"utf8", mime_utf8},           {NULL, NULL},
+    {"fields", mime_fields},
+    {"unfold", mime_unfold},
+    {"text", mime_text},
+    {"addresses", mime_addresses},
+    {"content", mime_content},
+    {"date", mime_date},
+    {"format_date", mime_format_date},
+    {"utf8", mime_utf8},
+    {NULL, NULL},
 };
 
 int lbind_open_mime(lua_State *L)

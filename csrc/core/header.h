@@ -4,16 +4,14 @@
  * Reading is tolerant: lines end with CRLF or LF, blanks may stand before
  * the colon, and a line that is no field (an mbox "From " line, prose) comes
  * out with an empty name instead of stopping the reader. Nothing is copied
- * or decoded. Writing refuses what could break out of its field.
+ * or decoded. For writing see compose.h.
  *
- * Owns: nothing. Fails with: ERR_SYNTAX, ERR_MEMORY, ERR_LIMIT. I/O: none.
+ * Owns: nothing. Fails with: ERR_MEMORY, ERR_LIMIT. I/O: none.
  */
 #ifndef CORE_HEADER_H
 #define CORE_HEADER_H
 
 #include "buf.h"
-
-enum { HEADER_COLUMNS = 78 }; /* RFC 5322 2.1.1: lines SHOULD be no longer */
 
 struct header_field {
     size_t at;         /* offset of its first byte in the block */
@@ -45,11 +43,5 @@ INTERNAL bool header_find(struct span block, struct span name, size_t nth,
 /* Appends a raw value without its folds (RFC 5322 2.2.3) and without blanks
    at both ends. No CR, LF or NUL is appended. */
 INTERNAL int header_unfold(struct buf *out, struct span raw);
-
-/* Appends "Name: value" CRLF, folded at blanks of the value into lines of at
-   most 78 columns where its words allow that; joined again, the lines give
-   the value as it was. ERR_SYNTAX, and nothing appended, for a name that is
-   none and for CR, LF or NUL in the value. */
-INTERNAL int header_fold(struct buf *out, struct span name, struct span value);
 
 #endif
