@@ -220,6 +220,19 @@ describe("base64", function()
   end)
 end)
 
+-- All that a strict decoder gives for pieces of a size, or nil, err, position.
+local function in_pieces(kind, s, size)
+  local f, out = kind.decoder { strict = true }, {}
+  for at = 1, #s, size do
+    local piece, problem, position = f:update(s:sub(at, at + size - 1))
+    if not piece then return nil, problem, position end
+    out[#out + 1] = piece
+  end
+  local rest, problem, position = f:finish()
+  if not rest then return nil, problem, position end
+  return table.concat(out) .. rest
+end
+
 describe("quoted-printable", function()
   it("refuses what is not canonical when strict", function()
     local strict <const> = { strict = true }
@@ -233,6 +246,29 @@ describe("quoted-printable", function()
       assert.equal(at, where, coded)
     end
     assert.equal("a=é", (codec.quoted_printable.decode("a=3D=C3=A9", strict)))
+  end)
+
+  it("is as strict in steps, wherever the pieces end", function()
+    local seen <const> = { ["a=3D=\r\nb \tc\n"] = "a=b \tc\n", ["a="] = "a",
+      ["=41=\n"] = "A" }
+    for coded, wanted in pairs(seen) do
+      assert.equal(wanted, (in_pieces(codec.quoted_printable, coded, 1)))
+      assert.equal(wanted,
+        (codec.quoted_printable.decode(coded, { strict = true })))
+    end
+    for coded, at in pairs {
+      ["a=3d"] = 2, ["b=x"] = 2, ["a \r\n"] = 2, ["a "] = 2,
+      ["a\rb"] = 2, ["ab\r"] = 3, ["=4"] = 1, [("a"):rep(77)] = 1, ["a\0"] = 2,
+      ["x\r\n" .. ("a"):rep(74) .. "=41"] = 4, ["= \r\n"] = 1,
+    } do
+      for size = 1, 3 do
+        local out, problem, where =
+          in_pieces(codec.quoted_printable, coded, size)
+        assert.is_nil(out, coded)
+        assert.equal("syntax", problem.kind)
+        assert.equal(at, where, coded)
+      end
+    end
   end)
 
   it("may keep the line ends of files", function()
@@ -352,6 +388,20 @@ describe("dots of the codec", function()
     assert.equal(3, at)
     assert.equal("ab\r\n.\r\nc\r\n",
       (codec.dot.decode("ab\n.\r\nc\r\n.\r\n", { fix = true })))
+  end)
+
+  it("refuse bare line ends in steps, too", function()
+    for size = 1, 4 do
+      for coded, wanted in pairs { ["ab\n.\r\n.\r\n"] = 3, ["a\rb"] = 2,
+        ["ab\r"] = 3 } do
+        local body, problem, at = in_pieces(codec.dot, coded, size)
+        assert.is_nil(body)
+        assert.equal("syntax", problem.kind)
+        assert.equal(wanted, at, coded)
+      end
+      assert.equal("a\r\n.b\r\n",
+        (in_pieces(codec.dot, "a\r\n..b\r\n.\r\nx\n", size)))
+    end
   end)
 end)
 

@@ -14,6 +14,7 @@
 #include "../core/charset.h"
 #include "../core/dot.h"
 #include "../core/qp.h"
+#include "../core/qp_strict.h"
 #include "../core/uu.h"
 #include "lbind.h"
 
@@ -23,8 +24,14 @@ enum { OUTPUT_KEPT = 1 << 20 };
 
 struct undot { /* a decoder, and what goes with it outside a machine */
     struct dot_decoder d;
-    bool fix;
+    bool fix, strict;
     bool cr; /* not taken yet */
+};
+
+struct unquote { /* a decoder and, where strict, a judge before it */
+    struct qp_decoder d;
+    struct qp_strict judge;
+    bool strict;
 };
 
 struct stream {
@@ -35,7 +42,7 @@ struct stream {
         struct base64_encoder base64_encoder;
         struct base64_decoder base64_decoder;
         struct qp_encoder qp_encoder;
-        struct qp_decoder qp_decoder;
+        struct unquote unquote;
         struct uu_encoder uu_encoder;
         struct uu_decoder uu_decoder;
         struct dot_encoder dot;
@@ -159,21 +166,34 @@ static int zeroed_open(lua_State *L, struct stream *s, int options)
     return 0;
 }
 
+static int qp_decoder_open(lua_State *L, struct stream *s, int options)
+{
+    s->as.unquote.strict = lbind_field_bool(L, options, "strict", false);
+    return 0;
+}
+
 static int qp_decoder_update(struct stream *s, struct span in)
 {
-    return qp_decode(&s->as.qp_decoder, in, &s->out);
+    struct unquote *u = &s->as.unquote;
+    int err = u->strict ? qp_strict_check(&u->judge, in) : 0;
+    return err < 0 ? err : qp_decode(&u->d, in, &s->out);
 }
 
 static int qp_decoder_finish(struct stream *s)
 {
-    return qp_decode_finish(&s->as.qp_decoder, &s->out);
+    struct unquote *u = &s->as.unquote;
+    int err = u->strict ? qp_strict_finish(&u->judge) : 0;
+    return err < 0 ? err : qp_decode_finish(&u->d, &s->out);
 }
 
 static void qp_decoder_notes(lua_State *L, const struct stream *s)
 {
-    note_count(L, "invalid", s->as.qp_decoder.invalid);
-    if (s->as.qp_decoder.invalid)
-        note_count(L, "offset", s->as.qp_decoder.invalid_at);
+    const struct unquote *u = &s->as.unquote;
+    note_count(L, "invalid", u->d.invalid);
+    if (u->d.invalid)
+        note_count(L, "offset", u->d.invalid_at);
+    if (u->judge.wrong)
+        note_count(L, "offset", u->judge.wrong_at);
 }
 
 static int uu_encoder_open(lua_State *L, struct stream *s, int options)
@@ -236,6 +256,7 @@ static int dot_encoder_finish(struct stream *s)
 static int dot_decoder_open(lua_State *L, struct stream *s, int options)
 {
     s->as.undot.fix = lbind_field_bool(L, options, "fix", false);
+    s->as.undot.strict = lbind_field_bool(L, options, "strict", false);
     return 0;
 }
 
@@ -272,11 +293,19 @@ static int undot_fix(struct stream *s, struct span in)
     return buf_error(&s->out);
 }
 
+/* What was seen is no failure but where strict. */
+static int undot_judge(const struct undot *u, int err)
+{
+    bool bare = u->d.bare_cr || u->d.bare_lf;
+    return err == 0 && u->strict && bare ? ERR_SYNTAX : err;
+}
+
 static int dot_decoder_update(struct stream *s, struct span in)
 {
-    if (in.n == 0 || s->as.undot.d.at == DOT_AT_END)
+    struct undot *u = &s->as.undot;
+    if (in.n == 0 || u->d.at == DOT_AT_END)
         return 0;
-    return s->as.undot.fix ? undot_fix(s, in) : undot_in_place(s, in);
+    return undot_judge(u, u->fix ? undot_fix(s, in) : undot_in_place(s, in));
 }
 
 static int dot_decoder_finish(struct stream *s)
@@ -288,7 +317,7 @@ static int dot_decoder_finish(struct stream *s)
         u->d.bare_at = u->d.wire;
     u->d.bare_cr = true;
     u->cr = false;
-    return buf_add(&s->out, "\r\n", u->fix ? 2 : 1);
+    return undot_judge(u, buf_add(&s->out, "\r\n", u->fix ? 2 : 1));
 }
 
 static void dot_decoder_notes(lua_State *L, const struct stream *s)
@@ -340,7 +369,7 @@ static const struct kind kinds[] = {
      base64_decoder_finish, base64_decoder_notes},
     {"qp_encoder", qp_encoder_open, qp_encoder_update, qp_encoder_finish,
      no_notes},
-    {"qp_decoder", zeroed_open, qp_decoder_update, qp_decoder_finish,
+    {"qp_decoder", qp_decoder_open, qp_decoder_update, qp_decoder_finish,
      qp_decoder_notes},
     {"uu_encoder", uu_encoder_open, uu_encoder_update, uu_encoder_finish,
      no_notes},

@@ -8,12 +8,12 @@ local M = {
   usage = [[lunapost decode CODEC [options] [FILE]
 
   base64  [--strict] [--url]
-  qp                          quoted-printable
+  qp      [--strict]          quoted-printable
   word                        RFC 2047, header values, folded or not
   2231                        field values: a line NAME=VALUE for each
                               parameter
   uu                          the first file of a text
-  dot     [--fix]             a body as it came after DATA; --fix: bare CR
+  dot     [--strict] [--fix]  a body as it came after DATA; --fix: bare CR
                               and LF become CRLF
 
 What had to be repaired is told on standard error.]],
@@ -35,8 +35,9 @@ function codecs.base64(options, input, out)
   }, input, out)
 end
 
-function codecs.qp(_, input, out)
-  decoded(codec.quoted_printable.decoder(), input, out)
+function codecs.qp(options, input, out)
+  decoded(codec.quoted_printable.decoder { strict = options.strict },
+    input, out)
 end
 
 local function told(text, defects)
@@ -68,7 +69,9 @@ function codecs.uu(_, input, out)
 end
 
 function codecs.dot(options, input, out)
-  decoded(codec.dot.decoder { fix = options.fix }, input, out)
+  decoded(codec.dot.decoder {
+    strict = options.strict, fix = options.fix,
+  }, input, out)
 end
 
 ---@param options table

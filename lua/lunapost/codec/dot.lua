@@ -50,10 +50,10 @@ function M.encoder(options)
 end
 
 --- The same in steps.
----@param options? { fix?: boolean }
+---@param options? { strict?: boolean, fix?: boolean }
 ---@return lunapost.codec.filter
 function M.decoder(options)
-  local o = check.options("dot.decoder", options, { fix = "boolean" })
+  local o = check.options("dot.decoder", options, decoding)
   return assert(filter.new("dot decoder", "dot_decoder", o, describe))
 end
 

@@ -28,15 +28,12 @@ function M.encode(s, options)
   return core.qp_encode(s, o.binary, o.keep)
 end
 
--- Where RFC 2045 6.7 does not allow what stands there.
-local function qp_problem(s)
-  local at
-  for _, pattern in ipairs { "[^\t\r\n -~]", "=[a-f]%x", "=%x[a-f]",
-    "[ \t]\r?\n", "[ \t]$", "\r[^\n]", "\r$", ("[^\r\n]"):rep(77) } do
-    local found = s:find(pattern)
-    if found and (not at or found < at) then at = found end
-  end
-  return at
+local function decode_strict(s)
+  local f = M.decoder { strict = true }
+  local out, _, position = filter.all(f, s)
+  if out then return out, {} end
+  return nil, err.of("syntax",
+    "quoted-printable: malformed at octet " .. position), position
 end
 
 --- Tolerant: keeps what is no quoted-printable. strict: refuses it.
@@ -46,15 +43,8 @@ end
 function M.decode(s, options)
   check.text("quoted_printable.decode", s)
   local o = check.options("quoted_printable.decode", options, decoding)
+  if o.strict then return decode_strict(s) end
   local out, invalid, at = core.qp_decode(s)
-  if o.strict then
-    local problem = qp_problem(s)
-    if invalid > 0 then problem = math.min(problem or at, at) end
-    if problem then
-      return nil, err.of("syntax",
-        "quoted-printable: malformed at octet " .. problem), problem
-    end
-  end
   return out, describe { invalid = invalid, offset = at - 1 }
 end
 
@@ -67,11 +57,11 @@ function M.encoder(options)
 end
 
 --- The same in steps.
----@param options? table  none yet
+---@param options? { strict?: boolean }
 ---@return lunapost.codec.filter
 function M.decoder(options)
-  check.options("quoted_printable.decoder", options, {})
-  return assert(filter.new("quoted-printable decoder", "qp_decoder", nil,
+  local o = check.options("quoted_printable.decoder", options, decoding)
+  return assert(filter.new("quoted-printable decoder", "qp_decoder", o,
     describe))
 end
 
