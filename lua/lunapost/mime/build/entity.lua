@@ -8,6 +8,7 @@
 
 local core = require "lunapost.core"
 local options = require "lunapost.options"
+local reading = require "lunapost.mime.build.reading"
 
 local M = {}
 
@@ -26,8 +27,19 @@ local rank <const> = { ["7bit"] = 1, ["8bit"] = 2, binary = 3 }
 ---@field id? string  Content-ID without its angle brackets
 ---@field description? string
 ---@field parts? lunapost.entity[]  nil on a leaf
+---@field encoding string  as a path of seven bits needs it
+---@field raw string  as render gives it; raises where that fails, as it
+---  does for a source, which can be read only once
+---@field defects lunapost.mime.defect[]  what a reader would repair; likewise
 local Entity = { __name = "lunapost.entity" }
-Entity.__index = Entity
+
+function Entity.__index(entity, name)
+  local method = Entity[name]
+  if method ~= nil then return method end
+  local compute = reading.fields[name]
+  return compute and compute(entity)
+end
+
 M.meta = Entity
 
 --- Makes a field of core's, or raises with the name of what was wrong.
@@ -77,12 +89,12 @@ end
 -- them on the way; messages, which RFC 2046 5.2.1 wants unencoded; anything
 -- over a binary path.
 local function may_stay(leaf, allowed)
-  return leaf.encoding or leaf.text_mode or allowed == "binary"
+  return leaf.wish or leaf.text_mode or allowed == "binary"
     or leaf.type:find("^text/") or leaf.type:find("^message/")
 end
 
 local function leaf_encoding(leaf, allowed)
-  local wish = leaf.encoding
+  local wish = leaf.wish
   if wish and not rank[wish] then return wish end
   local scan = leaf.content:scan()
   if not scan then return allowed == "binary" and "binary" or "base64" end
@@ -360,14 +372,40 @@ function Entity:body()
   return self.content:read()
 end
 
---- The same message as its reader sees it.
----@return table? message  as from mime.parse
----@return lunapost.err? error
-function Entity:parsed()
-  local octets, problem = self:render()
-  if not octets then return nil, problem end
-  return require("lunapost.mime").parse(octets)
+--- The octets of its header, with the empty line.
+---@return string
+function Entity:_header()
+  M.bound(self, M.random_id, false)
+  local out = {}
+  emit_fields(self, settle(self, "7bit", {}), out)
+  return table.concat(out)
 end
+
+--- The first field of a name, decoded, as a reader gets it.
+---@param name string  in any case
+---@return string? value
+function Entity:header(name)
+  return reading.head(self):header(name)
+end
+
+--- All fields of a name, decoded; without a name all fields as they stand.
+---@param name? string
+---@return string[]|table[] values  or { { name, raw value }, ... } in order
+function Entity:headers(name)
+  return reading.head(self):headers(name)
+end
+
+--- The attached parts, as a reader gets them.
+---@return lunapost.mime.part[]?
+---@return lunapost.err? error
+function Entity:attachments()
+  local message, problem = reading.whole(self)
+  if not message then return nil, problem end
+  return message:attachments()
+end
+
+Entity.parsed = reading.whole
+Entity.decode = reading.decode
 
 --- The part tree, as of a message that was read.
 function Entity:tree()

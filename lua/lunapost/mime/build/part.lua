@@ -201,7 +201,7 @@ end
 
 -- An encoding that was asked for must be able to carry the octets.
 local function check_encoding(node, what)
-  local wish = node.encoding
+  local wish = node.wish
   if not wish then return end
   if not encodings[wish] then
     options.unknown(what .. ": encoding", wish, encodings, 0)
@@ -291,7 +291,7 @@ local function part(spec, what)
   local node = entity.new { type = kind, parameters = parameters,
     filename = name, disposition = disposition_of(spec, name),
     id = id_of(spec), description = spec.description,
-    encoding = spec.encoding and spec.encoding:lower(), fields = {} }
+    wish = spec.encoding and spec.encoding:lower(), fields = {} }
   local filled, problem = fill(node, spec, origin, what)
   if not filled then return nil, problem end
   check_encoding(node, what)
