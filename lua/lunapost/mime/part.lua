@@ -44,7 +44,8 @@ local parts <const>, values <const> = core.parts, core.mime
 ---@field date? integer  seconds since 1970
 ---@field zone? integer  of that date, seconds east of UTC; nil if unknown
 ---@field message_id? string  without angles
----@field text? string  the plain text to show, UTF-8; nil where none is
+---@field text? string  the plain text to show, UTF-8, or, where there is
+---  none, the plain rendering of an enriched one; nil where none is
 ---@field html? string  the HTML to show, UTF-8
 ---@field defects lunapost.mime.defect[]  of the whole message; decoding may
 ---  find more of them
