@@ -116,6 +116,20 @@ describe("an address list", function()
     end
   end)
 
+  it("lets no line end of a domain literal through", function()
+    local found = mime.addresses(
+      "[a\r\n b], <[a\r\n b]>, <[c\r\n d]@x>, a@[1.\r\n 2], [e\n]@f")
+    assert.equal(5, #found)
+    for _, one in ipairs(found) do
+      assert.is_nil((one.name .. one.address):find("[%s%z]"))
+    end
+  end)
+
+  it("passes over a name of nothing but blanks", function()
+    assert.same({}, mime.addresses '"""""" " ')
+    assert.equal("a@b", mime.addresses('" " , " " <a@b>')[1].address)
+  end)
+
   it("takes time in line with its length", function()
     for _, piece in ipairs { "(", '"', "<", "@", "a@b ", "a b ", ":", "\\",
       "a@(c)", "[", "=?", "<@a:", "a@b (c) d ", ".", '"a"', "(a", "a@b c " } do

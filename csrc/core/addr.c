@@ -184,6 +184,15 @@ static void add_plain(struct buf *out, struct span s)
     }
 }
 
+/* Appends a word. Only a domain literal can hold blanks, line ends among
+   them; they mean nothing in it. */
+static void add_dense(struct buf *out, struct span s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!is_blank(s.p[i]))
+            buf_add_char(out, s.p[i]);
+}
+
 static bool is_dot_atom(struct span s)
 {
     bool dot = true;
@@ -244,7 +253,7 @@ static void add_word(struct addr_reader *r, struct entry *e,
         add_local(&r->word, t->text);
     } else {
         add_plain(&r->name, t->text);
-        buf_add_span(&r->word, t->text);
+        add_dense(&r->word, t->text);
     }
     e->joined = true;
 }
@@ -263,9 +272,7 @@ static void read_domain(struct addr_reader *r, struct buf *out)
         if (t.kind != WORD ||
             !(first || starts_with_dot(&t) || ends_with_dot(out)))
             break;
-        for (size_t i = 0; i < t.text.n; i++)
-            if (!is_blank(t.text.p[i]))
-                buf_add_char(out, t.text.p[i]);
+        add_dense(out, t.text);
         behind = r->at;
         first = false;
     }
@@ -305,7 +312,7 @@ static bool angle_token(struct addr_reader *r, const struct token *t)
         if (t->kind == QUOTED)
             add_local(&r->word, t->text);
         else
-            buf_add_span(&r->word, t->text);
+            add_dense(&r->word, t->text);
     } else if (c == ':') { /* the end of a route, or mailto: */
         empty(&r->word);
     } else if (c == '@' && (r->found || buf_size(&r->word))) {
@@ -370,7 +377,7 @@ static bool settle(struct addr_reader *r, const struct entry *e)
         r->local = buf_size(&r->spec);
         empty(&r->name);
     }
-    return buf_size(&r->name) || buf_size(&r->spec);
+    return span_trim(buf_span(&r->name)).n || buf_size(&r->spec);
 }
 
 static void fill(const struct addr_reader *r, struct addr *a)
