@@ -63,6 +63,7 @@ end
 describe("the layers", function()
   local standard <const> = set "stdbool.h stddef.h stdint.h string.h limits.h"
   local core_more <const> = {
+    ["csrc/core/base64_avx2.c"] = set "immintrin.h",
     ["csrc/core/buf.c"] = set "stdlib.h",
     ["csrc/core/charset.c"] = set "iconv.h errno.h",
   }

@@ -15,6 +15,7 @@
 #include <lua.h>
 
 #include "../core/err.h"
+#include "../core/kernel.h"
 #include "../core/span.h"
 
 /* Names of the userdata that more than one binding touches. */
@@ -50,6 +51,14 @@ INTERNAL struct span lbind_field(lua_State *L, int table, const char *name);
 /* nil, kind, text: the world failed. text may be NULL. Raises on ERR_MEMORY.
    Returns 3, for the caller to return. */
 INTERNAL int lbind_fail(lua_State *L, int err, const char *text);
+
+/* Where this Lua state keeps the kernel that its codecs run, until it is
+   closed. The first call chooses; raises when LUNAPOST_KERNEL pins one that
+   is not here. */
+INTERNAL const struct kernel **lbind_kernel(lua_State *L);
+
+/* The kernel of that name, or the best (NULL); NULL: not on this machine. */
+INTERNAL const struct kernel *lbind_kernel_find(const char *name);
 
 /* Before close(fd): every poller of this Lua state lets go of it. Allocates
    and raises nothing. */

@@ -3,7 +3,8 @@
  *
  * Results are gathered in one buf that all functions share as an upvalue
  * and that keeps its memory, up to a ceiling, from call to call: a call
- * costs the result string and one copy into it.
+ * costs the result string and one copy into it. A second upvalue is where
+ * the state keeps its kernel.
  *
  * Owns: the scratch buf, in a userdata. Fails with: nil, kind, text; raises
  * on misuse and memory. I/O: none.
@@ -48,6 +49,11 @@ static struct buf *scratch(lua_State *L)
     return b;
 }
 
+static const struct kernel **kernel(lua_State *L)
+{
+    return lua_touserdata(L, lua_upvalueindex(2));
+}
+
 /* The scratch with room for n bytes, or raises. */
 static char *scratch_room(lua_State *L, struct buf *b, size_t n)
 {
@@ -67,6 +73,7 @@ static int l_base64_encode(lua_State *L)
     size_t n;
     base64_encoder_init(&e, (unsigned)lbind_size(L, 2, 1 << 20));
     luaL_argcheck(L, e.columns % 4 == 0, 2, "columns: a multiple of 4");
+    e.kernel = *kernel(L);
     e.url = lua_toboolean(L, 3);
     e.unpadded = lua_toboolean(L, 4);
     e.lf = lua_toboolean(L, 5);
@@ -88,6 +95,7 @@ static int l_base64_decode(lua_State *L)
     size_t n, more = 0;
     int err;
     base64_decoder_init(&d, lua_toboolean(L, 2));
+    d.kernel = *kernel(L);
     d.url = lua_toboolean(L, 3);
     d.unpadded = lua_toboolean(L, 4);
     err = base64_decode(&d, in, p, &n);
@@ -285,6 +293,17 @@ static int l_param_encode(lua_State *L)
     return 1;
 }
 
+/* name to run from now on, or none -> name of the kernel that runs | nil */
+static int l_kernel(lua_State *L)
+{
+    const char *name = luaL_optstring(L, 1, NULL);
+    const struct kernel *wanted = name ? lbind_kernel_find(name) : *kernel(L);
+    if (wanted)
+        *kernel(L) = wanted;
+    lua_pushstring(L, wanted ? wanted->name : NULL);
+    return 1;
+}
+
 static const luaL_Reg functions[] = {
     {"base64_encode", l_base64_encode},
     {"base64_decode", l_base64_decode},
@@ -300,14 +319,16 @@ static const luaL_Reg functions[] = {
     {"word_encode", l_word_encode},
     {"param_parse", l_param_parse},
     {"param_encode", l_param_encode},
+    {"kernel", l_kernel},
     {NULL, NULL},
 };
 
 int lbind_open_codec(lua_State *L)
 {
     lbind_type(L, PARAM_LIST, NULL, NULL, param_list_drop);
-    luaL_newlibtable(L, functions); /* codec */
-    scratch_push(L);                /* codec scratch */
-    luaL_setfuncs(L, functions, 1); /* codec */
+    luaL_newlibtable(L, functions);            /* codec */
+    scratch_push(L);                           /* codec scratch */
+    lua_pushlightuserdata(L, lbind_kernel(L)); /* codec scratch kernel */
+    luaL_setfuncs(L, functions, 2);            /* codec */
     return 1;
 }

@@ -41,7 +41,8 @@ static struct buf *scratch(lua_State *L)
 
 /* Bodies */
 
-static int decode_base64(struct buf *out, struct span in, size_t *faults)
+static int decode_base64(const struct kernel *kernel, struct buf *out,
+                         struct span in, size_t *faults)
 {
     struct base64_decoder d;
     size_t n = 0;
@@ -49,6 +50,7 @@ static int decode_base64(struct buf *out, struct span in, size_t *faults)
     if (!p)
         return buf_error(out);
     base64_decoder_init(&d, false);
+    d.kernel = kernel;
     (void)base64_decode(&d, in, p, &n);
     buf_filled(out, n);
     (void)base64_decode_finish(&d, p + n, &n);
@@ -57,9 +59,11 @@ static int decode_base64(struct buf *out, struct span in, size_t *faults)
     return 0;
 }
 
-static int decode_quoted(struct buf *out, struct span in, size_t *faults)
+static int decode_quoted(const struct kernel *kernel, struct buf *out,
+                         struct span in, size_t *faults)
 {
     struct qp_decoder d;
+    (void)kernel;
     qp_decoder_init(&d);
     (void)qp_decode(&d, in, out);
     (void)qp_decode_finish(&d, out);
@@ -68,10 +72,12 @@ static int decode_quoted(struct buf *out, struct span in, size_t *faults)
 }
 
 /* Without a "begin" the bytes stay as they are, which is a fault. */
-static int decode_uu(struct buf *out, struct span in, size_t *faults)
+static int decode_uu(const struct kernel *kernel, struct buf *out,
+                     struct span in, size_t *faults)
 {
     struct uu_decoder d = {0};
     int err = uu_decode(&d, in, out);
+    (void)kernel;
     if (err == 0)
         err = uu_decode_finish(&d, out);
     *faults = d.junk + (d.at != UU_BEHIND);
@@ -82,7 +88,8 @@ static int decode_uu(struct buf *out, struct span in, size_t *faults)
 
 static const struct {
     const char *name;
-    int (*decode)(struct buf *out, struct span in, size_t *faults);
+    int (*decode)(const struct kernel *kernel, struct buf *out, struct span in,
+                  size_t *faults);
 } decodings[] = {
     {"base64", decode_base64}, {"quoted-printable", decode_quoted},
     {"x-uuencode", decode_uu}, {"uuencode", decode_uu},
@@ -102,7 +109,7 @@ static int push_decoded(lua_State *L, const char *encoding, struct span in)
         return 2;
     }
     struct buf *b = scratch(L);
-    int err = decodings[i].decode(b, in, &faults);
+    int err = decodings[i].decode(*lbind_kernel(L), b, in, &faults);
     if (err < 0)
         return lbind_fail(L, err, NULL);
     lbind_push(L, buf_span(b));

@@ -84,6 +84,7 @@ static int base64_encoder_open(lua_State *L, struct stream *s, int options)
     if (columns % 4 != 0 || columns > 1 << 20)
         return luaL_error(L, "option 'columns' must be a multiple of 4");
     base64_encoder_init(e, (unsigned)columns);
+    e->kernel = *lbind_kernel(L);
     e->url = lbind_field_bool(L, options, "url", false);
     e->unpadded = lbind_field_bool(L, options, "unpadded", false);
     e->lf = lbind_field_bool(L, options, "lf", false);
@@ -111,6 +112,7 @@ static int base64_decoder_open(lua_State *L, struct stream *s, int options)
 {
     struct base64_decoder *d = &s->as.base64_decoder;
     base64_decoder_init(d, lbind_field_bool(L, options, "strict", false));
+    d->kernel = *lbind_kernel(L);
     d->url = lbind_field_bool(L, options, "url", false);
     d->unpadded = lbind_field_bool(L, options, "unpadded", false);
     return 0;

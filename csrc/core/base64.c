@@ -2,8 +2,9 @@
  * base64 - RFC 4648 4 and 5, RFC 2045 6.8; see base64.h
  *
  * Two inner loops see nearly all bytes: encode_groups and decode_groups, on
- * whole groups of one line. Everything else (lines, cut groups, padding,
- * what is no data) happens around them, a character at a time.
+ * whole groups of one line, or the kernel in their place, which also takes
+ * whole lines of 76. Everything else (other lines, cut groups, padding, what
+ * is no data) happens around them, a character at a time.
  */
 #include "base64.h"
 
@@ -24,13 +25,18 @@ size_t base64_room(size_t n, unsigned columns)
 void base64_encoder_init(struct base64_encoder *e, unsigned columns)
 {
     memset(e, 0, sizeof *e);
+    e->kernel = &kernel_scalar;
     e->columns = columns;
 }
 
-static void encode_groups(const unsigned char *in, size_t groups, char *out,
-                          const char *alphabet)
+static void encode_groups(const struct base64_encoder *e,
+                          const unsigned char *in, size_t groups, char *out)
 {
-    for (; groups; groups--, in += 3, out += 4) {
+    const char *alphabet = alphabets[e->url];
+    size_t done = e->kernel->base64_encode(in, groups, out, e->url);
+    in += 3 * done;
+    out += 4 * done;
+    for (groups -= done; groups; groups--, in += 3, out += 4) {
         uint32_t v = (uint32_t)in[0] << 16 | (uint32_t)in[1] << 8 | in[2];
         out[0] = alphabet[v >> 18];
         out[1] = alphabet[v >> 12 & 63];
@@ -50,15 +56,30 @@ static size_t end_line(struct base64_encoder *e, char *out)
     return 2;
 }
 
+/* Lines that the kernel makes from their first character to their end. */
+static size_t encode_whole_lines(const struct base64_encoder *e,
+                                 const unsigned char *in, size_t groups,
+                                 char *out)
+{
+    if (e->columns != KERNEL_LINE || e->column || e->lf)
+        return 0;
+    return e->kernel->base64_encode_lines(in, groups / (KERNEL_LINE / 4), out,
+                                          e->url);
+}
+
 /* Encodes whole groups, with line ends where a line is full. */
 static size_t encode_lines(struct base64_encoder *e, const unsigned char *in,
                            size_t groups, char *out)
 {
     char *start = out;
     while (groups) {
+        size_t lines = encode_whole_lines(e, in, groups, out);
+        in += KERNEL_LINE_BYTES * lines;
+        out += (KERNEL_LINE + 2) * lines;
+        groups -= KERNEL_LINE / 4 * lines;
         size_t fit = e->columns ? (e->columns - e->column) / 4 : groups;
         size_t n = groups < fit ? groups : fit;
-        encode_groups(in, n, out, alphabets[e->url]);
+        encode_groups(e, in, n, out);
         in += 3 * n;
         out += 4 * n;
         groups -= n;
@@ -99,7 +120,7 @@ size_t base64_encode_finish(struct base64_encoder *e, char *out)
         unsigned char group[3] = {e->held[0], 0, 0};
         if (e->held_n == 2)
             group[1] = e->held[1];
-        encode_groups(group, 1, out, alphabets[e->url]);
+        encode_groups(e, group, 1, out);
         n = e->held_n + 1;
         if (!e->unpadded)
             for (; n < 4; n++)
@@ -140,15 +161,19 @@ static const unsigned char values[2][256] = {
 void base64_decoder_init(struct base64_decoder *d, bool strict)
 {
     memset(d, 0, sizeof *d);
+    d->kernel = &kernel_scalar;
     d->strict = strict;
 }
 
 /* Decodes whole groups up to the first that has anything but data; returns
    how many. */
-static size_t decode_groups(const unsigned char *in, size_t groups, char *out,
-                            const unsigned char *value)
+static size_t decode_groups(const struct base64_decoder *decoder,
+                            const unsigned char *in, size_t groups, char *out)
 {
-    size_t i = 0;
+    const unsigned char *value = values[decoder->url];
+    size_t i = decoder->kernel->base64_decode(in, groups, out, decoder->url);
+    in += 4 * i;
+    out += 3 * i;
     for (; i < groups; i++, in += 4, out += 3) {
         uint32_t a = value[in[0]], b = value[in[1]];
         uint32_t c = value[in[2]], d = value[in[3]];
@@ -160,6 +185,16 @@ static size_t decode_groups(const unsigned char *in, size_t groups, char *out,
         out[2] = (char)(a & 255);
     }
     return i;
+}
+
+/* Whole lines as mail has them, which only lenient decoding takes. */
+static size_t decode_whole_lines(const struct base64_decoder *d, struct span in,
+                                 char *out)
+{
+    if (d->strict)
+        return 0;
+    return d->kernel->base64_decode_lines(
+        (const unsigned char *)in.p, in.n / (KERNEL_LINE + 2), out, d->url);
 }
 
 /* One character that is data; returns how many bytes it completed. */
@@ -215,8 +250,10 @@ int base64_decode(struct base64_decoder *d, struct span in, char *out,
     *n = 0;
     while (i < in.n) {
         if (d->count == 0 && !d->padded) {
-            size_t groups =
-                decode_groups(p + i, (in.n - i) / 4, out + *n, value);
+            size_t lines = decode_whole_lines(d, span_skip(in, i), out + *n);
+            i += (KERNEL_LINE + 2) * lines;
+            *n += KERNEL_LINE_BYTES * lines;
+            size_t groups = decode_groups(d, p + i, (in.n - i) / 4, out + *n);
             i += 4 * groups;
             *n += 3 * groups;
             if (i == in.n)

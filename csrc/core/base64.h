@@ -10,10 +10,12 @@
 #define CORE_BASE64_H
 
 #include "err.h"
+#include "kernel.h"
 #include "span.h"
 
 struct base64_encoder {
-    unsigned char held[3]; /* input bytes that wait for a full group */
+    const struct kernel *kernel; /* init sets kernel_scalar */
+    unsigned char held[3];       /* input bytes that wait for a full group */
     unsigned held_n;
     unsigned columns; /* 0: one line; else a multiple of 4 */
     unsigned column;  /* characters on the present line */
@@ -36,8 +38,9 @@ INTERNAL size_t base64_encode(struct base64_encoder *e, struct span in,
 INTERNAL size_t base64_encode_finish(struct base64_encoder *e, char *out);
 
 struct base64_decoder {
-    unsigned held;    /* bits that wait for a full byte */
-    unsigned count;   /* characters of the present group, 0..3 */
+    const struct kernel *kernel; /* init sets kernel_scalar */
+    unsigned held;               /* bits that wait for a full byte */
+    unsigned count;              /* characters of the present group, 0..3 */
     bool strict;      /* anything but canonical RFC 4648 is ERR_SYNTAX */
     bool url;         /* the alphabet of RFC 4648 5 */
     bool unpadded;    /* "=" may be left out */

@@ -150,6 +150,7 @@ local function measure(kind, input, size)
   return median(speed), median(their_speed), median(ratio), median(share)
 end
 
+print("kernel: " .. require "lunapost.core".codec.kernel())
 print(("%-28s %8s %12s %12s %8s %8s"):format("", "size", "lunapost",
   "LuaSocket", "ratio", "of copy"))
 for _, size in ipairs { 65536, 1048576 } do

@@ -11,6 +11,7 @@
 #include "core/ascii.h"
 #include "core/base64.h"
 #include "core/charset.h"
+#include "core/kernel.h"
 #include "core/param.h"
 #include "core/qp.h"
 #include "core/scan.h"
@@ -37,11 +38,27 @@ static struct span piece(struct span *in, size_t step)
     return s;
 }
 
+static const struct kernel *best_kernel(void)
+{
+#if KERNEL_AVX2
+    if (__builtin_cpu_supports("avx2"))
+        return &kernel_avx2;
+#endif
+    return &kernel_scalar;
+}
+
+/* Steps of MOST are by the portable code, all others by the best kernel. */
+static const struct kernel *kernel_for(size_t step)
+{
+    return step == MOST ? &kernel_scalar : best_kernel();
+}
+
 static void base64_write(struct span in, size_t step, unsigned columns, bool lf,
                          struct buf *out)
 {
     struct base64_encoder e;
     base64_encoder_init(&e, columns);
+    e.kernel = kernel_for(step);
     e.lf = lf;
     while (in.n) {
         struct span s = piece(&in, step);
@@ -58,6 +75,7 @@ static int base64_read(struct span in, size_t step, bool strict,
     size_t n;
     int err = 0;
     base64_decoder_init(d, strict);
+    d->kernel = kernel_for(step);
     while (in.n && err == 0) {
         struct span s = piece(&in, step);
         char *copy = malloc(s.n);
@@ -76,6 +94,8 @@ static void fuzz_base64(struct span in, size_t step, struct buf *a,
     static const unsigned widths[] = {0, 4, 76};
     struct base64_decoder d, e;
     int err;
+    if (step > 50) /* all at once, for kernels need some length */
+        step += MOST;
     for (size_t i = 0; i < 3; i++) {
         buf_clear(a);
         buf_clear(b);

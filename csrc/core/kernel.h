@@ -1,0 +1,60 @@
+/*
+ * kernel - the inner loops that vector instructions make faster
+ *
+ * A kernel is a constant table with a function for each such loop. A
+ * function does as much of the work as it can from the front and tells how
+ * much that was; the codec's portable loop does what is left. So a kernel
+ * takes the regular bulk only, never a decision, and the bytes are the same
+ * by all of them. kernel_scalar takes nothing: all is left to the portable
+ * loops.
+ *
+ * Which kernel the processor runs is for the caller to find out (core asks
+ * no one): one is chosen when the module loads, and handed to the codecs in
+ * their structs.
+ *
+ * Owns: nothing. Fails with: nothing. I/O: none.
+ */
+#ifndef CORE_KERNEL_H
+#define CORE_KERNEL_H
+
+#include "span.h"
+
+#if defined(__x86_64__)
+#define KERNEL_AVX2 1
+#else
+#define KERNEL_AVX2 0
+#endif
+
+enum { KERNEL_LINE = 76, KERNEL_LINE_BYTES = 57 };
+
+struct kernel {
+    const char *name;
+
+    /* Groups of 3 bytes to 4 characters; returns how many groups. out has
+       no byte in common with in. */
+    size_t (*base64_encode)(const unsigned char *in, size_t groups, char *out,
+                            bool url);
+
+    /* Lines of KERNEL_LINE characters and CRLF, from KERNEL_LINE_BYTES
+       each; returns how many lines. */
+    size_t (*base64_encode_lines)(const unsigned char *in, size_t lines,
+                                  char *out, bool url);
+
+    /* Groups of 4 characters, all of the alphabet, to 3 bytes; returns how
+       many groups. out may be in, or before it; no byte of it is touched
+       behind the result. */
+    size_t (*base64_decode)(const unsigned char *in, size_t groups, char *out,
+                            bool url);
+
+    /* The same for lines of KERNEL_LINE characters of the alphabet and
+       CRLF, of which in has at most so many; returns how many lines. */
+    size_t (*base64_decode_lines)(const unsigned char *in, size_t lines,
+                                  char *out, bool url);
+};
+
+INTERNAL extern const struct kernel kernel_scalar;
+#if KERNEL_AVX2
+INTERNAL extern const struct kernel kernel_avx2;
+#endif
+
+#endif
