@@ -262,7 +262,7 @@ local function leave(server, session)
   net.close(session.conn, server.loop)
 end
 
-local function refuse_crowd(server, session)
+local function crowded(server, session)
   local address = session.peer.address or "unix"
   return server.counts.sessions >= server.limits.sessions
     or (server.sources[address] or 0) >= server.limits.source_sessions
@@ -281,22 +281,30 @@ local function converse(server, session)
   session:drive()
 end
 
+-- Turns a session away; a client that waits for TLS would not read why.
+local function turn_away(server, session)
+  if not server.implicit then
+    session.machine:close(421, "4.3.2", server.hostname
+      .. " has too many sessions; try later")
+    session:flush()
+  end
+  net.close(session.conn, server.loop)
+end
+
+-- However a session ends, its place becomes free.
+local leaving = { __close = function(guard)
+  leave(guard.server, guard.session)
+end }
+
 -- One connection, from the greeting to the close.
 local function serve(server, conn)
   local address, port = conn:peer()
   local session = session_of.new(server, conn,
     { address = address, port = port })
-  if refuse_crowd(server, session) then
-    session.machine:close(421, "4.3.2", server.hostname
-      .. " has too many sessions; try later")
-    session:flush()
-    conn:close()
-    return
-  end
+  if crowded(server, session) then return turn_away(server, session) end
   enter(server, session)
-  local guard <close> = setmetatable({}, { __close = function()
-    leave(server, session)
-  end })
+  local guard <close> = setmetatable({ server = server, session = session },
+    leaving)
   converse(server, session)
   if server.sessions[session] and session.ended ~= "quit" then
     session:part()
