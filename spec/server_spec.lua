@@ -363,6 +363,19 @@ describe("a server", function()
     assert.same({ 1, 0 }, defects)
   end)
 
+  it("keeps its state as the reply handler leaves it", function()
+    served.run({ on = { reply = function(session, code)
+      if session.verb == "MAIL" and code == 250 then
+        return 450, "4.7.1", "not yet"
+      end
+    end, rcpt = function(session) assert(session.envelope) end } },
+      function(server)
+        local peer = greeted(server)
+        assert.equal("450 4.7.1 not yet", peer:ask("MAIL FROM:<a@b>"))
+        assert.matches("^503 ", peer:ask("RCPT TO:<c@d>"))
+      end)
+  end)
+
   it("counts a message as the reply handler leaves it", function()
     served.run({ on = { reply = function(session, code)
       if session.verb == "DATA" and code == 250 then

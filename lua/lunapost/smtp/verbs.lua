@@ -39,14 +39,14 @@ local function checked(session, given)
   return answer.make(451, "4.3.0", "local error; try again later")
 end
 
--- Answers as the handler says, else by default.
+-- Answers as the handler says, else by default; the code that was sent.
 local function conclude(session, given, code, enhanced, text)
   if given then
     given = checked(session, given)
     code, enhanced, text = given.code, given.enhanced, given.text
   end
   session:answer(code, enhanced, text)
-  return code
+  return session.last_code
 end
 
 function by_verb.CONNECT(session, _, code, enhanced, text)
@@ -313,12 +313,11 @@ end
 
 function by_event.command(session, verb, ...)
   session.verb = verb
-  return (by_verb[verb] or function(_, ...)
-    return other(session, verb, ...)
-  end)(session, ...)
+  local handle = by_verb[verb]
+  if handle then return handle(session, ...) end
+  return other(session, verb, ...)
 end
 
--- A STARTTLS or AUTH that core refuses is answered like all that it refuses.
 function by_event.refused(session, verb, _, code, enhanced, text)
   session.verb = verb
   session:answer(code, enhanced, text)
