@@ -6,6 +6,8 @@ local write = core.client.write_reply
 -- What the client's machine makes of octets, fed n at a time.
 local function read(octets, n)
   local machine = core.client.new()
+  machine:feed("220 x\r\n")
+  assert(machine:next() == "reply" and machine:command("NOOP"))
   for at = 1, #octets, n do
     machine:feed(octets:sub(at, at + n - 1))
     local event, kind, text = machine:next()

@@ -286,11 +286,14 @@ static int lclient_doubt(lua_State *L)
     return 1;
 }
 
-/* failed() -> whether the peer broke the protocol: nothing works any more */
+/* failed() -> whether the peer broke the protocol: nothing works any more;
+   whether it did so with a whole reply, which reply() tells */
 static int lclient_failed(lua_State *L)
 {
-    lua_pushboolean(L, check(L)->err < 0);
-    return 1;
+    const struct client *c = check(L);
+    lua_pushboolean(L, c->err < 0);
+    lua_pushboolean(L, c->err < 0 && c->taken);
+    return 2;
 }
 
 /* survey(octets) -> their size with CRLF as line ends, whether any is 8-bit */

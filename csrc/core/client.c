@@ -182,6 +182,38 @@ static void client_greeted(struct client *c, bool extended, bool lmtp)
         client_offered(c);
 }
 
+/* Whether a reply can be one to its command: one that cannot is likely that
+   to another, and all behind it are, too. */
+static bool client_fits(const struct client *c, enum topic topic)
+{
+    int code = c->reply.code;
+
+    if (code >= 400 || c->loose)
+        return true;
+    switch (topic) {
+    case TOPIC_GREETING:
+        return code == 220;
+    case TOPIC_DATA:
+        return code == 354;
+    case TOPIC_OTHER:
+        return true;
+    default:
+        return code < 300;
+    }
+}
+
+/* Fails with a text that has the reply's code. */
+static int client_misfit(struct client *c)
+{
+    static const char text[] = "no reply to it has the code 000";
+    size_t at = sizeof text - 1;
+
+    memcpy(c->note, text, sizeof text);
+    for (int code = c->reply.code, i = 0; i < 3; i++, code /= 10)
+        c->note[--at] = (char)('0' + code % 10);
+    return client_fail(c, ERR_PROTOCOL, c->note);
+}
+
 /* What a reply changes. The topic's reply has been taken off the queue. */
 static void client_take(struct client *c, enum topic topic)
 {
@@ -225,6 +257,8 @@ static int client_answer(struct client *c)
 {
     bool early = c->due == 0 && c->state == CLIENT_BODY;
     c->taken = true;
+    if (c->due && !client_fits(c, (enum topic)c->queue[c->first]))
+        return client_misfit(c);
     if (c->due && c->queue[c->first] == TOPIC_FINAL && c->finals > 1)
         c->finals--;
     else if (c->due) {

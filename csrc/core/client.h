@@ -5,9 +5,10 @@
  * and bodies are written (command, body) to a buffer that the caller sends
  * (out, sent). Commands may be written ahead of their replies (RFC 2920):
  * the machine remembers which reply belongs to which, and a reply that
- * nobody asked for is ERR_PROTOCOL. Any split of the input gives the same
- * events. The first error of the peer is sticky and has a text; a refused
- * call (client_command and the like) has a text but spoils nothing.
+ * nobody asked for, or that cannot be one to its command (250 to DATA), is
+ * ERR_PROTOCOL. Any split of the input gives the same events. The first error
+ * of the peer is sticky and has a text; a refused call (client_command and
+ * the like) has a text but spoils nothing.
  *
  * Owns: its bufs. Fails with: ERR_PROTOCOL, ERR_SYNTAX, ERR_LIMIT,
  * ERR_CLOSED, ERR_MEMORY. I/O: none.
@@ -57,6 +58,7 @@ struct client {
     bool taken;        /* reply has been handed out */
     int err;           /* the first error of the peer, or 0 */
     const char *text;  /* its words, or those of the last refused call */
+    char note[40];     /* text, where it has a code in it */
 };
 
 /* The machine begins by waiting for the greeting. A zeroed struct may be

@@ -4,9 +4,9 @@
 -- enough, and that a script can take apart.
 
 ---@class lunapost.err
---- kind is dns connect tls auth timeout closed reply syntax limit protocol,
---- unconfirmed (what came of a message is not known), or file (a local file
---- cannot be read).
+--- kind is dns connect tls auth timeout closed reply syntax limit protocol;
+--- file: what a message is made of (a path, an open file, a source) could
+--- not be read; or unconfirmed: whether the message was taken is not known.
 ---@field kind string
 ---@field code? integer  the reply's code, where a reply said no
 ---@field enhanced? string  its enhanced status code, RFC 3463
@@ -26,6 +26,29 @@ local transient_kinds <const> = {
   dns = true, connect = true, timeout = true, closed = true,
 }
 
+-- Replaces each octet that is neither UTF-8 nor a letter of Latin 1.
+local function without_stray(text)
+  local pieces, at = {}, 1
+  while at <= #text do
+    local ok, bad = utf8.len(text, at)
+    pieces[#pieces + 1] = text:sub(at, ok and #text or bad - 1)
+    if ok then break end
+    pieces[#pieces + 1] = text:sub(bad, bad):gsub("[\x80-\x9f]", "?")
+    at = bad + 1
+  end
+  return table.concat(pieces)
+end
+
+--- Text as a terminal may be shown it: "?" for each control character, those
+--- of C1 included, in UTF-8 and as single octets.
+---@param text string
+---@return string
+function M.printable(text)
+  if not text:find("[%c\x80-\x9f]") then return text end
+  text = text:gsub("%c", "?"):gsub("\xc2[\x80-\x9f]", "?")
+  return utf8.len(text) and text or without_stray(text)
+end
+
 ---@param e lunapost.err
 ---@return string line  host: code enhanced text (command)
 function meta.__tostring(e)
@@ -35,7 +58,7 @@ function meta.__tostring(e)
   if e.enhanced then line[#line + 1] = e.enhanced end
   line[#line + 1] = e.text or e.kind
   if e.command then line[#line + 1] = "(" .. e.command .. ")" end
-  return table.concat(line, " ")
+  return M.printable(table.concat(line, " "))
 end
 
 function meta.__concat(a, b)

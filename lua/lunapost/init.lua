@@ -72,7 +72,9 @@ local function compose(options, given)
   local message, problem =
     require("lunapost.mime.build").message(given)
   if not message then return nil, problem end
-  return message, message.envelope
+  local envelope = message.envelope
+  if given.from == "" then envelope.from = envelope.from or "" end
+  return message, envelope
 end
 
 -- What came of the message does not depend on how the session ends.
@@ -95,6 +97,9 @@ local function send(options)
   local s = settings.complete(WHAT, session)
   local message, envelope = compose(options, given)
   if not message then return nil, envelope end
+  if envelope.from == nil then
+    error("a sender is missing: from (\"\" is the null sender)", 0)
+  end
   if not (envelope.to and envelope.to[1]) then
     error("a recipient is missing: to, cc or bcc", 0)
   end

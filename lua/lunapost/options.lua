@@ -24,6 +24,30 @@ local function distance(a, b)
   return row[#b]
 end
 
+-- How a word and a name hold each other: 1: the name begins with the word,
+-- 2: it holds it, 3: the word holds the name; else nil.
+local function kinship(word, name)
+  local at = name:find(word, 1, true)
+  if at then return at == 1 and 1 or 2 end
+  return #name > 2 and word:find(name, 1, true) and 3 or nil
+end
+
+-- The name that is closest kin to a word, the shortest of several.
+local function related(word, names)
+  local kin = {}
+  for name in pairs(names) do
+    local rank = kinship(word:lower(), name:lower())
+    if rank then kin[#kin + 1] = { rank, #name, name } end
+  end
+  table.sort(kin, function(a, b)
+    for i = 1, 2 do
+      if a[i] ~= b[i] then return a[i] < b[i] end
+    end
+    return a[3] < b[3]
+  end)
+  return kin[1] and kin[1][3]
+end
+
 --- The known name nearest to a word, or nil where none is near.
 ---@param word string
 ---@param names table<string, any>  keyed by name
@@ -38,6 +62,7 @@ function M.nearest(word, names)
     end
   end
   if best and best_distance <= math.max(2, #word // 2) then return best end
+  if #word > 2 then return related(word, names) end
 end
 
 --- Raises for an unknown name, with a hint.
@@ -89,15 +114,24 @@ function M.check(what, options, known, level)
   return options
 end
 
+-- The coroutines that are within a placed function.
+local placing <const> = setmetatable({}, { __mode = "k" })
+
 --- Makes a public function of one whose errors carry no position: they then
---- point to its caller, however deep they were raised.
+--- point to its caller, however deep they were raised. Where such functions
+--- call each other, the outermost says the position.
 ---@generic F: function
 ---@param fn F
+---@param level? integer  default 2, the caller; 3: the caller's caller
 ---@return F
-function M.placed(fn)
+function M.placed(fn, level)
   return function(...)
+    local thread = coroutine.running()
+    local nested = placing[thread]
+    placing[thread] = true
     local results = table.pack(pcall(fn, ...))
-    if not results[1] then error(results[2], 2) end
+    placing[thread] = nested
+    if not results[1] then error(results[2], nested and 0 or level or 2) end
     return table.unpack(results, 2, results.n)
   end
 end

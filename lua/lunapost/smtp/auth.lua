@@ -16,9 +16,14 @@ local function encode(octets)
   return (codec.base64_encode(octets, 0))
 end
 
+-- A server may say what it was told: a password, or what is made of it, is
+-- shown nowhere.
+local function conceal(client, secret)
+  client:conceal { secret, encode(secret) }
+end
+
 -- The response to a challenge, or nil and why there is none.
-local function respond(mechanism, step, reply)
-  local challenge = reply.text
+local function respond(mechanism, step, challenge)
   if not mechanism.loose then
     challenge = codec.base64_decode(challenge, true)
     if not challenge then return nil, "the challenge is not base64" end
@@ -26,24 +31,35 @@ local function respond(mechanism, step, reply)
   return step(challenge)
 end
 
-local function converse(client, mechanism, credentials)
-  local step = mechanism.start(credentials)
-  local first = step(nil)
+-- AUTH and the first response, where there is one and the line has room.
+local function begin(client, mechanism, first)
   local argument = mechanism.name
   if first and #first * 4 // 3 < LINE then
     argument = argument .. " " .. (first == "" and "=" or encode(first))
     first = nil
   end
   local reply, problem = client:exchange("AUTH", argument)
+  return reply, problem, first
+end
+
+local function converse(client, mechanism, credentials)
+  local step = mechanism.start(credentials)
+  local response, why = step(nil), nil
+  if credentials.password then conceal(client, credentials.password) end
+  if response then conceal(client, response) end
+  local reply, problem
+  reply, problem, response = begin(client, mechanism, response)
   while reply and reply.code == 334 do
-    local response, why = first, nil
-    if not response then response, why = respond(mechanism, step, reply) end
-    first = nil
+    if not response then
+      response, why = respond(mechanism, step, client.challenge)
+    end
     if not response then
       client:exchange("", "*") -- RFC 4954 4: cancels
       return nil, client:failed("protocol", why, "AUTH " .. mechanism.name)
     end
+    if response ~= credentials.user then conceal(client, response) end
     reply, problem = client:exchange("", encode(response))
+    response = nil
   end
   return reply, problem
 end
@@ -69,7 +85,7 @@ end
 ---@return lunapost.reply? reply
 ---@return lunapost.err? error  kind "auth", or "tls" where TLS is missing
 function M.run(client, options)
-  if options then options_of.check("option of auth", options, known, 2) end
+  if options then options_of.check("option of auth", options, known, 3) end
   local credentials = gather(client, options)
   if not client.tls and not credentials.cleartext then
     return nil, client:failed("tls", "no password is sent without TLS "

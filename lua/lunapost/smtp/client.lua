@@ -8,6 +8,7 @@ local auth = require "lunapost.smtp.auth"
 local core = require "lunapost.core"
 local dialogue = require "lunapost.smtp.dialogue"
 local net = require "lunapost.net"
+local options_of = require "lunapost.options"
 local outgoing = require "lunapost.smtp.outgoing"
 local transaction = require "lunapost.smtp.transaction"
 local transcripts = require "lunapost.smtp.transcript"
@@ -44,6 +45,19 @@ function M.new(fields)
   return setmetatable(fields, meta)
 end
 
+-- Raises where the method that asks was called.
+local function must_be(name, value, expected)
+  options_of.typed("client: the", name, value, expected, 3)
+end
+
+-- An address, or a path as handlers of a server get it.
+local function address_of(name, value)
+  if type(value) == "table" and value.address then value = value.address end
+  if type(value) == "string" then return value end
+  error(("client: the %s must be an address, not %s"):format(name,
+    type(value)), 3)
+end
+
 local greets <const> = { EHLO = true, HELO = true, LHLO = true }
 
 --- Any command: `client:command("XADR", "ana")`.
@@ -52,7 +66,12 @@ local greets <const> = { EHLO = true, HELO = true, LHLO = true }
 ---@return lunapost.reply? reply  whatever its code
 ---@return lunapost.err? error
 function Client:command(verb, ...)
+  must_be("verb", verb, "string")
   local words = { ... }
+  for i = 1, select("#", ...) do
+    if words[i] == nil and i == select("#", ...) then break end
+    must_be("argument", words[i], "string|number")
+  end
   local argument = #words > 0 and table.concat(words, " ") or nil
   local reply, problem = self:exchange(verb, argument)
   if reply and greets[verb:upper()] then
@@ -70,6 +89,7 @@ end
 --- EHLO, and HELO where the peer does not know it (a 5yz).
 ---@param name? string  default: the session's HELO name
 function Client:ehlo(name)
+  must_be("name", name, "string|nil")
   if self.lmtp then return self:lhlo(name) end
   local reply, problem = self:ask("EHLO", name or self.name)
   if reply then return greeted(self, reply, true) end
@@ -79,6 +99,7 @@ end
 
 ---@param name? string
 function Client:helo(name)
+  must_be("name", name, "string|nil")
   local reply, problem = self:ask("HELO", name or self.name)
   if reply then return greeted(self, reply, false) end
   return nil, problem
@@ -87,6 +108,7 @@ end
 --- LMTP's greeting, RFC 2033 4.1.
 ---@param name? string
 function Client:lhlo(name)
+  must_be("name", name, "string|nil")
   local reply, problem = self:ask("LHLO", name or self.name)
   if reply then return greeted(self, reply, true) end
   return nil, problem
@@ -132,27 +154,36 @@ end
 ---@param options? { user: string, password: string, mechanism: string,
 --- authorization: string, cleartext: boolean }  default: those of smtp.open
 function Client:auth(options)
-  return auth.run(self, options)
+  local reply, problem = auth.run(self, options) -- no tail call: see misuse
+  return reply, problem
 end
 
 --- MAIL FROM.
----@param from string  an address; "" or "<>": the null path
+---@param from string|table  an address; "" or "<>": the null path
 ---@param params? table  { SIZE = 123, BODY = "8BITMIME", SMTPUTF8 = true }
 --- or a list of words
 function Client:mail(from, params)
+  from = address_of("sender", from)
+  must_be("parameters", params, "table|nil")
   local argument, text = transaction.path("FROM:", from, params)
   if not argument then return nil, self:failed("syntax", text, "MAIL") end
   return self:ask("MAIL", argument)
 end
 
 --- RCPT TO.
----@param to string  an address
+---@param to string|table  an address
 ---@param params? table  as for mail
 function Client:rcpt(to, params)
+  to = address_of("recipient", to)
+  must_be("parameters", params, "table|nil")
   local argument, text = transaction.path("TO:", to, params)
   if not argument then return nil, self:failed("syntax", text, "RCPT") end
   return self:ask("RCPT", argument)
 end
+
+-- They raise where data and send are called.
+local content_of <const> = options_of.placed(outgoing.of, 3)
+local prepare <const> = options_of.placed(transaction.prepare, 3)
 
 --- DATA, the body, the final dot.
 ---@param body string|table|file*|function  a string, a message, { path = },
@@ -160,7 +191,7 @@ end
 ---@return lunapost.reply? reply  to the final dot; the last one in LMTP
 ---@return lunapost.err|lunapost.reply[] all  an error, or all replies
 function Client:data(body)
-  local content, problem = outgoing.of(body)
+  local content, problem = content_of(body)
   if not content then return nil, problem end
   local reply
   reply, problem = self:ask("DATA")
@@ -181,13 +212,15 @@ end
 
 --- One transaction: MAIL, each RCPT, DATA, the body. Commands are pipelined
 --- where that is offered.
----@param envelope? { from: string, to: string[], parameters: table }
---- nil: that of the mime message
+---@param envelope? { from: string, to: string[], parameters: table,
+--- utf8: boolean } from = "": the null path; nil: that of the mime message
 ---@param message string|table|file*|function  as for data
 ---@return table? result  { accepted, rejected, reply, transcript }
 ---@return lunapost.err? error  has accepted and rejected, too
 function Client:send(envelope, message)
-  return transaction.run(self, envelope, message)
+  local t, problem = prepare(self, envelope, message)
+  if not t then return nil, problem end
+  return transaction.run(self, t)
 end
 
 --- RSET: the transaction is dropped.
@@ -199,21 +232,25 @@ end
 
 ---@param text? string
 function Client:noop(text)
+  must_be("argument", text, "string|nil")
   return self:ask("NOOP", text)
 end
 
 ---@param text string
 function Client:vrfy(text)
+  must_be("argument", text, "string")
   return self:ask("VRFY", text)
 end
 
 ---@param text string
 function Client:expn(text)
+  must_be("argument", text, "string")
   return self:ask("EXPN", text)
 end
 
 ---@param text? string
 function Client:help(text)
+  must_be("argument", text, "string|nil")
   return self:ask("HELP", text)
 end
 

@@ -16,15 +16,32 @@ local now <const> = core.loop.now
 
 local modes <const> = { read = "r", write = "rw" }
 
+-- What may be shown: without what this session keeps secret.
+local function veiled(client, text)
+  return client.veil and text and client.veil(text) or text
+end
+
+local function note(client, who, text, secret)
+  client.transcript:add(who, veiled(client, text), secret)
+end
+
 -- An error of this session, or a reply that says no.
 local function failure(client, kind, text, command)
-  return err.of(kind, text, { host = client.host, command = command,
-    transcript = client.transcript })
+  return err.of(kind, veiled(client, text), { host = client.host,
+    command = veiled(client, command), transcript = client.transcript })
 end
 
 local function refusal(client, reply, command)
-  return replies.error(reply, { host = client.host, command = command,
-    transcript = client.transcript })
+  return replies.error(reply, { host = client.host,
+    command = veiled(client, command), transcript = client.transcript })
+end
+
+--- Keeps secrets out of transcript, replies and errors from now on, should
+--- the peer say them. A function keeps them, so that no dump
+--- of a session shows them.
+---@param secrets string[]
+function Dialogue:conceal(secrets)
+  self.veil = transcripts.veil(secrets, self.veil)
 end
 
 --- Ends the session with an error.
@@ -34,7 +51,7 @@ end
 ---@return nil
 ---@return lunapost.err error
 function Dialogue:broken(kind, text, command)
-  self.transcript:add("*", text)
+  note(self, "*", text)
   self:close()
   return nil, failure(self, kind, text, command)
 end
@@ -55,10 +72,19 @@ local function step(client, deadline, flushing)
   end
 end
 
-local function take_reply(client)
+-- Takes the machine's reply, and hides in it what is secret; a mechanism of
+-- AUTH needs the challenge as it came.
+local function hear(client)
   local reply = replies.new(client.machine:reply())
+  client.challenge = reply.code == 334 and reply.text or nil
+  if client.veil then replies.veil(reply, client.veil) end
   local raw = reply.raw
   client.transcript:add("S", raw[2] and table.concat(raw, "\n") or raw[1])
+  return reply
+end
+
+local function take_reply(client)
+  local reply = hear(client)
   client.last = reply
   if reply.code == 421 then client:close() end
   return reply
@@ -69,6 +95,17 @@ local function late(client, seconds)
     return ("no reply within %g seconds"):format(seconds)
   end
   return ("no greeting within %g seconds"):format(client.timeout)
+end
+
+-- Ends a session whose reply did not come.
+local function lost(client, kind, text, command)
+  local _, whole = client.machine:failed()
+  if whole then hear(client) end -- the transcript has to show it
+  if client.machine:doubt() then
+    kind = "unconfirmed"
+    text = text .. "; whether the message was taken is not known"
+  end
+  return client:broken(kind, text, command)
 end
 
 --- Waits for the next reply, whatever it says.
@@ -87,17 +124,12 @@ function Dialogue:receive(seconds, command)
   seconds = seconds or self.timeout
   local event, kind, text = step(self, now() + seconds)
   if event == "reply" then return take_reply(self) end
-  local doubt = self.machine:doubt()
   if event == "closed" then
     kind, text = "closed", "the peer closed the connection"
   elseif kind == "timeout" then
     text = late(self, seconds)
   end
-  if doubt then
-    kind = "unconfirmed"
-    text = text .. "; whether the message was taken is not known"
-  end
-  return self:broken(kind, text, command)
+  return lost(self, kind, text, command)
 end
 
 --- Sends what waits to be sent.
@@ -162,7 +194,7 @@ local function say(client, verb, argument, secret)
   local kind, text
   ok, kind, text = client.machine:command(verb, argument)
   if ok then
-    client.transcript:add("C", line, secret)
+    note(client, "C", line, secret)
     client.awaited = false
     return shown
   end
@@ -258,6 +290,8 @@ end
 ---@return boolean? ok
 ---@return lunapost.err? error
 function Dialogue:pump(reader)
+  local quiet, unasked = self:glance("DATA")
+  if not quiet then return nil, unasked end
   local ok, total, problem = pcall(pump, self, reader)
   if not ok then
     self:close()
@@ -274,14 +308,26 @@ end
 ---@return boolean? ok
 ---@return lunapost.err? error
 function Dialogue:write(octets)
+  if type(octets) ~= "string" then
+    error("octets must be string, not " .. type(octets), 2)
+  end
   if not self.conn then
     return nil, failure(self, "closed", "the session is closed")
   end
   local ok, kind, text = self.machine:raw(octets)
   if not ok then return nil, failure(self, kind, text) end
-  self.transcript:add("C", octets, self.last and self.last.code == 334)
+  note(self, "C", octets, self.last and self.last.code == 334)
   self.awaited, self.loose = true, true
   return self:flush()
+end
+
+local function check_wanted(wanted)
+  for _, one in ipairs(type(wanted) == "table" and wanted or { wanted }) do
+    if math.type(one) ~= "integer" then
+      error(("a code of 200 to 559 or a class of 2 to 5 is expected, not %s %q")
+        :format(type(one), tostring(one)), 3)
+    end
+  end
 end
 
 --- The reply that is due after `write`; without one, the last reply again.
@@ -291,6 +337,7 @@ end
 ---@return lunapost.reply? reply
 ---@return lunapost.err? error
 function Dialogue:expect(wanted, seconds)
+  check_wanted(wanted)
   local reply, problem = self.last
   if self.awaited or not reply then
     reply, problem = self:receive(seconds)

@@ -14,6 +14,11 @@ local M = {}
 ---@field utf8? boolean  whether its header needs SMTPUTF8, RFC 6531
 ---@field open fun(encoding: "7bit"|"8bit"): fun(): string?, any
 
+local function class_of(octets)
+  local _, eight_bit = core.client.survey(octets)
+  return eight_bit and "8bit" or "7bit"
+end
+
 local function of_string(octets)
   local size, eight_bit = core.client.survey(octets)
   return {
@@ -48,7 +53,8 @@ local function of_message(message)
       return message:size { encoding = encoding }
     end,
     class = function(encoding)
-      return message.class and message:class { encoding = encoding }
+      if message.class then return message:class { encoding = encoding } end
+      return class_of(message:render()) -- one that was parsed
     end,
     open = function(encoding)
       return message:source { encoding = encoding }

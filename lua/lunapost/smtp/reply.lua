@@ -16,7 +16,7 @@ local meta = { __name = "lunapost.reply" }
 function meta.__tostring(reply)
   local text = reply.text:gsub("\n", " ")
   return ("%d %s%s"):format(reply.code,
-    reply.enhanced and reply.enhanced .. " " or "", text)
+    reply.enhanced and reply.enhanced .. " " or "", err.printable(text))
 end
 
 --- Makes a reply of its fields.
@@ -24,6 +24,18 @@ end
 ---@return lunapost.reply
 function M.new(fields)
   return setmetatable(fields, meta)
+end
+
+--- Hides secrets in all words of a reply; its code and what stands in for
+--- it in the raw lines stay.
+---@param reply lunapost.reply
+---@param veil fun(text: string): string
+function M.veil(reply, veil)
+  reply.text = veil(reply.text)
+  for i, line in ipairs(reply.lines) do
+    reply.lines[i] = veil(line)
+    reply.raw[i] = reply.raw[i]:sub(1, 4) .. veil(reply.raw[i]:sub(5))
+  end
 end
 
 --- Whether a reply is what was hoped for.

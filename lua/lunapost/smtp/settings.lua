@@ -121,6 +121,16 @@ local function check_word(name, value, words)
   end
 end
 
+-- What is said as one word of a command, and shown in one line.
+local function check_name(name, value)
+  if not value then return end
+  if value == "" then misuse("option '%s' must not be empty", name) end
+  if value:find("[%s%c]") then
+    misuse("option '%s' must not hold blanks or control characters: %q", name,
+      (value:gsub("%c", "?")))
+  end
+end
+
 local function check(what, options)
   options_of.check(what, options, M.known, 0)
   if options.auth then
@@ -132,7 +142,8 @@ local function check(what, options)
   if port and (port < 1 or port > 65535) then
     misuse("option 'port' must be 1 to 65535, not %d", port)
   end
-  if options.timeout and options.timeout <= 0 then
+  local timeout = options.timeout
+  if timeout and (timeout <= 0 or timeout ~= timeout) then
     misuse("option 'timeout' must be more than 0")
   end
 end
@@ -161,11 +172,13 @@ function M.complete(what, options)
   check(what, options)
   local s = options.server and M.url(options.server) or {}
   for name, value in pairs(options) do s[name] = value end
+  check_name("helo", s.helo)
   local path = s.host and s.host:match("^unix:(.+)$")
   if path then s.path, s.host = path, nil end
   if not (s.host or s.path) then
     misuse("a server is missing: server = \"smtp://...\", or host")
   end
+  check_name("host", s.host)
   return fill(s)
 end
 

@@ -4,6 +4,7 @@
 -- (RFC 2920); the same list of steps is gone through either way.
 
 local err = require "lunapost.err"
+local options_of = require "lunapost.options"
 local outgoing = require "lunapost.smtp.outgoing"
 
 local M = {}
@@ -66,30 +67,33 @@ function M.path(prefix, address, params)
 end
 
 -- An address as text: a string, or a path with its parameters.
-local function recipient(to)
-  if type(to) == "table" then
-    return { address = to.address, parameters = to.parameters }
+local function path_of(what, value)
+  local path = type(value) == "table" and value or { address = value }
+  if type(path.address) ~= "string" then
+    error(("envelope: %s must be an address, not %s"):format(what,
+      type(value)), 0)
   end
-  return { address = to }
+  return { address = path.address, parameters = path.parameters }
 end
 
 local own <const> = { SIZE = true, BODY = true, SMTPUTF8 = true }
 
 -- The parameters of MAIL: those given, and what this message calls for.
-local function mail_params(client, envelope, size, class, utf8)
+local function mail_params(client, t, size, class)
   local offers, params = client.extensions, {}
-  for name, value in pairs(envelope.parameters or {}) do
+  for name, value in pairs(t.parameters or {}) do
     if not own[name] then params[name] = value end
   end
   if offers.SIZE then params.SIZE = size end
   if offers["8BITMIME"] and class ~= "7bit" then params.BODY = "8BITMIME" end
-  if utf8 then params.SMTPUTF8 = true end
+  if t.utf8 then params.SMTPUTF8 = true end
   return params
 end
 
 local function too_big(client, size)
-  local limit = tonumber((client.extensions.SIZE or {})[1])
-  if limit and limit > 0 and size and size > limit then
+  local word = (client.extensions.SIZE or {})[1] or ""
+  local limit = word:find("^%d+$") and tonumber(word) or 0
+  if limit > 0 and size and size > limit then
     return client:failed("limit", ("the message has %d octets, the peer takes "
       .. "%d"):format(size, limit))
   end
@@ -206,7 +210,13 @@ local function give_up(client, t, reply, command)
     local ok = client:pump(function() end)
     if ok then client:receive() end
   end
-  if client.conn and t.mail.code < 400 then client:rset() end
+  if client.conn and t.mail.code < 400 then
+    local _, problem = client:rset()
+    if problem and problem.kind == "protocol" then
+      t.rejected = {} -- a reply was left over: which was whose?
+      return fail(t, problem)
+    end
+  end
   return all_refused(t, client:refused(reply, command))
 end
 
@@ -250,6 +260,14 @@ local function conclude(client, t)
   return all_refused(t, client:refused(reply, "the message"))
 end
 
+local function data_refused(client, t)
+  if t.data.code >= 400 then return give_up(client, t, t.data, "DATA") end
+  -- raw octets were written before: the machine no longer knows what fits
+  local _, problem = client:broken("protocol", "DATA was not answered by 354",
+    "DATA")
+  return fail(t, problem)
+end
+
 local function deliver(client, t)
   local run = client.extensions.PIPELINING and pipelined or in_turn
   local ok, problem = run(client, t)
@@ -261,22 +279,31 @@ local function deliver(client, t)
   if #t.accepted == 0 then
     return give_up(client, t, first.reply, "RCPT TO:<" .. first.address .. ">")
   end
-  if t.data.code ~= 354 then return give_up(client, t, t.data, "DATA") end
+  if t.data.code ~= 354 then return data_refused(client, t) end
   ok, problem = client:pump(t.content.open(t.encoding))
   if not ok and problem.reply then return all_refused(t, problem) end
   if not ok then return fail(t, problem) end
   return conclude(client, t)
 end
 
+local envelope_keys <const> = { from = "string|table", to = "string|table",
+  parameters = "table", utf8 = "boolean" }
+
 -- What the envelope says, as one table.
-local function prepare(envelope)
-  local from = envelope.from
-  if type(from) == "table" then from = from.address end
+local function transaction_of(envelope)
+  options_of.check("key of the envelope", envelope, envelope_keys, 0)
+  if envelope.from == nil then
+    error("a sender is missing: from (\"\" is the null sender)", 0)
+  end
   local list = envelope.to
   if type(list) == "string" then list = { list } end
-  local t = { from = from or "", recipients = {}, accepted = {},
-    rejected = {} }
-  for i, to in ipairs(list or {}) do t.recipients[i] = recipient(to) end
+  local t = { from = path_of("from", envelope.from).address, recipients = {},
+    accepted = {}, rejected = {}, parameters = envelope.parameters }
+  for i, to in ipairs(list or {}) do
+    t.recipients[i] = path_of(("to[%d]"):format(i), to)
+  end
+  if #t.recipients == 0 then error("the envelope has no recipient", 0) end
+  t.utf8 = envelope.utf8 or has_8bit(t)
   return t
 end
 
@@ -295,26 +322,32 @@ local function fits(client, t, size)
   return not problem, problem
 end
 
---- Runs one transaction; see client:send.
+--- Makes a transaction of what client:send is given; misuse raises.
 ---@param client lunapost.client
----@param envelope? { from: string|table, to: table, parameters?: table }
+---@param envelope? table
 ---@param message any
----@return table? result
+---@return table? transaction
 ---@return lunapost.err? error
-function M.run(client, envelope, message)
-  envelope = envelope or own_envelope(message)
-  local t = prepare(envelope)
-  if #t.recipients == 0 then error("the envelope has no recipient", 0) end
-  local ok, problem
+function M.prepare(client, envelope, message)
+  local t = transaction_of(envelope or own_envelope(message))
+  local problem
   t.content, problem = outgoing.of(message)
   if not t.content then return fail(t, problem) end
-  t.utf8 = t.content.utf8 or has_8bit(t)
+  t.utf8 = t.content.utf8 or t.utf8
   t.encoding = client.extensions["8BITMIME"] and "8bit" or "7bit"
+  return t
+end
+
+--- Runs one transaction; see client:send.
+---@param client lunapost.client
+---@param t table  of prepare
+---@return table? result
+---@return lunapost.err? error
+function M.run(client, t)
   local size = t.content.size(t.encoding)
-  ok, problem = fits(client, t, size)
+  local ok, problem = fits(client, t, size)
   if not ok then return fail(t, problem) end
-  local params = mail_params(client, envelope, size,
-    t.content.class(t.encoding), t.utf8)
+  local params = mail_params(client, t, size, t.content.class(t.encoding))
   t.steps, problem = commands(t, params)
   if not t.steps then return fail(t, err.of("syntax", problem)) end
   return deliver(client, t)

@@ -1,6 +1,8 @@
 --- The dialogue of a session as a list of lines, secrets masked before they
 --- are kept.
 
+local err = require "lunapost.err"
+
 local M = {}
 
 ---@class lunapost.line
@@ -45,6 +47,37 @@ function M.masked(text)
   return text
 end
 
+-- A word as short as this is hidden only where it stands by itself: it may
+-- be part of any other.
+local SHORT <const> = 5
+
+-- Replaces a secret in a text.
+local function hider(secret)
+  local literal = secret:gsub("%W", "%%%0")
+  if #secret <= SHORT then
+    literal = (secret:find("^%w") and "%f[%w]" or "") .. literal
+      .. (secret:find("%w$") and "%f[%W]" or "")
+  end
+  return function(text) return (text:gsub(literal, MASK)) end
+end
+
+--- Makes a function that masks secrets in a text.
+---@param secrets string[]
+---@param before? fun(text: string): string  does its work as well
+---@return fun(text: string): string
+function M.veil(secrets, before)
+  local list = table.move(secrets, 1, #secrets, 1, {})
+  table.sort(list, function(a, b) return #a > #b end) -- some hold others
+  local hiders = { before }
+  for _, secret in ipairs(list) do
+    if secret ~= "" then hiders[#hiders + 1] = hider(secret) end
+  end
+  return function(text)
+    for _, hide in ipairs(hiders) do text = hide(text) end
+    return text
+  end
+end
+
 local function add_line(transcript, who, text, secret)
   if secret and text ~= "" and text ~= "*" then text = MASK end
   if who == "C" then text = M.masked(text) end
@@ -80,7 +113,7 @@ end
 
 -- What a terminal may be shown of it.
 local function plain(line)
-  local text = line.text:gsub("%c", "?")
+  local text = err.printable(line.text)
   if line.who == "*" then return "-- " .. text end
   return line.who .. ": " .. text
 end
