@@ -50,7 +50,8 @@ local function valid(text)
 end
 
 local function encode_string(text)
-  return '"' .. valid(text):gsub('[%c"\\\127]', escape) .. '"'
+  return '"' .. valid(text):gsub('[%c"\\\127]', escape)
+    :gsub("\xc2([\x80-\x9f])", escape) .. '"'
 end
 
 local function encode_number(n)

@@ -43,6 +43,10 @@ local function main(words)
     fail("unknown verb '" .. name .. "' (try lunapost --help)")
   end
   local options, problem = arguments.parse(words, verb.flags)
+  if not options and verb.misused then
+    local all = " " .. table.concat(words, " ") .. " "
+    return verb.misused(problem, all:find(" --json ", 1, true) ~= nil)
+  end
   if not options then fail(name .. ": " .. problem) end
   if options.help then
     io.stdout:write("usage: ", verb.usage, "\n")

@@ -2,7 +2,9 @@
 
 local core = require "lunapost.core"
 local dial = require "lunapost.smtp.dial"
+local err = require "lunapost.err"
 local json = require "lunapost.json"
+local options_of = require "lunapost.options"
 local settings = require "lunapost.smtp.settings"
 local transcripts = require "lunapost.smtp.transcript"
 
@@ -46,7 +48,7 @@ local kinds <const> = { protocol = PROTOCOL, tls = PROTOCOL, file = USAGE,
   unconfirmed = LATER }
 
 local function complain(problem)
-  io.stderr:write("lunapost: send: ", tostring(problem), "\n")
+  io.stderr:write("lunapost: send: ", err.printable(tostring(problem)), "\n")
 end
 
 local function password_of(options)
@@ -247,7 +249,7 @@ local function session(s, options, message, envelope)
 end
 
 -- What the flags ask for: settings, message, envelope.
-local function understand(options)
+local understand = options_of.placed(function(options)
   if options[1] then error("unexpected word '" .. options[1] .. "'", 0) end
   local s = session_of(options)
   if options.command then return s end
@@ -255,16 +257,28 @@ local function understand(options)
   if not message then error(envelope, 0) end
   if not (envelope.to and envelope.to[1]) then error("--to is missing", 0) end
   return s, message, envelope
+end)
+
+--- Says what was not understood; --json has its object all the same.
+---@param problem string|lunapost.err
+---@param as_json? boolean
+---@return integer code
+function M.misused(problem, as_json)
+  complain(problem)
+  if as_json then
+    if not err.is(problem) then
+      problem = err.of("usage", tostring(problem))
+    end
+    print_outcome(nil, problem)
+  end
+  return USAGE
 end
 
 ---@param options table  flags
 ---@return integer code
 function M.run(options)
   local ok, s, message, envelope = pcall(understand, options)
-  if not ok then
-    complain(s)
-    return USAGE
-  end
+  if not ok then return M.misused(s, options.json) end
   if not options.json then s.transcript = dialogue() end
   local result, problem, replies = session(s, options, message, envelope)
   if problem then complain(problem) end
