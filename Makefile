@@ -152,6 +152,11 @@ torture-run:
 	  echo "collector: $$mode"; \
 	  $(PATHS) $(HOST) --gc $$mode spec/torture/gc.lua || exit 1; \
 	done
+	@LUNAPOST_BUILD=$(BUILD) $(HOST) --gc generational \
+	  $(shell command -v busted) --ignore-lua $(GC_SPECS)
+
+GC_SPECS = $(foreach name,core_codec build mime loop net session server,\
+             $(wildcard spec/$(name)_spec.lua))
 
 # libFuzzer over core, two programs at a time.
 FUZZERS   := $(patsubst spec/fuzz/%.c,build/fuzz/%,$(wildcard spec/fuzz/fuzz_*.c))
