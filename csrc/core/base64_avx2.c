@@ -22,8 +22,8 @@ enum { BYTES = 24, CHARS = 32, GROUPS = 8 };
 
 /* An alphabet as tables of 16 that one shuffle looks up. */
 struct alphabet {
-    /* What to add to six bits to get their character: first for a..z, then
-       for 0..9, the last two characters, and A..Z. */
+    /* What to add to six bits to get their character: first for A..Z, then
+       for a..z, each of 0..9, and the last two characters. */
     signed char shift[16];
 
     /* A character is none of the alphabet when low[its low four bits] and
@@ -40,7 +40,7 @@ struct alphabet {
 /* clang-format off */
 static const struct alphabet alphabets[2] = {
     {
-        {71, -4, -4, -4, -4, -4, -4, -4, -4, -4, -4, -19, -16, 65, 0, 0},
+        {65, 71, -4, -4, -4, -4, -4, -4, -4, -4, -4, -4, -19, -16, 0, 0},
         {0x15, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11,
          0x11, 0x11, 0x13, 0x3a, 0x3b, 0x3b, 0x3b, 0x3a},
         {0x10, 0x10, 0x01, 0x02, 0x04, 0x08, 0x04, 0x20,
@@ -49,7 +49,7 @@ static const struct alphabet alphabets[2] = {
         '/',
     },
     {
-        {71, -4, -4, -4, -4, -4, -4, -4, -4, -4, -4, -17, 32, 65, 0, 0},
+        {65, 71, -4, -4, -4, -4, -4, -4, -4, -4, -4, -4, -17, 32, 0, 0},
         {0x15, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11,
          0x11, 0x11, 0x13, 0x3b, 0x3b, 0x3a, 0x3b, 0x33},
         {0x10, 0x10, 0x01, 0x02, 0x04, 0x08, 0x04, 0x20,
@@ -91,11 +91,10 @@ STEP void encode_step(const unsigned char *in, char *out, __m256i shift)
                            _mm256_set1_epi32(0x01000010));
     v = _mm256_or_si256(even, odd);
 
-    /* 0 for A..z, 1..12 for what follows them; 13 for A..Z. */
+    /* 0 for A..Z, 1 for a..z, 2..13 for what follows them. */
     __m256i range = _mm256_subs_epu8(v, _mm256_set1_epi8(51));
-    __m256i upper = _mm256_cmpgt_epi8(_mm256_set1_epi8(26), v);
-    range =
-        _mm256_or_si256(range, _mm256_and_si256(upper, _mm256_set1_epi8(13)));
+    __m256i behind = _mm256_cmpgt_epi8(v, _mm256_set1_epi8(25));
+    range = _mm256_sub_epi8(range, behind);
     v = _mm256_add_epi8(v, _mm256_shuffle_epi8(shift, range));
     _mm256_storeu_si256((__m256i *)(void *)out, v);
 }
