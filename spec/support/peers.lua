@@ -188,15 +188,21 @@ function M.need(name, there)
   return false
 end
 
---- The npm packages that are peers, kept in build/npm.
+local npm_problem
+
+--- The npm packages that are peers, kept in build/npm. What cannot be had is
+--- not asked for again.
 ---@return boolean there, string? problem
 function M.npm()
-  if not (M.has "node" and M.has "npm") then return false end
+  if npm_problem or not (M.has "node" and M.has "npm") then
+    return false, npm_problem
+  end
   if tree.read "build/npm/node_modules/smtp-server/package.json" then
     return true
   end
   local output, code = M.run("mkdir -p build/npm && npm install --no-save "
-    .. "--prefix build/npm nodemailer smtp-server", 120)
+    .. "--no-audit --no-fund --prefix build/npm nodemailer smtp-server", 120)
+  npm_problem = code ~= 0 and output or nil
   return code == 0, output
 end
 
