@@ -115,20 +115,19 @@ function M.run(steps, driver, chunk)
   if events[1] then error("an event too many: " .. events[1], 0) end
 end
 
---- Runs steps whole and in every chunk size from one octet up to what the
---- longest step has, but beyond 600 only in powers of two.
+--- Runs steps whole, and in every chunk size from one octet up to what the
+--- longest step has.
+---@param steps table[]
 ---@param driver fun(): table  makes a new driver
 function M.run_split(steps, driver)
   local longest = 1
   for _, step in ipairs(steps) do longest = math.max(longest, #step.text) end
   M.run(steps, driver())
-  local chunk = 1
-  while chunk <= longest do
+  for chunk = 1, longest do
     local ok, problem = pcall(M.run, steps, driver(), chunk)
     if not ok then
       error(("in chunks of %d: %s"):format(chunk, tostring(problem)), 0)
     end
-    chunk = chunk < 600 and chunk + 1 or chunk * 2
   end
 end
 
