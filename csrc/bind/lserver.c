@@ -11,6 +11,7 @@
  * Owns: the machine; the config is its user value. Fails with: raises on
  * misuse, nil and kind and text where the world fails. I/O: through conn.
  */
+#include "../core/ascii.h"
 #include "../core/server.h"
 #include "../net/conn.h"
 #include "lbind.h"
@@ -86,9 +87,7 @@ static void push_parameters(lua_State *L, struct span rest)
         luaL_Buffer b;
         char *p = luaL_buffinitsize(L, &b, keyword.n);
         for (size_t i = 0; i < keyword.n; i++)
-            p[i] = keyword.p[i] >= 'a' && keyword.p[i] <= 'z'
-                       ? (char)(keyword.p[i] - 32)
-                       : keyword.p[i];
+            p[i] = ascii_upper(keyword.p[i]);
         luaL_pushresultsize(&b, keyword.n); /* parameters KEYWORD */
         if (has)
             lbind_push(L, value);
