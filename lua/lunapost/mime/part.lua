@@ -265,16 +265,22 @@ end
 
 local PIECE <const> = 65536
 
--- Pieces of the raw body.
-local function slices(part)
-  local _, _, from, to = part._state.tree:offsets(part._index)
+-- Pieces of the message's bytes from an offset to another.
+local function slices(part, from, to)
+  local bytes = part._state.bytes
   return function()
     if from >= to then return nil end
     local upto = math.min(from + PIECE, to)
-    local piece = part._state.bytes:sub(from + 1, upto)
+    local piece = bytes:sub(from + 1, upto)
     from = upto
     return piece
   end
+end
+
+-- Pieces of the raw body.
+local function body_slices(part)
+  local _, _, from, to = part._state.tree:offsets(part._index)
+  return slices(part, from, to)
 end
 
 local codecs <const> = {
@@ -293,7 +299,7 @@ end
 ---@return any err  what the sink said
 function methods:decode(sink)
   local decoder = decoder_of(self.encoding)
-  for piece in slices(self) do
+  for piece in body_slices(self) do
     if decoder then piece = decoder:update(piece) end
     local ok, problem = sink(piece)
     if not ok then return nil, problem end
@@ -358,13 +364,7 @@ end
 ---@return fun(): string?
 function methods:source()
   local from, _, _, to = self._state.tree:offsets(self._index)
-  return function()
-    if from >= to then return nil end
-    local upto = math.min(from + PIECE, to)
-    local piece = self._state.bytes:sub(from + 1, upto)
-    from = upto
-    return piece
-  end
+  return slices(self, from, to)
 end
 
 --- Length of render().
