@@ -74,6 +74,12 @@ function M.make(code, enhanced, text, level)
   }
 end
 
+--- All that a client learns of a fault on our side.
+---@return lunapost.answer
+function M.fault()
+  return M.make(451, "4.3.0", "local error; try again later")
+end
+
 --- Raises an answer: the handler is left at once, from any depth.
 ---@param code integer  200..559
 ---@param enhanced? string

@@ -181,11 +181,6 @@ local function traceback(problem)
   return debug.traceback(tostring(problem), 2)
 end
 
--- All that the client learns of a fault.
-local function failed()
-  return answer.make(451, "4.3.0", "local error; try again later")
-end
-
 -- What came of a handler: its answer, or the one that a fault deserves.
 local function outcome(session, ok, ...)
   if ok then
@@ -193,7 +188,7 @@ local function outcome(session, ok, ...)
     local fine, given = pcall(answer.returned, ...)
     if fine then return given end
     session:report(given)
-    return failed()
+    return answer.fault()
   end
   local problem = ...
   if answer.is_reject(problem) then
@@ -202,7 +197,7 @@ local function outcome(session, ok, ...)
   end
   if control(problem) then error(problem, 0) end
   session:report(problem)
-  return failed()
+  return answer.fault()
 end
 
 local function leave(session, before, ...)

@@ -36,7 +36,7 @@ local function checked(session, given)
     return given
   end
   session:report(problem)
-  return answer.make(451, "4.3.0", "local error; try again later")
+  return answer.fault()
 end
 
 -- Answers as the handler says, else by default; the code that was sent.
@@ -189,8 +189,7 @@ local function verdicts(session, verdict)
     return list
   end
   session:report(("%d answers for %d recipients"):format(#list, recipients))
-  return verdicts(session, answer.make(451, "4.3.0",
-    "local error; try again later"))
+  return verdicts(session, answer.fault())
 end
 
 -- Answers the end of the body; true when somebody has the message now.
