@@ -76,6 +76,7 @@ build = {
     ["lunapost.smtp.path"] = "lua/lunapost/smtp/path.lua",
     ["lunapost.smtp.reply"] = "lua/lunapost/smtp/reply.lua",
     ["lunapost.smtp.sasl"] = "lua/lunapost/smtp/sasl.lua",
+    ["lunapost.smtp.scram"] = "lua/lunapost/smtp/scram.lua",
     ["lunapost.smtp.server"] = "lua/lunapost/smtp/server.lua",
     ["lunapost.smtp.server_options"] = "lua/lunapost/smtp/server_options.lua",
     ["lunapost.smtp.session"] = "lua/lunapost/smtp/session.lua",

@@ -280,7 +280,8 @@ describe("AUTH", function()
       assert.is_nil(client)
       assert.equal("auth", problem.kind)
       assert.equal("no common mechanism: the server offers GSSAPI NTLM, "
-        .. "wanted CRAM-MD5 PLAIN LOGIN", problem.text)
+        .. "wanted SCRAM-SHA-512 SCRAM-SHA-256 SCRAM-SHA-1 CRAM-MD5 "
+        .. "PLAIN LOGIN", problem.text)
     end)
   end)
 

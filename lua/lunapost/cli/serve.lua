@@ -52,10 +52,8 @@ local function auth_of(options)
   end
   local user, password = options.auth:match("^([^:]+):(.*)$")
   if not user then return nil, "--auth is USER:PASS" end
-  local equal = require("lunapost.core").crypto.equal
-  return { required = options["require-auth"], check = function(_, given)
-    local same_user = equal(given.user, user)
-    return equal(given.password, password) and same_user
+  return { required = options["require-auth"], secret = function(_, name)
+    return name == user and password or nil
   end }
 end
 

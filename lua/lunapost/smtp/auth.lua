@@ -10,7 +10,11 @@ local M = {}
 local LINE <const> = 500
 
 local known <const> = { user = "string", password = "string",
-  mechanism = "string", authorization = "string", cleartext = "boolean" }
+  mechanism = "string|table", authorization = "string",
+  cleartext = "boolean", token = "string|function" }
+
+local known_mechanism <const> = { name = "string", start = "function",
+  fits = "function", loose = "boolean" }
 
 local function encode(octets)
   return (codec.base64_encode(octets, 0))
@@ -18,8 +22,13 @@ end
 
 -- A server may say what it was told: a password, or what is made of it, is
 -- shown nowhere.
-local function conceal(client, secret)
-  client:conceal { secret, encode(secret) }
+local function conceal(client, ...)
+  for i = 1, select("#", ...) do
+    local secret = select(i, ...)
+    if type(secret) == "string" and secret:find("[^\1]") then
+      client:conceal { secret, encode(secret) }
+    end
+  end
 end
 
 -- The response to a challenge, or nil and why there is none.
@@ -42,13 +51,30 @@ local function begin(client, mechanism, first)
   return reply, problem, first
 end
 
-local function converse(client, mechanism, credentials)
-  local step = mechanism.start(credentials)
-  local response, why = step(nil), nil
-  if credentials.password then conceal(client, credentials.password) end
-  if response then conceal(client, response) end
-  local reply, problem
-  reply, problem, response = begin(client, mechanism, response)
+-- The TLS channel's binding: RFC 9266, or RFC 5929 before TLS 1.3.
+local function binder(client)
+  if not client.tls then return nil end
+  local kind = client.tls.version == "TLSv1.3" and "tls-exporter"
+    or "tls-unique"
+  return function()
+    local octets, _, why = client.conn:binding(kind)
+    if octets then return kind, octets end
+    return nil, why
+  end
+end
+
+-- What mechanisms may learn of the session.
+local function channel_of(client, offered)
+  local offers = {}
+  for _, name in ipairs(offered) do offers[name:upper()] = true end
+  return { offers = offers, binding = binder(client),
+    certificate = client.certified, host = client.verify,
+    port = client.port }
+end
+
+-- Answers challenges until there are no more.
+local function answer_all(client, mechanism, user, step, reply, response)
+  local problem, why
   while reply and reply.code == 334 do
     if not response then
       response, why = respond(mechanism, step, client.challenge)
@@ -57,11 +83,38 @@ local function converse(client, mechanism, credentials)
       client:exchange("", "*") -- RFC 4954 4: cancels
       return nil, client:failed("protocol", why, "AUTH " .. mechanism.name)
     end
-    if response ~= credentials.user then conceal(client, response) end
+    if response ~= user then conceal(client, response) end
     reply, problem = client:exchange("", encode(response))
     response = nil
   end
   return reply, problem
+end
+
+-- What the exchange came to: the reply, or why it is not to be trusted.
+local function settled(client, what, reply, finished)
+  local ok = reply.code // 100 == 2
+  local why = finished and finished(ok)
+  if ok and not why then return reply end
+  if ok then return client:broken("auth", why, what) end
+  local problem = client:refused(reply, what,
+    reply.code == 421 and "reply" or "auth")
+  if why then problem.text = problem.text .. ": " .. why end
+  return nil, problem
+end
+
+local function converse(client, mechanism, credentials, channel)
+  local step, finished = mechanism.start(credentials, channel)
+  local what = "AUTH " .. mechanism.name
+  if not step then return nil, client:failed("auth", finished, what) end
+  local first = step(nil)
+  conceal(client, credentials.password, credentials.token, first)
+  local reply, problem, left = begin(client, mechanism, first)
+  if reply then
+    reply, problem = answer_all(client, mechanism, credentials.user, step,
+      reply, left)
+  end
+  if not reply then return nil, problem end
+  return settled(client, what, reply, finished)
 end
 
 local function why_not_offered(client)
@@ -70,6 +123,29 @@ local function why_not_offered(client)
     text = text .. " before TLS (it offers STARTTLS)"
   end
   return text
+end
+
+local function no_common(offered, wanted)
+  return ("no common mechanism: the server offers %s, wanted %s"):format(
+    #offered > 0 and table.concat(offered, " ") or "none", wanted)
+end
+
+--- Raises where options of auth are wrong.
+---@param what string
+---@param options table
+---@param level integer
+function M.check(what, options, level)
+  level = level == 0 and 0 or level + 1
+  options_of.check(what, options, known, level)
+  if type(options.mechanism) ~= "table" then return end
+  options_of.check("field of a mechanism", options.mechanism,
+    known_mechanism, level)
+  for _, name in ipairs { "name", "start" } do
+    if not options.mechanism[name] then
+      error("a mechanism needs a name and start = function(credentials)",
+        level)
+    end
+  end
 end
 
 -- The given credentials over those of the session.
@@ -85,7 +161,7 @@ end
 ---@return lunapost.reply? reply
 ---@return lunapost.err? error  kind "auth", or "tls" where TLS is missing
 function M.run(client, options)
-  if options then options_of.check("option of auth", options, known, 3) end
+  if options then M.check("option of auth", options, 3) end
   local credentials = gather(client, options)
   if not client.tls and not credentials.cleartext then
     return nil, client:failed("tls", "no password is sent without TLS "
@@ -95,18 +171,14 @@ function M.run(client, options)
   if not offered then
     return nil, client:failed("auth", why_not_offered(client), "AUTH")
   end
-  local mechanism, problem = sasl.choose(offered, credentials,
+  local channel = channel_of(client, offered)
+  local mechanism, wanted = sasl.choose(channel, credentials,
     credentials.mechanism)
   if not mechanism then
-    return nil, client:failed("auth", problem, "AUTH")
+    return nil, client:failed("auth", no_common(offered, wanted), "AUTH")
   end
-  local reply
-  reply, problem = converse(client, mechanism, credentials)
+  local reply, problem = converse(client, mechanism, credentials, channel)
   if not reply then return nil, problem end
-  if reply.code // 100 ~= 2 then
-    local kind = reply.code == 421 and "reply" or "auth"
-    return nil, client:refused(reply, "AUTH " .. mechanism.name, kind)
-  end
   client.user = credentials.user
   return reply
 end

@@ -151,8 +151,14 @@ function Client:starttls()
 end
 
 --- AUTH by the strongest mechanism that both sides have.
----@param options? { user: string, password: string, mechanism: string,
---- authorization: string, cleartext: boolean }  default: those of smtp.open
+--- token: a bearer token, or a function that gives one, for XOAUTH2 and
+--- OAUTHBEARER. mechanism: a name, or a mechanism of one's own,
+--- { name =, start = function(credentials) -> step }, where step(challenge)
+--- gives the response (the first challenge is nil, and so may be its
+--- response), or nil and why there is none.
+---@param options? { user: string, password: string, token: string|function,
+--- mechanism: string|table, authorization: string, cleartext: boolean }
+--- default: those of smtp.open
 function Client:auth(options)
   local reply, problem = auth.run(self, options) -- no tail call: see misuse
   return reply, problem

@@ -31,7 +31,7 @@ end
 local function credentials_of(s)
   local auth = s.auth or {}
   return function()
-    return { user = s.user, password = s.password,
+    return { user = s.user, password = s.password, token = auth.token,
       mechanism = auth.mechanism, authorization = auth.authorization,
       cleartext = auth.cleartext }
   end
@@ -119,11 +119,16 @@ local function secure(client, s)
   return true
 end
 
+-- A user, or a way without one (EXTERNAL).
+local function wants_auth(s)
+  return s.user or s.auth and s.auth.mechanism
+end
+
 local function prepare(client, s)
   local hello = s.ehlo == false and client.helo or client.ehlo
   local ok, problem = hello(client)
   if ok then ok, problem = secure(client, s) end
-  if ok and s.user then ok, problem = client:auth() end
+  if ok and wants_auth(s) then ok, problem = client:auth() end
   return ok, problem
 end
 
@@ -135,7 +140,8 @@ local function session(s, phases)
   local client = clients.new {
     conn = conn, loop = s.loop, host = s.label, timeout = s.limit,
     final = s.timeout, lmtp = s.protocol == "lmtp", context = tls_maker(s),
-    verify = s.host or "localhost", credentials = credentials_of(s),
+    verify = s.host or "localhost", port = s.port,
+    certified = s.certificate ~= nil, credentials = credentials_of(s),
     transcript = s.transcript, name = s.helo or own_name(conn, s),
   }
   g.client = client

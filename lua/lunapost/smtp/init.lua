@@ -11,10 +11,10 @@ local M = {}
 ---
 --- server = "smtp://USER@HOST:PORT" (smtps:// lmtp:// unix:PATH) or host,
 --- port; tls = "auto"|"starttls"|"implicit"|"none"; user, password,
---- auth = { mechanism =, cleartext = }; timeout: seconds for one whole reply
---- (60); helo; ca, pin, insecure, certificate, key; protocol =
---- "smtp"|"lmtp"; loop. Without TLS no password is sent, unless auth has
---- cleartext = true.
+--- auth = { mechanism =, token =, authorization =, cleartext = };
+--- timeout: seconds for one whole reply (60); helo; ca, pin, insecure,
+--- certificate, key; protocol = "smtp"|"lmtp"; loop. Without TLS no password
+--- is sent, unless auth has cleartext = true.
 ---@param options table
 ---@return lunapost.client? client
 ---@return lunapost.err? error  kind dns connect tls auth timeout closed reply
@@ -35,6 +35,7 @@ end)
 local lazy <const> = {
   server = function() return require "lunapost.smtp.server" end,
   reject = function() return require("lunapost.smtp.answer").reject end,
+  scram_keys = function() return require("lunapost.smtp.scram").keys end,
 }
 
 return setmetatable(M, { __index = function(_, name)

@@ -1,13 +1,18 @@
---- Mechanisms of AUTH, the client's side (RFC 4954, RFC 4616, RFC 2195).
+--- Mechanisms of AUTH, the client's side (RFC 4954, RFC 4616, RFC 2195,
+--- RFC 5802, RFC 7628).
 --
--- A mechanism is { name, fits(credentials), start(credentials) }. start
--- gives a step function: step(challenge) -> response, or nil, text where the
--- challenge makes no sense. The first call has nil as challenge, and may
--- answer nil: then the server has to speak first. Challenges and responses
--- are octets; base64 is the caller's. `loose` mechanisms get challenges that
--- are not base64 as they came.
+-- A mechanism is { name, fits(credentials, channel), start(credentials,
+-- channel) }. start gives a step function: step(challenge) -> response, or
+-- nil, text where the challenge makes no sense. The first call has nil as
+-- challenge, and may answer nil: then the server has to speak first. A second
+-- function that start may give is asked at the end, with whether the server
+-- accepted: it answers what is wrong, or nil. Challenges and responses are
+-- octets; base64 is the caller's. `loose` mechanisms get challenges that are
+-- not base64 as they came.
 
 local core = require "lunapost.core"
+local err = require "lunapost.err"
+local scram = require "lunapost.smtp.scram"
 
 local M = {}
 
@@ -15,15 +20,21 @@ local M = {}
 ---@field user? string
 ---@field password? string
 ---@field authorization? string  whom to act as, RFC 4616
+---@field token? string|fun(): string?, any  a bearer token, RFC 6750
 
 ---@class lunapost.mechanism
 ---@field name string
----@field fits fun(credentials: lunapost.credentials): boolean
----@field start fun(credentials: lunapost.credentials): function
+---@field fits fun(credentials: lunapost.credentials, channel: table): boolean
+---@field start fun(credentials: lunapost.credentials, channel: table):
+--- function?, function|string|nil
 ---@field loose? boolean
 
 local function has_password(credentials)
   return credentials.user ~= nil and credentials.password ~= nil
+end
+
+local function has_token(credentials)
+  return credentials.user ~= nil and credentials.token ~= nil
 end
 
 local function hex(octets)
@@ -63,9 +74,80 @@ local function login(credentials)
   return in_turn(nil, credentials.user, credentials.password)
 end
 
+-- The client's certificate says who it is: RFC 4422, appendix A.
+local function external(credentials)
+  return in_turn(credentials.authorization or "")
+end
+
+local function token_of(credentials)
+  local token, problem = credentials.token, nil
+  if type(token) == "function" then token, problem = token() end
+  if type(token) == "string" and not token:find("[%c ]") then return token end
+  return nil, "no token: " .. (problem and (err.is(problem) and problem.text
+    or tostring(problem)) or "a string without blanks is expected")
+end
+
+-- The first message has all; a challenge is the server's word of why not,
+-- in JSON, and wants an answer without meaning before the refusal.
+local function bearer(message, farewell)
+  local told
+  return function(challenge)
+    if challenge == nil then return message end
+    if told then return nil, "the server asks more than once" end
+    told = scram.octets(challenge) or challenge
+    return farewell
+  end, function(ok)
+    if told and not ok then return told:gsub("%c+", " ") end
+  end
+end
+
+local function xoauth2(credentials)
+  local token, why = token_of(credentials)
+  if not token then return nil, why end
+  return bearer(("user=%s\1auth=Bearer %s\1\1"):format(credentials.user,
+    token), "")
+end
+
+-- RFC 7628 3.1
+local function oauthbearer(credentials, channel)
+  local token, why = token_of(credentials)
+  if not token then return nil, why end
+  local where = channel.port and ("host=%s\1port=%d\1"):format(channel.host,
+    channel.port) or ""
+  return bearer(("n,a=%s,\1%sauth=Bearer %s\1\1"):format(
+    scram.escaped(credentials.user), where, token), "\1")
+end
+
+local function scram_mechanism(name, plus)
+  local hash = scram.hashes[name]
+  return { name = plus and name .. "-PLUS" or name,
+    fits = function(credentials, channel)
+      return has_password(credentials)
+        and (not plus or channel.binding ~= nil)
+    end,
+    start = function(credentials, channel)
+      local offers_plus = channel.offers and channel.offers[name .. "-PLUS"]
+      return scram.client(hash, plus, credentials,
+        { binding = channel.binding, plus_offered = offers_plus })
+    end }
+end
+
 --- Strongest first.
 ---@type lunapost.mechanism[]
 M.mechanisms = {
+  { name = "EXTERNAL", start = external, fits = function(credentials, channel)
+    return channel.certificate and not credentials.password
+      and not credentials.token
+  end },
+  { name = "OAUTHBEARER", fits = has_token, start = oauthbearer,
+    loose = true },
+  { name = "XOAUTH2", fits = has_token, start = xoauth2, loose = true },
+  scram_mechanism("SCRAM-SHA-512", true),
+  scram_mechanism("SCRAM-SHA-256", true),
+  scram_mechanism("SCRAM-SHA-1", true),
+  scram_mechanism("SCRAM-SHA-512", false),
+  scram_mechanism("SCRAM-SHA-256", false),
+  scram_mechanism("SCRAM-SHA-1", false),
   { name = "CRAM-MD5", fits = has_password, start = cram_md5 },
   { name = "PLAIN", fits = has_password, start = plain, loose = true },
   { name = "LOGIN", fits = has_password, start = login, loose = true },
@@ -73,7 +155,7 @@ M.mechanisms = {
 
 local function find(name)
   for _, mechanism in ipairs(M.mechanisms) do
-    if mechanism.name == name:upper() then return mechanism end
+    if mechanism.name == name then return mechanism end
   end
 end
 
@@ -81,32 +163,36 @@ local function names(list)
   return #list > 0 and table.concat(list, " ") or "none"
 end
 
--- The names of those that these credentials are enough for.
-local function usable(credentials)
-  local list = {}
-  for _, mechanism in ipairs(M.mechanisms) do
-    if mechanism.fits(credentials) then list[#list + 1] = mechanism.name end
+-- Those that these credentials are enough for, strongest first, or the one
+-- that is asked for.
+local function usable(credentials, channel, wanted)
+  if type(wanted) == "table" then return { wanted }, { wanted.name } end
+  local list, their_names = {}, {}
+  if wanted then
+    return { find(wanted:upper()) }, { wanted:upper() }
   end
-  return list
+  for _, mechanism in ipairs(M.mechanisms) do
+    if mechanism.fits(credentials, channel) then
+      list[#list + 1] = mechanism
+      their_names[#list] = mechanism.name
+    end
+  end
+  return list, their_names
 end
 
 --- Chooses the strongest mechanism that is offered and that the credentials
---- are enough for, or the one asked for by name.
----@param offered string[]  words of the AUTH keyword
+--- are enough for, or the one asked for.
+---@param channel table  { offers = { NAME = true }, binding?, certificate? }
 ---@param credentials lunapost.credentials
----@param wanted? string
+---@param wanted? string|lunapost.mechanism
 ---@return lunapost.mechanism?
----@return string? problem  what was offered and what was wanted
-function M.choose(offered, credentials, wanted)
-  local has = {}
-  for _, name in ipairs(offered) do has[name:upper()] = true end
-  local list = wanted and { wanted:upper() } or usable(credentials)
-  for _, name in ipairs(list) do
-    local mechanism = find(name)
-    if mechanism and has[name] then return mechanism end
+---@return string? problem  what was wanted
+function M.choose(channel, credentials, wanted)
+  local list, their_names = usable(credentials, channel, wanted)
+  for _, mechanism in ipairs(list) do
+    if channel.offers[mechanism.name:upper()] then return mechanism end
   end
-  return nil, ("no common mechanism: the server offers %s, wanted %s")
-    :format(names(offered), names(list))
+  return nil, names(their_names)
 end
 
 return M

@@ -54,7 +54,7 @@ local function tls_context(server)
   server.implicit = tls.mode == "implicit"
   return assert(net.context { server = true, test = tls.test,
     choose = tls.sni ~= nil,
-    certificate = tls.certificate, key = tls.key,
+    certificate = tls.certificate, key = tls.key, ca = tls.ca,
     minimum_version = tls.minimum_version, hostname = server.hostname })
 end
 
@@ -69,7 +69,8 @@ local function sni_of(server)
     if not choice then return nil end
     local id = choice.certificate .. "\0" .. (choice.key or "")
     made[id] = made[id] or assert(net.context { server = true,
-      certificate = choice.certificate, key = choice.key })
+      certificate = choice.certificate, key = choice.key,
+      ca = server.options.tls.ca })
     return made[id]
   end
 end
@@ -149,7 +150,8 @@ function Server:keywords(session)
     list[#list + 1] = "STARTTLS"
   end
   if auth and (session.tls or auth.cleartext) then
-    list[#list + 1] = "AUTH " .. table.concat(self:mechanisms(), " ")
+    list[#list + 1] = "AUTH " .. table.concat(verifier.names(session, auth),
+      " ")
   end
   for _, verb in ipairs { "vrfy", "expn" } do
     if session.on[verb] then list[#list + 1] = verb:upper() end
@@ -183,20 +185,6 @@ function Server:offer(session, keywords)
     end
   end
   session.machine:offer(table.concat(mail, " "), table.concat(rcpt, " "))
-end
-
----@return string[]
-function Server:mechanisms()
-  return self.options.auth.mechanisms or verifier.names
-end
-
----@param name string
----@return boolean
-function Server:offers_mechanism(name)
-  for _, known_name in ipairs(self:mechanisms()) do
-    if known_name:upper() == name then return true end
-  end
-  return false
 end
 
 -- The verbs that this server answers, for HELP.

@@ -21,11 +21,12 @@ local known <const> = {
 local known_tls <const> = {
   certificate = "string", key = "string", mode = "string",
   minimum_version = "string", test = "boolean", sni = "function",
+  ca = "string", -- client certificates are asked for, and verified by it
 }
 
 local known_auth <const> = {
-  check = "function", required = "boolean", cleartext = "boolean",
-  mechanisms = "table",
+  check = "function", secret = "function", required = "boolean",
+  cleartext = "boolean", mechanisms = "table",
 }
 
 local known_command <const> = {
@@ -111,14 +112,7 @@ end
 
 local function check_auth(auth)
   options_of.check("option of auth", auth, known_auth, 0)
-  if not auth.check then
-    misuse("auth needs check = function(session, credentials)")
-  end
-  for _, name in ipairs(auth.mechanisms or {}) do
-    if not verifier.known(name:upper()) then
-      misuse("unknown mechanism '" .. name .. "'")
-    end
-  end
+  verifier.check(auth)
 end
 
 --- Raises where an option is unknown or of the wrong kind.

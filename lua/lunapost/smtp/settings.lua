@@ -1,5 +1,6 @@
 --- Options of a client: the server's URL, what stands beside it, defaults.
 
+local auth = require "lunapost.smtp.auth"
 local options_of = require "lunapost.options"
 
 local M = {}
@@ -15,7 +16,7 @@ M.known = {
   tls = "string",          -- "auto", "starttls", "implicit", "none"
   user = "string",
   password = "string",
-  auth = "table",          -- { mechanism =, authorization =, cleartext = }
+  auth = "table",          -- { mechanism =, authorization =, token =, ...}
   timeout = "number",      -- seconds for one whole reply
   helo = "string",         -- what to call oneself
   ehlo = "boolean",        -- false: HELO, so no extension is used
@@ -27,9 +28,6 @@ M.known = {
   loop = "table",
   transcript = "table",
 }
-
-local auth_known <const> = { mechanism = "string", authorization = "string",
-  cleartext = "boolean" }
 
 local tls_modes <const> = { auto = true, starttls = true, implicit = true,
   none = true }
@@ -134,7 +132,7 @@ end
 local function check(what, options)
   options_of.check(what, options, M.known, 0)
   if options.auth then
-    options_of.check("option of auth", options.auth, auth_known, 0)
+    auth.check("option of auth", options.auth, 0)
   end
   check_word("tls", options.tls, tls_modes)
   check_word("protocol", options.protocol, protocols)

@@ -119,9 +119,8 @@ local function penalty(session)
 end
 
 local function authenticate(session, mechanism, initial)
-  local credentials = verifier.run(session, mechanism, initial)
-  local ok, enhanced, text =
-    session.server.options.auth.check(session, credentials)
+  local credentials, ok, enhanced, text = verifier.run(session, mechanism,
+    initial, session.server.options.auth)
   if math.type(ok) == "integer" then return ok, enhanced, text end
   if ok then
     session.user = credentials.user
@@ -138,7 +137,8 @@ function by_verb.AUTH(session, argument, code, enhanced, text)
       "syntax: AUTH mechanism [initial-response]")
   end
   mechanism = mechanism:upper()
-  if not session.server:offers_mechanism(mechanism) then
+  local auth = session.server.options.auth
+  if not verifier.offered(session, auth, mechanism) then
     return session:answer(code, enhanced, text)
   end
   local given = session:guarded(authenticate, session, mechanism,
