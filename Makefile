@@ -43,7 +43,7 @@ PATHS    = LUA_PATH="$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;" \
 # From $(BUILD)/bin up to the tree.
 up      := $(shell echo $(BUILD)/bin | sed 's,[^/][^/]*,..,g')
 
-.PHONY: all deps demo test check asan torture fuzz interop bench install clean
+.PHONY: all deps demo test kernels check asan torture fuzz interop bench install clean
 .DELETE_ON_ERROR:
 
 all: $(CORE_SO) $(COMMAND)
@@ -76,10 +76,22 @@ $(COMMAND): Makefile
 	  'exec $(LUA) "$$here/lua/lunapost/cli/lunapost.lua" "$$@"' > $@
 	@chmod +x $@
 
+# The kernels of core against each other, by a program of core alone.
+COMPARE    := $(BUILD)/compare
+COMPARED   := $(wildcard spec/kernel/*.c)
+
+$(COMPARE): $(COMPARED) spec/kernel/compare.h \
+            $(filter $(BUILD)/obj/core/%,$(OBJECTS))
+	@echo '  LD  $@'
+	@$(CC) $(CFLAGS) $(WARN) -Icsrc $(LDFLAGS) -o $@ $(filter %.c %.o,$^)
+
+kernels: $(COMPARE)
+	@$(COMPARE)
+
 demo: all
 	@$(PATHS) LUNAPOST_BUILD=$(BUILD) $(LUA) examples/demo.lua
 
-test: all
+test: all $(COMPARE)
 	@$(BUSTED)
 
 # Against other people's clients and servers on loopback (spec/interop/).

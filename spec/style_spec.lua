@@ -63,9 +63,9 @@ end
 describe("the layers", function()
   local standard <const> = set "stdbool.h stddef.h stdint.h string.h limits.h"
   local core_more <const> = {
-    ["csrc/core/base64_avx2.c"] = set "immintrin.h",
     ["csrc/core/buf.c"] = set "stdlib.h",
     ["csrc/core/charset.c"] = set "iconv.h errno.h",
+    ["csrc/core/isa.h"] = set "immintrin.h arm_neon.h",
   }
   local bind_more <const> = set "lua.h lauxlib.h stdlib.h math.h time.h"
 

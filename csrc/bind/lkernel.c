@@ -17,16 +17,9 @@
 
 const struct kernel *lbind_kernel_find(const char *name)
 {
-    const struct kernel *best_first[2];
-    size_t n = 0;
-#if KERNEL_AVX2
-    if (__builtin_cpu_supports("avx2"))
-        best_first[n++] = &kernel_avx2;
-#endif
-    best_first[n++] = &kernel_scalar;
-    for (size_t i = 0; i < n; i++)
-        if (!name || strcmp(name, best_first[i]->name) == 0)
-            return best_first[i];
+    for (const struct kernel *const *k = kernels; *k; k++)
+        if ((!name || strcmp(name, (*k)->name) == 0) && kernel_here(*k))
+            return *k;
     return NULL;
 }
 

@@ -1,22 +1,18 @@
 /*
- * base64_avx2 - base64 by 32 characters at a time; see base64_avx2.h
+ * base64_avx2 - base64 by 32 characters at a time; see base64_kernels.h
  *
  * One step turns 24 bytes into 32 characters, or back. What is not a
  * multiple of that is done by a last step that ends where the input ends
  * and writes some characters a second time, the same ones. Lines of 76 are
  * three steps, at the characters 0, 32 and 44: no tail, no second pass.
  */
-#include "base64_avx2.h"
+#include "base64_kernels.h"
 
-#if defined(__x86_64__)
+#include "isa.h"
 
-#include <immintrin.h>
+#if ISA_X86
 
 #include "kernel.h"
-
-/* On each function, since a build may take no flags for one file. */
-#define AVX2 __attribute__((target("avx2")))
-#define STEP AVX2 __attribute__((always_inline)) static inline
 
 enum { BYTES = 24, CHARS = 32, GROUPS = 8 };
 
@@ -61,14 +57,14 @@ static const struct alphabet alphabets[2] = {
 /* clang-format on */
 
 /* A table of 16 in both halves of a vector. */
-STEP __m256i both(const signed char *table)
+AVX2 STEP __m256i both(const signed char *table)
 {
     return _mm256_broadcastsi128_si256(
         _mm_loadu_si128((const __m128i *)(const void *)table));
 }
 
 /* 24 bytes at in to 32 characters at out. */
-STEP void encode_step(const unsigned char *in, char *out, __m256i shift)
+AVX2 STEP void encode_step(const unsigned char *in, char *out, __m256i shift)
 {
     /* 12 bytes to each half, from loads that stay within the 24. */
     __m128i first = _mm_loadu_si128((const __m128i *)(const void *)in);
@@ -135,7 +131,7 @@ struct decoder {
     __m256i low, high, unshift, odd;
 };
 
-STEP struct decoder decoder(bool url)
+AVX2 STEP struct decoder decoder(bool url)
 {
     const struct alphabet *a = &alphabets[url];
     struct decoder d = {both(a->low), both(a->high), both(a->unshift),
@@ -143,31 +139,31 @@ STEP struct decoder decoder(bool url)
     return d;
 }
 
-STEP __m256i load(const unsigned char *in)
+AVX2 STEP __m256i load(const unsigned char *in)
 {
     return _mm256_loadu_si256((const __m256i *)(const void *)in);
 }
 
-STEP __m256i row(__m256i v)
+AVX2 STEP __m256i row(__m256i v)
 {
     return _mm256_and_si256(_mm256_srli_epi16(v, 4), _mm256_set1_epi8(15));
 }
 
 /* Bytes that are not 0 where a character is none of the alphabet. */
-STEP __m256i foreign(const struct decoder *d, __m256i v)
+AVX2 STEP __m256i foreign(const struct decoder *d, __m256i v)
 {
     __m256i column = _mm256_and_si256(v, _mm256_set1_epi8(15));
     return _mm256_and_si256(_mm256_shuffle_epi8(d->low, column),
                             _mm256_shuffle_epi8(d->high, row(v)));
 }
 
-STEP bool none(__m256i v)
+AVX2 STEP bool none(__m256i v)
 {
     return _mm256_testz_si256(v, v);
 }
 
 /* 32 characters of the alphabet to 24 bytes and 8 of no meaning. */
-STEP __m256i decode(const struct decoder *d, __m256i v)
+AVX2 STEP __m256i decode(const struct decoder *d, __m256i v)
 {
     __m256i odd =
         _mm256_and_si256(_mm256_cmpeq_epi8(v, d->odd), _mm256_set1_epi8(8));
@@ -186,12 +182,12 @@ STEP __m256i decode(const struct decoder *d, __m256i v)
 }
 
 /* Where what follows is written next, or is none of the output's. */
-STEP void store_wide(char *out, __m256i v)
+AVX2 STEP void store_wide(char *out, __m256i v)
 {
     _mm256_storeu_si256((__m256i *)(void *)out, v);
 }
 
-STEP void store(char *out, __m256i v)
+AVX2 STEP void store(char *out, __m256i v)
 {
     _mm_storeu_si128((__m128i *)(void *)out, _mm256_castsi256_si128(v));
     _mm_storel_epi64((__m128i *)(void *)(out + 16),
@@ -199,8 +195,8 @@ STEP void store(char *out, __m256i v)
 }
 
 /* Four steps, read before anything is written: out may be in. */
-STEP bool decode_four(const struct decoder *d, const unsigned char *in,
-                      char *out)
+AVX2 STEP bool decode_four(const struct decoder *d, const unsigned char *in,
+                           char *out)
 {
     __m256i v0 = load(in), v1 = load(in + CHARS);
     __m256i v2 = load(in + 2 * CHARS), v3 = load(in + 3 * CHARS);

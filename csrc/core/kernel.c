@@ -3,7 +3,13 @@
  */
 #include "kernel.h"
 
-#include "base64_avx2.h"
+#include "base64_kernels.h"
+#include "isa.h"
+
+static bool always(void)
+{
+    return true;
+}
 
 static size_t nothing(const unsigned char *in, size_t n, char *out, bool url)
 {
@@ -14,20 +20,91 @@ static size_t nothing(const unsigned char *in, size_t n, char *out, bool url)
     return 0;
 }
 
-const struct kernel kernel_scalar = {
-    .name = "scalar",
+#if ISA_X86
+
+/* What isa.h lists for each, and no less. */
+static bool has_ssse3(void)
+{
+    return __builtin_cpu_supports("ssse3") && __builtin_cpu_supports("sse4.1");
+}
+
+static bool has_avx2(void)
+{
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+           __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt");
+}
+
+static bool has_avx512(void)
+{
+    return has_avx2() && __builtin_cpu_supports("avx512f") &&
+           __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512vbmi") &&
+           __builtin_cpu_supports("avx512vbmi2");
+}
+
+static const struct kernel avx512 = {
+    .name = "avx512",
+    .here = has_avx512,
+    .base64_encode = base64_avx2_encode,
+    .base64_encode_lines = base64_avx2_encode_lines,
+    .base64_decode = base64_avx2_decode,
+    .base64_decode_lines = base64_avx2_decode_lines,
+};
+
+static const struct kernel avx2 = {
+    .name = "avx2",
+    .here = has_avx2,
+    .base64_encode = base64_avx2_encode,
+    .base64_encode_lines = base64_avx2_encode_lines,
+    .base64_decode = base64_avx2_decode,
+    .base64_decode_lines = base64_avx2_decode_lines,
+};
+
+static const struct kernel ssse3 = {
+    .name = "ssse3",
+    .here = has_ssse3,
     .base64_encode = nothing,
     .base64_encode_lines = nothing,
     .base64_decode = nothing,
     .base64_decode_lines = nothing,
 };
 
-#if KERNEL_AVX2
-const struct kernel kernel_avx2 = {
-    .name = "avx2",
-    .base64_encode = base64_avx2_encode,
-    .base64_encode_lines = base64_avx2_encode_lines,
-    .base64_decode = base64_avx2_decode,
-    .base64_decode_lines = base64_avx2_decode_lines,
-};
 #endif
+
+#if ISA_NEON
+
+static const struct kernel neon = {
+    .name = "neon",
+    .here = always,
+    .base64_encode = nothing,
+    .base64_encode_lines = nothing,
+    .base64_decode = nothing,
+    .base64_decode_lines = nothing,
+};
+
+#endif
+
+const struct kernel kernel_scalar = {
+    .name = "scalar",
+    .here = always,
+    .base64_encode = nothing,
+    .base64_encode_lines = nothing,
+    .base64_decode = nothing,
+    .base64_decode_lines = nothing,
+};
+
+const struct kernel *const kernels[] = {
+#if ISA_X86
+    &avx512,        &avx2, &ssse3,
+#endif
+#if ISA_NEON
+    &neon,
+#endif
+    &kernel_scalar, NULL,
+};
+
+bool kernel_here(const struct kernel *k)
+{
+    return k->here();
+}

@@ -8,9 +8,8 @@
  * by all of them. kernel_scalar takes nothing: all is left to the portable
  * loops.
  *
- * Which kernel the processor runs is for the caller to find out (core asks
- * no one): one is chosen when the module loads, and handed to the codecs in
- * their structs.
+ * Which kernel runs is the caller's choice: one is chosen when the module
+ * loads, and handed to the codecs in their structs.
  *
  * Owns: nothing. Fails with: nothing. I/O: none.
  */
@@ -19,16 +18,11 @@
 
 #include "span.h"
 
-#if defined(__x86_64__)
-#define KERNEL_AVX2 1
-#else
-#define KERNEL_AVX2 0
-#endif
-
 enum { KERNEL_LINE = 76, KERNEL_LINE_BYTES = 57 };
 
 struct kernel {
-    const char *name;
+    const char *name; /* avx512, avx2, ssse3, neon, scalar */
+    bool (*here)(void);
 
     /* Groups of 3 bytes to 4 characters; returns how many groups. out has
        no byte in common with in. */
@@ -53,8 +47,11 @@ struct kernel {
 };
 
 INTERNAL extern const struct kernel kernel_scalar;
-#if KERNEL_AVX2
-INTERNAL extern const struct kernel kernel_avx2;
-#endif
+
+/* Those of this build, best first, then NULL. The last is kernel_scalar. */
+INTERNAL extern const struct kernel *const kernels[];
+
+/* Whether this processor, and its system, can run it: asks the processor. */
+INTERNAL bool kernel_here(const struct kernel *k);
 
 #endif

@@ -1,17 +1,15 @@
 /*
- * base64_avx2 - base64 by 32 characters at a time (x86-64 with AVX2)
+ * base64_kernels - base64 by vector instructions
  *
- * The functions of struct kernel (kernel.h), whose contract they keep. Call
- * them only where the processor has AVX2.
+ * The base64 functions of each struct kernel (kernel.h), whose contract they
+ * keep; base64_<isa>.c has those of one instruction set.
  *
  * Owns: nothing. Fails with: nothing. I/O: none.
  */
-#ifndef CORE_BASE64_AVX2_H
-#define CORE_BASE64_AVX2_H
+#ifndef CORE_BASE64_KERNELS_H
+#define CORE_BASE64_KERNELS_H
 
 #include "span.h"
-
-#if defined(__x86_64__)
 
 INTERNAL size_t base64_avx2_encode(const unsigned char *in, size_t groups,
                                    char *out, bool url);
@@ -21,7 +19,5 @@ INTERNAL size_t base64_avx2_decode(const unsigned char *in, size_t groups,
                                    char *out, bool url);
 INTERNAL size_t base64_avx2_decode_lines(const unsigned char *in, size_t lines,
                                          char *out, bool url);
-
-#endif
 
 #endif

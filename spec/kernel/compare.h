@@ -1,0 +1,49 @@
+/*
+ * compare - what the comparisons of kernels share
+ *
+ * compare.c calls each comparison, compare_<codec>, for every kernel of this
+ * machine and every length of input. A comparison makes its input from
+ * work.plain and the random numbers, has the portable code (kernel_scalar)
+ * and then the kernel do the work, and says need() of whatever must be the
+ * same.
+ *
+ * Owns: nothing. Fails with: need() ends the program. I/O: prints.
+ */
+#ifndef KERNEL_COMPARE_H
+#define KERNEL_COMPARE_H
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/kernel.h"
+
+enum { MOST = 1 << 16, AROUND = 64, CANARY = 0xa5 };
+
+struct work {
+    unsigned char plain[MOST + AROUND]; /* random, the same in each run */
+    char text[2 * MOST], other[2 * MOST];
+    unsigned char expected[2 * MOST];
+    unsigned char room[2 * MOST + 5 * AROUND]; /* what a kernel works on */
+    uint64_t random;
+};
+
+/* A random number from 0 to n - 1. */
+size_t below(struct work *w, size_t n);
+
+/* Ends the program when the fact is none: what differs, at which length. */
+void need(bool fact, const struct kernel *k, const char *what, size_t n);
+
+/* A place in work.room of that alignment for n octets, with AROUND canaries
+   on both sides; it lasts until the next. */
+char *place(struct work *w, size_t alignment, size_t n);
+
+/* Whether the canaries around the n octets of a place are untouched. */
+bool intact(const char *p, size_t n);
+
+/* One length at one alignment; and once for each kernel. */
+void compare_base64(struct work *w, const struct kernel *k, size_t n,
+                    size_t alignment);
+void compare_base64_octets(struct work *w, const struct kernel *k);
+
+#endif
