@@ -33,6 +33,8 @@ enum defect_number {
     DEFECT_BOUNDARY_UNCLOSED = 205, /* no closing one */
     DEFECT_BOUNDARY_LONG = 206,     /* longer than 70, RFC 2046 5.1.1 */
     DEFECT_ENCODED_PARTS = 207,     /* base64 or the like around parts */
+    DEFECT_REPORT = 208,            /* it lacks a field that it must have */
+    DEFECT_EXTERNAL = 209,          /* it does not say where the body is */
     /* bodies, found when they are decoded */
     DEFECT_ENCODING = 301, /* an unknown Content-Transfer-Encoding */
     DEFECT_BASE64 = 302,

@@ -206,6 +206,10 @@ function compute.html(part)
   return shown(part, "html", "text/html")
 end
 
+function compute.report(part)
+  return require("lunapost.mime.report").of(part)
+end
+
 function compute.defects(part)
   return part:_defects()
 end

@@ -99,13 +99,15 @@ function M.addresses(text)
   return (core.addresses(text))
 end
 
--- What builds messages is loaded when it is first used.
-local built <const> = { message = true, part = true, multipart = true }
+-- Modules that are loaded when one of their functions is first used.
+local modules <const> = {
+  message = "build", part = "build", multipart = "build", join = "join",
+}
 
 setmetatable(M, {
   __index = function(self, name)
-    if not built[name] then return nil end
-    local value = require("lunapost.mime.build")[name]
+    if not modules[name] then return nil end
+    local value = require("lunapost.mime." .. modules[name])[name]
     rawset(self, name, value)
     return value
   end,

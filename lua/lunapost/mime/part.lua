@@ -47,6 +47,7 @@ local parts <const>, values <const> = core.parts, core.mime
 ---@field text? string  the plain text to show, UTF-8, or, where there is
 ---  none, the plain rendering of an enriched one; nil where none is
 ---@field html? string  the HTML to show, UTF-8
+---@field report? lunapost.mime.report  what a multipart/report tells
 ---@field defects lunapost.mime.defect[]  of the whole message; decoding may
 ---  find more of them
 local methods = {}
@@ -165,6 +166,13 @@ end
 ---@return integer? offset
 function methods:_field(name, nth)
   return self._state.tree:field(self._index, name, nth)
+end
+
+--- Where the part, its header, its body begin and end, from 0 on, in the
+--- bytes that it was read from.
+---@return integer, integer, integer, integer
+function methods:_offsets()
+  return self._state.tree:offsets(self._index)
 end
 
 --- The part of the same tree at an index.
@@ -372,6 +380,14 @@ end
 function methods:size()
   local from, _, _, to = self._state.tree:offsets(self._index)
   return to - from
+end
+
+-- Methods that few messages need: their modules, which say what they do, are
+-- loaded when they are first called.
+local others <const> = { external = "lunapost.mime.external" }
+
+for name, module in pairs(others) do
+  methods[name] = function(...) return require(module)[name](...) end
 end
 
 return M

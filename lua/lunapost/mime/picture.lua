@@ -48,6 +48,18 @@ local function words(part)
   return text ~= "" and ('"%s"'):format(clip(text, WORDS)) or ""
 end
 
+-- Where the body of a message/external-body is: "ftp host/folder/name".
+local function place(part)
+  local data = part:external()
+  if not data then return nil end
+  local path = {}
+  for _, key in ipairs { "site", "directory", "name" } do
+    path[#path + 1] = data[key]
+  end
+  local where = data.url or data.server or table.concat(path, "/")
+  return clip(("%s %s"):format(data.access, where), 2 * WORDS)
+end
+
 local plain <const> = { ["7bit"] = true, ["8bit"] = true, binary = true }
 
 -- What is not encoded need not be decoded to know its size.
@@ -65,7 +77,7 @@ local function columns(part)
   end
   local id = part.id and "  cid:" .. clip(part.id, NAME) or ""
   return { label(part), clip(part.encoding, NAME) .. id,
-    M.size(body_size(part)), words(part) }
+    M.size(body_size(part)), place(part) or words(part) }
 end
 
 -- What stands before a part that is below another.
