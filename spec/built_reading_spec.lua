@@ -1,3 +1,4 @@
+local built = require "spec.support.built"
 local mime = require "lunapost.mime"
 
 local function letter(more)
@@ -56,6 +57,21 @@ describe("a message that was built", function()
     out, sink = gather()
     assert.is_true(letter():decode(sink))
     assert.truthy(table.concat(out):find("JVBERg==", 1, true))
+  end)
+
+  it("has texts, whatever they were made of", function()
+    local enriched = assert(mime.part { type = "text/enriched",
+      data = "<bold>x</bold> y" })
+    local message = built.build { body = enriched, attach = {
+      { data = "x", name = "x.bin" } } }
+    assert.equal("x y", message.text)
+    assert.is_nil(message.html)
+    assert.equal(1, #message:attachments())
+    message = built.build { body = assert(mime.multipart("alternative", {
+      assert(mime.part { type = "text/plain", data = "p" }),
+      assert(mime.part { type = "text/html", data = "<p>" }) })) }
+    assert.equal("p", message.text)
+    assert.equal("<p>", message.html)
   end)
 
   it("is parsed once", function()

@@ -88,6 +88,20 @@ describe("no CR, LF or NUL gets out", function()
       return { html = "", inline = { ["a" .. s] = { data = "" } } }
     end,
     priority = function(s) return { priority = "high" .. s } end,
+    ["an URI to unsubscribe"] = function(s)
+      return { list_unsubscribe = "https://x.org/" .. s }
+    end,
+    ["an address to unsubscribe"] = function(s)
+      return { list_unsubscribe = { "a@x.org" .. s } }
+    end,
+    ["the calendar's method"] = function(s)
+      return { calendar = { data = "BEGIN:VCALENDAR\nMETHOD:REQUEST\n",
+        method = "REQUEST" .. s } }
+    end,
+    ["the calendar's name"] = function(s)
+      return { calendar = { data = "BEGIN:VCALENDAR\nMETHOD:REQUEST\n",
+        name = "a.ics" .. s } }
+    end,
   }
   for what, entry in pairs(entries) do
     it("through " .. what, function()
@@ -112,6 +126,55 @@ describe("no CR, LF or NUL gets out", function()
         assert.is_false(pcall(mime.multipart, "mixed", options))
       end
       assert.is_false(pcall(mime.multipart, "mixed" .. hole, { part }))
+    end
+  end)
+
+  -- What stands in one field: each entry is tried with each hole.
+  local function refuses(make, given)
+    assert(make(given))
+    for key, value in pairs(given) do
+      if type(value) == "string" then
+        for _, hole in ipairs(holes) do
+          local bad = {}
+          for name, one in pairs(given) do bad[name] = one end
+          bad[key] = value .. hole .. "x"
+          local ok = pcall(make, bad)
+          assert.is_false(ok, ("%s with %q"):format(key, hole))
+        end
+      end
+    end
+  end
+
+  it("through an external body", function()
+    refuses(mime.external, { access = "ftp", name = "n", site = "s",
+      directory = "d", mode = "image", expiration = "e", type = "image/gif",
+      encoding = "base64", id = "i@x", description = "d",
+      permission = "read", disposition = "inline" })
+    refuses(mime.external, { access = "mail-server", server = "s@x",
+      subject = "s" })
+    refuses(mime.external, { access = "url", url = "https://x.org/" })
+    for _, hole in ipairs(holes) do
+      assert.is_false(pcall(mime.external, { access = "x-own",
+        parameters = { ["a" .. hole] = "b" } }))
+      assert.is_false(pcall(mime.external, { access = "x-own",
+        parameters = { a = "b" .. hole } }))
+      assert.is_false(pcall(mime.external, { access = "x-own",
+        headers = { X = "b" .. hole } }))
+    end
+  end)
+
+  it("through a report", function()
+    local function report(one)
+      return mime.report { kind = "delivery-status",
+        fields = { ["Reporting-MTA"] = one.mta, ["X-A"] = one.own },
+        recipients = { { ["Final-Recipient"] = one.address, Action = "failed",
+          Status = "5.1.1", ["Diagnostic-Code"] = one.code } } }
+    end
+    refuses(report, { mta = "x.org", own = "a", address = "b@x", code = "550" })
+    for _, hole in ipairs(holes) do
+      assert.is_false(pcall(mime.report, { kind = "feedback-report",
+        fields = { ["Feedback-Type"] = "abuse", ["User-Agent"] = "x",
+          Version = 1, ["X" .. hole .. "Y"] = "z" } }))
     end
   end)
 end)

@@ -5,7 +5,7 @@
 local arguments = require "lunapost.cli.arguments"
 
 local verbs <const> = {
-  "send", "serve", "show", "cat", "join", "encode", "decode",
+  "send", "serve", "show", "cat", "build", "split", "join", "encode", "decode",
 }
 
 local function help(out)

@@ -4,6 +4,7 @@ local core = require "lunapost.core"
 local dial = require "lunapost.smtp.dial"
 local err = require "lunapost.err"
 local json = require "lunapost.json"
+local message_of = require "lunapost.cli.compose"
 local options_of = require "lunapost.options"
 local settings = require "lunapost.smtp.settings"
 local transcripts = require "lunapost.smtp.transcript"
@@ -15,7 +16,8 @@ local M = {
   --server URL         smtp://HOST[:PORT], smtps://, lmtp://, unix:PATH
   --from A             sender; "" is the null sender
   --to B               recipient, repeatable; also --cc, --bcc
-  --subject S  --text T  --html H  --attach FILE  --header 'X-A: b'
+]] .. message_of.usage .. [[
+
   --raw FILE           a message as it is ("-" is standard input)
   --command 'VRFY ana' says this instead of a message, repeatable
 
@@ -33,13 +35,14 @@ Exit code: 0 all accepted, 1 some or all refused for good, 75 temporary
 failure or unknown outcome, 76 protocol or TLS failure, 64 usage.]],
   flags = {
     server = "value", from = "value", to = "list", cc = "list", bcc = "list",
-    subject = "value", text = "value", html = "value", attach = "list",
-    header = "list", raw = "value", command = "list", user = "value",
+    raw = "value", command = "list", user = "value",
     ["password-env"] = "value", auth = "value", tls = "value", ca = "value",
     insecure = "flag", helo = "value", ["no-ehlo"] = "flag",
     timeout = "number", json = "flag",
   },
 }
+
+for name, kind in pairs(message_of.flags) do M.flags[name] = kind end
 
 local OK <const>, REFUSED <const>, USAGE <const> = 0, 1, 64
 local LATER <const>, PROTOCOL <const> = 75, 76
@@ -75,22 +78,8 @@ local function session_of(options)
   return s
 end
 
-local function headers_of(list)
-  local headers = {}
-  for i, line in ipairs(list or {}) do
-    local name, value = line:match("^([^:%s]+):%s*(.*)$")
-    if not name then error(("--header %q: not 'Name: value'"):format(line), 0)
-    end
-    headers[i] = { name, value }
-  end
-  return headers
-end
-
--- Which flags describe a message, and so have no place beside a ready one.
-local composing <const> = { "subject", "text", "html", "attach", "header" }
-
 local function raw_message(options)
-  for _, name in ipairs(composing) do
+  for name in pairs(message_of.flags) do
     if options[name] then error("--" .. name .. " beside --raw", 0) end
   end
   if options.raw == "-" then return io.stdin:read("a") end
@@ -108,36 +97,19 @@ local function addresses(lists)
   return out
 end
 
-local function is_null(from)
-  return from:find("^%s*<?>?%s*$") ~= nil
-end
-
 local function raw_envelope(options)
   return {
-    from = is_null(options.from) and "" or addresses { options.from }[1],
+    from = message_of.is_null(options.from) and ""
+      or addresses { options.from }[1],
     to = addresses { options.to or {}, options.cc or {}, options.bcc or {} },
   }
-end
-
-local function build(options)
-  local given = {
-    to = options.to, cc = options.cc, bcc = options.bcc,
-    subject = options.subject, text = options.text, html = options.html,
-    attach = options.attach, headers = headers_of(options.header),
-  }
-  if is_null(options.from) then
-    given.envelope = { from = "" }
-  else
-    given.from = options.from
-  end
-  return require("lunapost.mime.build").message(given)
 end
 
 -- The message and its envelope; or nil, and why a file cannot be read.
 local function compose(options)
   if not options.from then error("--from is missing", 0) end
   if options.raw then return raw_message(options), raw_envelope(options) end
-  local message, problem = build(options)
+  local message, problem = message_of.message(options)
   if not message then return nil, problem end
   return message, message.envelope
 end

@@ -177,26 +177,9 @@ local function shown(part, body, kind)
   return #found > 0 and table.concat(found, "\n") or nil
 end
 
-local enriched <const> = {
-  ["text/enriched"] = true, ["text/richtext"] = true,
-}
-
--- The first enriched text that is the message's own.
-local function enriched_of(part)
-  local stack = { part }
-  while #stack > 0 do
-    local top = table.remove(stack)
-    if enriched[top.type] and top.disposition ~= "attachment" then
-      return top
-    end
-    local below = top.type:match("^multipart/") and top.parts or {}
-    for i = #below, 1, -1 do stack[#stack + 1] = below[i] end
-  end
-end
-
 function compute.text(part)
   local text = shown(part, "text", "text/plain")
-  local other = not text and enriched_of(part)
+  local other = not text and view.of(part).enriched
   if not other then return text end
   local plain = require("lunapost.mime.enriched").plain
   return plain(other:body("utf-8"), other.type)

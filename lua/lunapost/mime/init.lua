@@ -101,7 +101,8 @@ end
 
 -- Modules that are loaded when one of their functions is first used.
 local modules <const> = {
-  message = "build", part = "build", multipart = "build", join = "join",
+  message = "build", part = "build", multipart = "build", external = "build",
+  report = "build", split = "build", join = "join",
 }
 
 setmetatable(M, {

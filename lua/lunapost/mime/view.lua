@@ -3,6 +3,10 @@
 
 local M = {}
 
+local enriched <const> = {
+  ["text/enriched"] = true, ["text/richtext"] = true,
+}
+
 local function is_media(kind)
   return kind:match("^image/") or kind:match("^audio/")
     or kind:match("^video/")
@@ -71,14 +75,29 @@ function visit(parts, around, inside, to)
   end
 end
 
---- The three lists of a part: text, html, attachments.
+-- An enriched text (RFC 1896, RFC 1341) that no one named or attached is a
+-- body where there is no plain one, though RFC 8621 knows only two kinds.
+local function enriched_of(attachments, text)
+  for _, part in ipairs(text) do
+    if part.type == "text/plain" then return nil end
+  end
+  for i, part in ipairs(attachments) do
+    if enriched[part.type] and part.disposition ~= "attachment" then
+      return table.remove(attachments, i)
+    end
+  end
+end
+
+--- The three lists of a part: text, html, attachments; and the enriched text
+--- that stands in for a plain one.
 ---@param part lunapost.mime.part
----@return { text: table, html: table, attachments: table }
+---@return { text: table, html: table, attachments: table, enriched: table? }
 function M.of(part)
   local text, html, attachments = {}, {}, {}
   visit({ part }, "mixed", false,
     { text = text, html = html, attachments = attachments })
-  return { text = text, html = html, attachments = attachments }
+  return { text = text, html = html, attachments = attachments,
+    enriched = enriched_of(attachments, text) }
 end
 
 return M

@@ -160,6 +160,19 @@ function M.random_id()
   return core.codec.base64_encode(octets, 0, true, true)
 end
 
+--- Ids of one message: random, or each from the seed and its number.
+---@param seed? integer|string
+---@return fun(): string
+function M.id_source(seed)
+  if seed == nil then return M.random_id end
+  local n = 0
+  return function()
+    n = n + 1
+    local octets = core.crypto.digest("sha256", ("%s %d"):format(seed, n))
+    return core.codec.base64_encode(octets:sub(1, 18), 0, true, true)
+  end
+end
+
 local emit
 
 local function emit_parts(entity, chosen, out)

@@ -2,6 +2,7 @@
 
 local address = require "lunapost.mime.address"
 local entity = require "lunapost.mime.build.entity"
+local options = require "lunapost.options"
 
 local M = {}
 
@@ -123,6 +124,55 @@ function M.ids(value, what)
   end
   if #out == 0 then fail("%s: no id is given", what) end
   return out
+end
+
+-- "<URI>" of a URI or an address, as RFC 2369 2 wants it.
+local function uri_of(value)
+  if type(value) ~= "string" then
+    fail("list_unsubscribe must be URIs, not %s", type(value))
+  end
+  local uri = value:match("^<(.*)>$") or value
+  if not uri:find("^%a[%w+.-]*:") and uri:find("^[^@]+@[^@]+$") then
+    uri = "mailto:" .. uri
+  end
+  if not uri:find("^%a[%w+.-]*:[!-;=?-~]+$") then
+    fail("list_unsubscribe: %q is no URI in ASCII", value)
+  end
+  return uri
+end
+
+local function uris_of(given)
+  local list, secure = {}, false
+  for i, value in ipairs(given) do
+    local uri = uri_of(value)
+    secure = secure or uri:lower():find("^https:") ~= nil
+    list[i] = "<" .. uri .. ">"
+  end
+  for key in pairs(given) do
+    if not list[key] and key ~= "one_click" then
+      options.unknown("option of list_unsubscribe", key,
+        { one_click = true }, 0)
+    end
+  end
+  return list, secure
+end
+
+--- The fields of a list's unsubscribing, RFC 2369 3.2 and RFC 8058.
+---@param given? string|table  a URI or several; one_click = true
+---@return { [1]: string, [2]: string }[]
+function M.unsubscribe(given)
+  if given == nil then return {} end
+  if type(given) == "string" then given = { given } end
+  local list, secure = uris_of(given)
+  if #list == 0 then fail("list_unsubscribe: no URI is given") end
+  local rows = { { "List-Unsubscribe", table.concat(list, ", ") } }
+  if given.one_click then
+    if not secure then
+      fail("list_unsubscribe: one_click needs an https URI (RFC 8058 3.1)")
+    end
+    rows[2] = { "List-Unsubscribe-Post", "List-Unsubscribe=One-Click" }
+  end
+  return rows
 end
 
 return M

@@ -5,11 +5,15 @@
 -- same octets. Core, which writes the fields, lets no CR, LF or NUL out.
 
 local address = require "lunapost.mime.address"
+local calendar = require "lunapost.mime.build.calendar"
 local core = require "lunapost.core"
 local entity = require "lunapost.mime.build.entity"
+local external = require "lunapost.mime.build.external"
 local fields = require "lunapost.mime.build.fields"
 local options = require "lunapost.options"
 local parts = require "lunapost.mime.build.part"
+local report = require "lunapost.mime.build.report"
+local split = require "lunapost.mime.build.split"
 
 local M = {}
 
@@ -26,10 +30,13 @@ local M = {}
 ---@field in_reply_to? string|string[]
 ---@field references? string|string[]
 ---@field priority? "high"|"normal"|"low"
+---@field list_unsubscribe? string|table  URIs or an address, RFC 2369;
+---  one_click = true beside an https one promises RFC 8058
 ---@field headers? table  a map, or a list of pairs { name, value }
 ---@field text? string
 ---@field html? string
 ---@field body? lunapost.entity  a part in place of text and html
+---@field calendar? string|lunapost.calendar_options  an invitation
 ---@field inline? table<string, string|table>  cid -> path or part options
 ---@field attach? string|table  paths, part options, parts, messages
 ---@field envelope? table  { from =, to = } where it differs from the header
@@ -43,8 +50,9 @@ M.options = {
   bcc = "string|table", subject = "string",
   date = "number|string|table|boolean", message_id = "string|boolean",
   in_reply_to = "string|table", references = "string|table",
-  priority = "string", headers = "table", text = "string", html = "string",
-  body = "table", inline = "table", attach = "string|table",
+  priority = "string", list_unsubscribe = "string|table", headers = "table",
+  text = "string", html = "string", body = "table",
+  calendar = "string|table", inline = "table", attach = "string|table",
   envelope = "table", seed = "integer|string",
 }
 
@@ -79,7 +87,8 @@ end
 
 -- Headers that have an option move there; the others stay, in order.
 local function sort_headers(given)
-  local known, rest = {}, {}
+  local known, rest = { ["list-unsubscribe"] = given.list_unsubscribe
+    and "list_unsubscribe" or nil }, {}
   for _, row in ipairs(order) do known[row[2]:lower()] = row[1] end
   local spec = {}
   for key, value in pairs(given) do spec[key] = value end
@@ -143,17 +152,6 @@ local function write_one(what, kind, name, value)
   return entity.field(what, "text", name, value)
 end
 
--- Ids of one message: random, or each from the seed and its number.
-local function id_source(seed)
-  if seed == nil then return entity.random_id end
-  local n = 0
-  return function()
-    n = n + 1
-    local octets = core.crypto.digest("sha256", ("%s %d"):format(seed, n))
-    return core.codec.base64_encode(octets:sub(1, 18), 0, true, true)
-  end
-end
-
 local function defaults(spec, ids)
   if spec.date == nil or spec.date == true then
     spec.date = spec.seed and 0 or os.time()
@@ -180,6 +178,9 @@ local function header_of(spec, rest)
     local rows = priorities[spec.priority]
       or options.unknown("priority", spec.priority, priorities, 0)
     for _, row in ipairs(rows) do add(fields.write(row, "priority")) end
+  end
+  for _, row in ipairs(fields.unsubscribe(spec.list_unsubscribe)) do
+    add(fields.write(row, "list_unsubscribe"))
   end
   for _, pair in ipairs(rest) do add(fields.write(pair, "headers")) end
   out[#out + 1] = "MIME-Version: 1.0\r\n"
@@ -208,19 +209,30 @@ local function body_part(spec, option, kind)
   return parts.part({ type = kind, data = spec[option] }, option)
 end
 
--- text, html, or both as alternatives; or the part given in their place.
-local function alternative(spec)
-  local text = body_part(spec, "text", "text/plain")
-  local html = body_part(spec, "html", "text/html")
-  if spec.body then
-    if text or html then fail("body stands in place of text and html") end
-    if not entity.is(spec.body) or spec.body.is_message then
-      fail("body must come from mime.part or mime.multipart")
-    end
-    return spec.body
+-- What stands in place of text and html.
+local function own_body(spec)
+  if spec.text or spec.html then
+    fail("body stands in place of text and html")
   end
-  if not (text and html) then return text or html end
-  return parts.multipart("alternative", { text, html })
+  if not entity.is(spec.body) or spec.body.is_message then
+    fail("body must come from mime.part or mime.multipart")
+  end
+  return spec.body
+end
+
+-- text, html and calendar as alternatives, where there is more than one.
+local function alternative(spec, invitation)
+  local list = {}
+  local function add(part) list[#list + 1] = part end
+  if spec.body then
+    add(own_body(spec))
+  else
+    add(body_part(spec, "text", "text/plain"))
+    add(body_part(spec, "html", "text/html"))
+  end
+  add(invitation)
+  if #list < 2 then return list[1] end
+  return parts.multipart("alternative", list)
 end
 
 local function inline_part(id, value)
@@ -282,14 +294,27 @@ local function related(root, inline)
     type = root.type }, table.unpack(inline) })
 end
 
--- The tree: mixed > related > alternative, each where it is needed.
-local function tree_of(spec)
-  local inline, problem = inline_parts(spec.inline)
+-- Everything but the body: parts inline, attached, of the calendar.
+local function other_parts(spec)
+  local invitation, file, inline, attach, problem
+  if spec.calendar then
+    invitation, file = calendar.parts(spec.calendar)
+    if not invitation then return nil, file end
+  end
+  inline, problem = inline_parts(spec.inline)
   if not inline then return nil, problem end
-  local attach
   attach, problem = attachments(spec.attach)
   if not attach then return nil, problem end
-  local root = alternative(spec)
+  attach[#attach + 1] = file
+  return { invitation = invitation, inline = inline, attach = attach }
+end
+
+-- The tree: mixed > related > alternative, each where it is needed.
+local function tree_of(spec)
+  local others, problem = other_parts(spec)
+  if not others then return nil, problem end
+  local inline, attach = others.inline, others.attach
+  local root = alternative(spec, others.invitation)
   if root and #inline > 0 and (spec.html or spec.body) then
     root, inline = related(root, inline), {}
   end
@@ -345,7 +370,7 @@ end
 local function message(given)
   options.check("option of mime.message", given, M.options, 0)
   local spec, rest = sort_headers(given)
-  local ids = id_source(spec.seed)
+  local ids = entity.id_source(spec.seed)
   prepare_all(spec, ids)
   local root, problem = tree_of(spec)
   if not root then return nil, problem end
@@ -383,5 +408,25 @@ M.part = options.placed(function(spec) return parts.part(spec, "part") end)
 ---@return lunapost.entity? multipart
 ---@return lunapost.err? error
 M.multipart = options.placed(parts.multipart)
+
+--- Makes a part whose body is elsewhere: message/external-body.
+---@param spec lunapost.external_options
+---@return lunapost.entity? part
+---@return lunapost.err? error
+M.external = options.placed(external.part)
+
+--- Makes a multipart/report of data: of delivery, disposition or abuse.
+---@param spec lunapost.report_options
+---@return lunapost.entity? multipart  as mime.message{ body = } takes it
+---@return lunapost.err? error  kind "file": the original cannot be read
+M.report = options.placed(report.multipart)
+
+--- Splits a message into several of at most size octets: message/partial.
+---@param message any  one that was built or read, or octets
+---@param size integer
+---@param given? { seed: integer|string }
+---@return lunapost.entity[]? pieces
+---@return lunapost.err? error
+M.split = options.placed(split.split)
 
 return M

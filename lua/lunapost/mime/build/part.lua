@@ -416,6 +416,8 @@ local function multipart(subtype, given)
 end
 
 M.is_message = is_message
+M.split_type = split_type
+M.parameter_list = parameter_list
 M.copy = copy
 M.check_utf8 = check_utf8
 M.part = part

@@ -57,11 +57,21 @@ local function of_whole(name)
   end
 end
 
+-- What a message may lack.
+local function of_whole_or_nil(name)
+  return function(entity)
+    local message = M.whole(entity)
+    return message and message[name]
+  end
+end
+
 --- Fields by name, each computed from the entity.
 ---@type table<string, fun(entity: lunapost.entity): any>
 M.fields = {
   encoding = function(entity) return M.head(entity).encoding end,
   raw = of_whole "raw",
+  text = of_whole_or_nil "text",
+  html = of_whole_or_nil "html",
   defects = of_whole "defects",
 }
 
