@@ -102,6 +102,7 @@ build = {
     ["lunapost.core"] = {
       sources = {
         "csrc/bind/lbind.c",
+        "csrc/bind/lcall.c",
         "csrc/bind/lclient.c",
         "csrc/bind/lcodec.c",
         "csrc/bind/lcompose.c",
@@ -117,6 +118,8 @@ build = {
         "csrc/bind/lserver.c",
         "csrc/bind/lstream.c",
         "csrc/bind/lsystem.c",
+        "csrc/bind/ltext.c",
+        "csrc/bind/lwhole.c",
         "csrc/core/addr.c",
         "csrc/core/ascii.c",
         "csrc/core/base64.c",
@@ -129,6 +132,7 @@ build = {
         "csrc/core/client.c",
         "csrc/core/cmd.c",
         "csrc/core/compose.c",
+        "csrc/core/crlf.c",
         "csrc/core/date.c",
         "csrc/core/defect.c",
         "csrc/core/dot.c",

@@ -14,6 +14,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+#include "../core/buf.h"
 #include "../core/err.h"
 #include "../core/kernel.h"
 #include "../core/span.h"
@@ -64,8 +65,65 @@ INTERNAL const struct kernel *lbind_kernel_find(const char *name);
    and raises nothing. */
 INTERNAL void lbind_forget(lua_State *L, int fd);
 
+/* What the one-shot functions that users call share (lcall.c). It is the
+   first upvalue of each. */
+struct lbind_call {
+    struct buf out; /* where a result is gathered: kept, up to a ceiling */
+    struct buf more;
+    const struct kernel **kernel;
+};
+
+/* The one of this function, with out empty. */
+INTERNAL struct lbind_call *lbind_call(lua_State *L);
+
+/* An argument of codec.WHAT that is a string, and no number. */
+INTERNAL struct span lbind_text(lua_State *L, int arg, const char *what);
+
+/* One key that a table of options may have, and where its value goes. */
+struct lbind_option {
+    const char *name;
+    const char *type;           /* as lunapost.options names it */
+    const char *const *choices; /* of a string: these only, NULL: any */
+};
+
+struct lbind_given { /* zeroed: not given */
+    bool set, flag;
+    int choice; /* its place among the choices */
+    lua_Integer number;
+    struct span text;
+};
+
+enum { LBIND_OPTIONS = 5 };
+
+/* Reads a table of options, or none: given[i] becomes the value of known[i],
+   which ends with a NULL name. Raises as lunapost.options does. */
+INTERNAL void lbind_options(lua_State *L, int arg, const char *what,
+                            const struct lbind_option *known,
+                            struct lbind_given *given);
+
+/* Pushes what was gathered, and lets go of memory beyond the ceiling. */
+INTERNAL void lbind_gathered(lua_State *L);
+
+/* At the top of the stack is nil, or the list of defects: adds one, unless
+   count is 0. offset counts from 1; 0: none. The format gets the count and
+   a plural s. */
+INTERNAL void lbind_defect(lua_State *L, const char *kind, size_t count,
+                           size_t offset, const char *format);
+
+/* Makes nil at the top of the stack the empty list. */
+INTERNAL void lbind_defects(lua_State *L);
+
+/* The text of an error is at the top of the stack: it becomes nil, err and,
+   unless 0, where. Returns how many that are. Raises on ERR_MEMORY. */
+INTERNAL int lbind_problem(lua_State *L, int err, size_t where);
+
+/* Those functions: of octets (lwhole.c), of text and charsets (ltext.c). */
+INTERNAL extern const luaL_Reg lbind_wholes[];
+INTERNAL extern const luaL_Reg lbind_texts[];
+
 /* The parts of lunapost.core, listed in lmain.c. Each pushes one table. */
 INTERNAL int lbind_open_codec(lua_State *L);
+INTERNAL int lbind_open_call(lua_State *L);
 INTERNAL int lbind_open_stream(lua_State *L);
 INTERNAL int lbind_open_mime(lua_State *L);
 INTERNAL int lbind_open_parts(lua_State *L);

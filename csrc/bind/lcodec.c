@@ -1,5 +1,6 @@
 /*
- * lcodec - lunapost.core.codec: one call, one result
+ * lcodec - lunapost.core.codec: one call, one result, for the modules of
+ * lunapost itself (for users: lcall.c)
  *
  * Results are gathered in one buf that all functions share as an upvalue
  * and that keeps its memory, up to a ceiling, from call to call: a call
@@ -17,7 +18,6 @@
 #include "../core/dot.h"
 #include "../core/param.h"
 #include "../core/qp.h"
-#include "../core/scan.h"
 #include "../core/word.h"
 #include "lbind.h"
 
@@ -162,41 +162,6 @@ static int l_dot_encode(lua_State *L)
     return 1;
 }
 
-static void push_flag(lua_State *L, const char *name, bool value)
-{
-    lua_pushboolean(L, value);
-    lua_setfield(L, -2, name);
-}
-
-static void push_count(lua_State *L, const char *name, size_t value)
-{
-    lua_pushinteger(L, (lua_Integer)value);
-    lua_setfield(L, -2, name);
-}
-
-/* s -> table of what it is made of */
-static int l_scan(lua_State *L)
-{
-    struct scan s = {0};
-    scan_step(&s, lbind_check(L, 1));
-    scan_finish(&s);
-    lua_createtable(L, 0, 11); /* table */
-    push_count(L, "size", s.size);
-    push_count(L, "lines", s.lines);
-    push_count(L, "longest", s.longest);
-    push_count(L, "eight_bit", s.eight_bit);
-    push_count(L, "bare_cr", s.bare_cr);
-    push_count(L, "bare_lf", s.bare_lf);
-    push_flag(L, "nul", s.nul);
-    push_flag(L, "trailing_blank", s.trailing_blank);
-    push_flag(L, "utf8", !s.not_utf8);
-    lua_pushstring(L, scan_name(scan_choose(&s, true, false)));
-    lua_setfield(L, -2, "text_encoding");
-    lua_pushstring(L, scan_name(scan_choose(&s, false, false)));
-    lua_setfield(L, -2, "encoding");
-    return 1;
-}
-
 /* s, binary, keep -> string */
 static int l_qp_encode(lua_State *L)
 {
@@ -312,7 +277,6 @@ static const luaL_Reg functions[] = {
     {"charset_known", l_charset_known},
     {"is_utf8", l_is_utf8},
     {"dot_encode", l_dot_encode},
-    {"scan", l_scan},
     {"qp_encode", l_qp_encode},
     {"qp_decode", l_qp_decode},
     {"word_decode", l_word_decode},

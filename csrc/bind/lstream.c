@@ -12,6 +12,7 @@
 #include "../core/base64.h"
 #include "../core/buf.h"
 #include "../core/charset.h"
+#include "../core/crlf.h"
 #include "../core/dot.h"
 #include "../core/qp.h"
 #include "../core/qp_strict.h"
@@ -47,6 +48,7 @@ struct stream {
         struct uu_decoder uu_decoder;
         struct dot_encoder dot;
         struct undot undot;
+        struct crlf_decoder crlf;
         struct charset_stream charset;
     } as;
 };
@@ -336,6 +338,16 @@ static void dot_decoder_notes(lua_State *L, const struct stream *s)
         note_count(L, "offset", d->bare_at);
 }
 
+static int crlf_decoder_update(struct stream *s, struct span in)
+{
+    return crlf_decode(&s->as.crlf, in, &s->out);
+}
+
+static int crlf_decoder_finish(struct stream *s)
+{
+    return crlf_decode_finish(&s->as.crlf, &s->out);
+}
+
 static int charset_reader_open(lua_State *L, struct stream *s, int options)
 {
     struct span charset = lbind_field(L, options, "charset");
@@ -381,6 +393,8 @@ static const struct kind kinds[] = {
      no_notes},
     {"dot_decoder", dot_decoder_open, dot_decoder_update, dot_decoder_finish,
      dot_decoder_notes},
+    {"crlf_decoder", zeroed_open, crlf_decoder_update, crlf_decoder_finish,
+     no_notes},
     {"charset_encoder", charset_writer_open, charset_update, charset_end,
      no_notes},
     {"charset_decoder", charset_reader_open, charset_update, charset_end,

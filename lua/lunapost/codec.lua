@@ -7,7 +7,6 @@
 --- nil, err, position instead.
 
 local check = require "lunapost.codec.check"
-local core = require "lunapost.core".codec
 
 local M = {
   base64 = require "lunapost.codec.base64",
@@ -21,19 +20,13 @@ local M = {
 }
 
 --- Is all of it well-formed UTF-8?
----@param s string
----@return boolean
-function M.is_utf8(s)
-  return core.is_utf8(check.text("is_utf8", s))
-end
+---@type fun(s: string): boolean
+M.is_utf8 = check.call.is_utf8
 
 --- What a body is made of: size, lines, longest (line), eight_bit (how many
 --- octets), bare_cr, bare_lf (how many), nul, trailing_blank, utf8, and the
 --- encodings that suit it as text (text_encoding) and as octets (encoding).
----@param s string
----@return table<string, any>
-function M.scan(s)
-  return core.scan(check.text("scan", s))
-end
+---@type fun(s: string): table<string, any>
+M.scan = check.call.scan
 
 return M

@@ -1,8 +1,6 @@
 --- base64, RFC 4648 and RFC 2045 6.8.
 
 local check = require "lunapost.codec.check"
-local core = require "lunapost.core".codec
-local err = require "lunapost.err"
 local filter = require "lunapost.codec.filter"
 
 local M = {}
@@ -14,12 +12,11 @@ local decoding <const> = {
   strict = "boolean", url = "boolean", unpadded = "boolean",
 }
 
-local function columns_of(options)
+local function check_columns(options)
   local columns = options.columns or 0
   if columns < 0 or columns % 4 ~= 0 or columns > 1 << 20 then
     error("option 'columns' of codec.base64 must be a multiple of 4", 3)
   end
-  return columns
 end
 
 local function describe(notes)
@@ -32,33 +29,16 @@ end
 
 --- RFC 4648 4; with columns, lines that end with CRLF (RFC 2045 6.8); with
 --- url, RFC 4648 5. lf: lines end with LF, for files.
----@param s string
----@param options? { columns?: integer, url?: boolean, unpadded?: boolean,
----  lf?: boolean }
----@return string
-function M.encode(s, options)
-  check.text("base64.encode", s)
-  local o = check.options("base64.encode", options, encoding)
-  return core.base64_encode(s, columns_of(o), o.url, o.unpadded,
-    o.lf)
-end
+---@type fun(s: string, options?: { columns?: integer, url?: boolean,
+---  unpadded?: boolean, lf?: boolean }): string
+M.encode = check.call.base64_encode
 
 --- Tolerant: skips what is no data, takes missing padding, and nothing
 --- behind the padding. strict: RFC 4648 and nothing else.
----@param s string
----@param options? { strict?: boolean, url?: boolean, unpadded?: boolean }
----@return string? octets, lunapost.codec.defect[]|lunapost.err, integer?
-function M.decode(s, options)
-  check.text("base64.decode", s)
-  local o = check.options("base64.decode", options, decoding)
-  local out, junk, truncated, position =
-    core.base64_decode(s, o.strict, o.url, o.unpadded)
-  if not out then
-    return nil, err.of("syntax", "base64: malformed at octet " .. position),
-      position
-  end
-  return out, describe { junk = junk, truncated = truncated }
-end
+---@type fun(s: string, options?: { strict?: boolean, url?: boolean,
+---  unpadded?: boolean }): string?, lunapost.codec.defect[]|lunapost.err,
+---  integer?
+M.decode = check.call.base64_decode
 
 --- The same in steps.
 ---@param options? { columns?: integer, url?: boolean,
@@ -66,7 +46,7 @@ end
 ---@return lunapost.codec.filter
 function M.encoder(options)
   local o = check.options("base64.encoder", options, encoding)
-  columns_of(o)
+  check_columns(o)
   return assert(filter.new("base64 encoder", "base64_encoder", o))
 end
 

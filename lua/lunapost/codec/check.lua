@@ -1,5 +1,8 @@
---- What the codecs share: checked arguments, and defects.
+--- What the codecs share: checked arguments, defects, and the functions
+--- that do all in one call, which are C and called by users as they are.
 
+local core = require "lunapost.core"
+local err = require "lunapost.err"
 local options_of = require "lunapost.options"
 
 ---@class lunapost.codec.defect
@@ -28,6 +31,28 @@ function M.note(defects, kind, count, text, offset)
     text = text:format(count, count == 1 and "" or "s"),
   }, defect_meta)
 end
+
+--- The list of no defects: one for all calls, hence it stays empty.
+---@type lunapost.codec.defect[]
+M.no_defects = setmetatable({}, {
+  __name = "lunapost.codec.no_defects",
+  __newindex = function()
+    error("the list of no defects cannot be added to: make a new one", 2)
+  end,
+})
+
+-- From C, for a caller who gave it wrong options: it always raises.
+local function complain(what, options, known, choices)
+  options_of.check("option of codec." .. what, options, known, 3)
+  for name, names in pairs(choices) do
+    local given = options[name]
+    if given and not names[given] then
+      options_of.unknown(name .. " of codec." .. what, given, names, 3)
+    end
+  end
+end
+
+M.call = core.call.open(err.meta, defect_meta, M.no_defects, complain)
 
 local none <const> = {}
 

@@ -1,18 +1,13 @@
 --- Line ends.
 
 local check = require "lunapost.codec.check"
-local core = require "lunapost.core".codec
 local filter = require "lunapost.codec.filter"
 
 local M = {}
 
 --- Every line end, bare CR and LF too, as CRLF.
----@param s string
----@return string
-function M.encode(s)
-  check.text("crlf.encode", s)
-  return core.dot_encode(s, true)
-end
+---@type fun(s: string): string
+M.encode = check.call.crlf_encode
 
 M.normalise = M.encode
 
@@ -25,36 +20,15 @@ function M.encoder(options)
 end
 
 --- Every CRLF as LF; bare CRs stay.
----@param s string
----@return string
-function M.decode(s)
-  check.text("crlf.decode", s)
-  return (s:gsub("\r\n", "\n"))
-end
-
-local unix = {}
-unix.__index = unix
-
-function unix:update(piece)
-  local whole = self.held .. piece
-  self.held = whole:match "\r$" or ""
-  return (whole:sub(1, #whole - #self.held):gsub("\r\n", "\n"))
-end
-
-function unix:finish()
-  return self.held
-end
-
-function unix:notes()
-  return { held = #self.held }
-end
+---@type fun(s: string): string
+M.decode = check.call.crlf_decode
 
 --- The same in steps.
 ---@param options? table  none yet
 ---@return lunapost.codec.filter
 function M.decoder(options)
   check.options("crlf.decoder", options, {})
-  return filter.wrap("crlf decoder", setmetatable({ held = "" }, unix))
+  return assert(filter.new("crlf decoder", "crlf_decoder"))
 end
 
 return M

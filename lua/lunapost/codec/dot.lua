@@ -1,8 +1,6 @@
 --- The dots and line ends of a DATA body, RFC 5321 4.5.2.
 
 local check = require "lunapost.codec.check"
-local core = require "lunapost.core".codec
-local err = require "lunapost.err"
 local filter = require "lunapost.codec.filter"
 
 local M = {}
@@ -23,22 +21,12 @@ end
 
 --- A body as it goes out after DATA: every line end CRLF, dots that begin a
 --- line doubled, and, unless mark = false, the end mark.
----@param s string
----@param options? { mark?: boolean }
----@return string
-function M.encode(s, options)
-  check.text("dot.encode", s)
-  local o = check.options("dot.encode", options, encoding)
-  return core.dot_encode(s, false, o.mark == false)
-end
+---@type fun(s: string, options?: { mark?: boolean }): string
+M.encode = check.call.dot_encode
 
 --- The same without the end mark.
----@param s string
----@return string
-function M.stuff(s)
-  check.text("dot.stuff", s)
-  return core.dot_encode(s, false, true)
-end
+---@type fun(s: string): string
+M.stuff = check.call.dot_stuff
 
 --- The same in steps.
 ---@param options? { mark?: boolean }
@@ -57,43 +45,17 @@ function M.decoder(options)
   return assert(filter.new("dot decoder", "dot_decoder", o, describe))
 end
 
-local function decode(what, s, options)
-  check.text(what, s)
-  local o = check.options(what, options, decoding)
-  local f = assert(filter.new("dot decoder", "dot_decoder",
-    { fix = o.fix }))
-  local out, notes = filter.all(f, s), f:notes()
-  local at = notes.offset and notes.offset + 1
-  if at and o.strict then
-    return nil, err.of("syntax", ("bare %s at octet %d"):format(bare(notes),
-      at)), at
-  end
-  return out, describe(notes), notes
-end
-
 --- The body of what came after DATA, up to CRLF.CRLF or the end of s. Bare
 --- CR and LF stay, as a defect; fix makes them CRLF, strict refuses them.
----@param s string
----@param options? { strict?: boolean, fix?: boolean }
----@return string? body, lunapost.codec.defect[]|lunapost.err
----@return integer? next  where the next command stands, nil without an end;
----  of an error: where it is wrong
-function M.decode(s, options)
-  local out, defects, notes = decode("dot.decode", s, options)
-  if not out then return nil, defects, notes end
-  check.note(defects, "unended", notes.ended and 0 or 1,
-    "there is no end mark")
-  return out, defects, notes.ended and notes.used + 1 or nil
-end
+--- The third result is where the next command stands, nil without an end;
+--- of an error: where it is wrong.
+---@type fun(s: string, options?: { strict?: boolean, fix?: boolean }):
+---  string?, lunapost.codec.defect[]|lunapost.err, integer?
+M.decode = check.call.dot_decode
 
 --- The same for what has no end mark.
----@param s string
----@param options? { strict?: boolean, fix?: boolean }
----@return string? body, lunapost.codec.defect[]|lunapost.err, integer?
-function M.unstuff(s, options)
-  local out, defects, notes = decode("dot.unstuff", s, options)
-  if not out then return nil, defects, notes end
-  return out, defects, notes.ended and notes.used + 1 or nil
-end
+---@type fun(s: string, options?: { strict?: boolean, fix?: boolean }):
+---  string?, lunapost.codec.defect[]|lunapost.err, integer?
+M.unstuff = check.call.dot_unstuff
 
 return M

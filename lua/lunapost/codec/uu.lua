@@ -1,7 +1,6 @@
 --- uuencode.
 
 local check = require "lunapost.codec.check"
-local err = require "lunapost.err"
 local filter = require "lunapost.codec.filter"
 
 local M = {}
@@ -33,30 +32,13 @@ end
 
 --- uuencode, with "begin", "end" and LF. mode is that of the file, 0644
 --- unless given (mode = tonumber("755", 8)).
----@param s string
----@param options? { name?: string, mode?: integer }
----@return string?, lunapost.err?
-function M.encode(s, options)
-  check.text("uu.encode", s)
-  local o = check.options("uu.encode", options, known)
-  local f, problem = filter.new("uu encoder", "uu_encoder", o)
-  if not f then return nil, problem end
-  return filter.all(f, s)
-end
+---@type fun(s: string, options?: { name?: string, mode?: integer }): string?,
+---  lunapost.err?
+M.encode = check.call.uu_encode
 
 --- The first file of a text; what stands before "begin" is passed over.
----@param s string
----@return string? octets, lunapost.codec.defect[]|lunapost.err
----@return { name: string, mode: integer }? file
-function M.decode(s)
-  check.text("uu.decode", s)
-  local f = M.decoder()
-  local out, problem = filter.all(f, s)
-  if not out then
-    return nil, err.of(problem.kind, "uuencode: there is no 'begin'")
-  end
-  local notes = f:notes()
-  return out, describe(notes), { name = notes.name, mode = notes.mode }
-end
+---@type fun(s: string): string?, lunapost.codec.defect[]|lunapost.err,
+---  { name: string, mode: integer }?
+M.decode = check.call.uu_decode
 
 return M
