@@ -78,7 +78,7 @@ $(COMMAND): Makefile
 
 # The kernels of core against each other, by a program of core alone.
 COMPARE    := $(BUILD)/compare
-COMPARED   := $(wildcard spec/kernel/*.c)
+COMPARED   := $(filter-out %/speed.c,$(wildcard spec/kernel/*.c))
 
 $(COMPARE): $(COMPARED) spec/kernel/compare.h \
             $(filter $(BUILD)/obj/core/%,$(OBJECTS))

@@ -124,6 +124,7 @@ build = {
         "csrc/core/ascii.c",
         "csrc/core/base64.c",
         "csrc/core/base64_avx2.c",
+        "csrc/core/base64_avx512.c",
         "csrc/core/boundary.c",
         "csrc/core/buf.c",
         "csrc/core/charset.c",

@@ -10,7 +10,9 @@
 
 #include <stdint.h>
 
-static const char alphabets[2][65] = {
+#include "base64_kernels.h"
+
+const char base64_alphabets[2][65] = {
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
 };
@@ -32,7 +34,7 @@ void base64_encoder_init(struct base64_encoder *e, unsigned columns)
 static void encode_groups(const struct base64_encoder *e,
                           const unsigned char *in, size_t groups, char *out)
 {
-    const char *alphabet = alphabets[e->url];
+    const char *alphabet = base64_alphabets[e->url];
     size_t done = e->kernel->base64_encode(in, groups, out, e->url);
     in += 3 * done;
     out += 4 * done;
@@ -61,10 +63,10 @@ static size_t encode_whole_lines(const struct base64_encoder *e,
                                  const unsigned char *in, size_t groups,
                                  char *out)
 {
-    if (e->columns != KERNEL_LINE || e->column || e->lf)
+    if (e->columns != KERNEL_LINE || e->column)
         return 0;
     return e->kernel->base64_encode_lines(in, groups / (KERNEL_LINE / 4), out,
-                                          e->url);
+                                          e->url, e->lf);
 }
 
 /* Encodes whole groups, with line ends where a line is full. */
@@ -75,7 +77,7 @@ static size_t encode_lines(struct base64_encoder *e, const unsigned char *in,
     while (groups) {
         size_t lines = encode_whole_lines(e, in, groups, out);
         in += KERNEL_LINE_BYTES * lines;
-        out += (KERNEL_LINE + 2) * lines;
+        out += (e->lf ? KERNEL_LINE + 1u : KERNEL_LINE + 2u) * lines;
         groups -= KERNEL_LINE / 4 * lines;
         size_t fit = e->columns ? (e->columns - e->column) / 4 : groups;
         size_t n = groups < fit ? groups : fit;
@@ -133,7 +135,7 @@ size_t base64_encode_finish(struct base64_encoder *e, char *out)
     return n;
 }
 
-/* What an octet is to a decoder: its six bits, or one of these. */
+/* What an octet is to a decoder that is not six bits. */
 enum { PAD = 0x80, BLANK = 0x81, JUNK = 0xff };
 
 /* clang-format off */
@@ -150,7 +152,7 @@ enum { PAD = 0x80, BLANK = 0x81, JUNK = 0xff };
     40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51
 #define TAIL J4, JUNK, J16, J16, J16, J16, J16, J16, J16, J16
 
-static const unsigned char values[2][256] = {
+const unsigned char base64_values[2][256] = {
     {HEAD, JUNK, JUNK, JUNK, 62, JUNK, JUNK, JUNK, 63, DIGITS,
      JUNK, UPPER, J4, JUNK, JUNK, LOWER, TAIL},
     {HEAD, JUNK, JUNK, JUNK, JUNK, JUNK, 62, JUNK, JUNK, DIGITS,
@@ -170,7 +172,7 @@ void base64_decoder_init(struct base64_decoder *d, bool strict)
 static size_t decode_groups(const struct base64_decoder *decoder,
                             const unsigned char *in, size_t groups, char *out)
 {
-    const unsigned char *value = values[decoder->url];
+    const unsigned char *value = base64_values[decoder->url];
     size_t i = decoder->kernel->base64_decode(in, groups, out, decoder->url);
     in += 4 * i;
     out += 3 * i;
@@ -187,14 +189,17 @@ static size_t decode_groups(const struct base64_decoder *decoder,
     return i;
 }
 
-/* Whole lines as mail has them, which only lenient decoding takes. */
+/* Whole lines as mail (CRLF) and files (LF) have them, which only lenient
+   decoding takes; *width is of a line with its end. Returns how many. */
 static size_t decode_whole_lines(const struct base64_decoder *d, struct span in,
-                                 char *out)
+                                 char *out, size_t *width)
 {
+    bool lf = in.n > KERNEL_LINE && in.p[KERNEL_LINE] == '\n';
+    *width = lf ? KERNEL_LINE + 1 : KERNEL_LINE + 2;
     if (d->strict)
         return 0;
-    return d->kernel->base64_decode_lines(
-        (const unsigned char *)in.p, in.n / (KERNEL_LINE + 2), out, d->url);
+    return d->kernel->base64_decode_lines((const unsigned char *)in.p,
+                                          in.n / *width, out, d->url, lf);
 }
 
 /* One character that is data; returns how many bytes it completed. */
@@ -245,13 +250,15 @@ int base64_decode(struct base64_decoder *d, struct span in, char *out,
                   size_t *n)
 {
     const unsigned char *p = (const unsigned char *)in.p;
-    const unsigned char *value = values[d->url];
+    const unsigned char *value = base64_values[d->url];
     size_t i = 0;
     *n = 0;
     while (i < in.n) {
         if (d->count == 0 && !d->padded) {
-            size_t lines = decode_whole_lines(d, span_skip(in, i), out + *n);
-            i += (KERNEL_LINE + 2) * lines;
+            size_t width;
+            size_t lines =
+                decode_whole_lines(d, span_skip(in, i), out + *n, &width);
+            i += width * lines;
             *n += KERNEL_LINE_BYTES * lines;
             size_t groups = decode_groups(d, p + i, (in.n - i) / 4, out + *n);
             i += 4 * groups;

@@ -112,7 +112,7 @@ AVX2 size_t base64_avx2_encode(const unsigned char *in, size_t groups,
 }
 
 AVX2 size_t base64_avx2_encode_lines(const unsigned char *in, size_t lines,
-                                     char *out, bool url)
+                                     char *out, bool url, bool lf)
 {
     __m256i shift = both(alphabets[url].shift);
     for (size_t i = 0; i < lines; i++) {
@@ -120,9 +120,9 @@ AVX2 size_t base64_avx2_encode_lines(const unsigned char *in, size_t lines,
         encode_step(in + BYTES, out + CHARS, shift);
         encode_step(in + KERNEL_LINE_BYTES - BYTES, out + KERNEL_LINE - CHARS,
                     shift);
-        memcpy(out + KERNEL_LINE, "\r\n", 2);
+        memcpy(out + KERNEL_LINE, lf ? "\n" : "\r\n", lf ? 1 : 2);
         in += KERNEL_LINE_BYTES;
-        out += KERNEL_LINE + 2;
+        out += KERNEL_LINE + (lf ? 1 : 2);
     }
     return lines;
 }
@@ -228,12 +228,12 @@ AVX2 size_t base64_avx2_decode(const unsigned char *in, size_t groups,
 }
 
 AVX2 size_t base64_avx2_decode_lines(const unsigned char *in, size_t lines,
-                                     char *out, bool url)
+                                     char *out, bool url, bool lf)
 {
     struct decoder d = decoder(url);
-    size_t i = 0;
-    for (; i < lines; i++, in += KERNEL_LINE + 2, out += KERNEL_LINE_BYTES) {
-        if (in[KERNEL_LINE] != '\r' || in[KERNEL_LINE + 1] != '\n')
+    size_t i = 0, end = lf ? 1 : 2;
+    for (; i < lines; i++, in += KERNEL_LINE + end, out += KERNEL_LINE_BYTES) {
+        if (memcmp(in + KERNEL_LINE, lf ? "\n" : "\r\n", end) != 0)
             break;
         __m256i v0 = load(in), v1 = load(in + CHARS);
         __m256i v2 = load(in + KERNEL_LINE - CHARS);

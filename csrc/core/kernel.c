@@ -11,13 +11,20 @@ static bool always(void)
     return true;
 }
 
-static size_t nothing(const unsigned char *in, size_t n, char *out, bool url)
+static size_t no_groups(const unsigned char *in, size_t n, char *out, bool url)
 {
     (void)in;
     (void)n;
     (void)out;
     (void)url;
     return 0;
+}
+
+static size_t no_lines(const unsigned char *in, size_t n, char *out, bool url,
+                       bool lf)
+{
+    (void)lf;
+    return no_groups(in, n, out, url);
 }
 
 #if ISA_X86
@@ -46,10 +53,10 @@ static bool has_avx512(void)
 static const struct kernel avx512 = {
     .name = "avx512",
     .here = has_avx512,
-    .base64_encode = base64_avx2_encode,
-    .base64_encode_lines = base64_avx2_encode_lines,
-    .base64_decode = base64_avx2_decode,
-    .base64_decode_lines = base64_avx2_decode_lines,
+    .base64_encode = base64_avx512_encode,
+    .base64_encode_lines = base64_avx512_encode_lines,
+    .base64_decode = base64_avx512_decode,
+    .base64_decode_lines = base64_avx512_decode_lines,
 };
 
 static const struct kernel avx2 = {
@@ -64,10 +71,10 @@ static const struct kernel avx2 = {
 static const struct kernel ssse3 = {
     .name = "ssse3",
     .here = has_ssse3,
-    .base64_encode = nothing,
-    .base64_encode_lines = nothing,
-    .base64_decode = nothing,
-    .base64_decode_lines = nothing,
+    .base64_encode = no_groups,
+    .base64_encode_lines = no_lines,
+    .base64_decode = no_groups,
+    .base64_decode_lines = no_lines,
 };
 
 #endif
@@ -77,10 +84,10 @@ static const struct kernel ssse3 = {
 static const struct kernel neon = {
     .name = "neon",
     .here = always,
-    .base64_encode = nothing,
-    .base64_encode_lines = nothing,
-    .base64_decode = nothing,
-    .base64_decode_lines = nothing,
+    .base64_encode = no_groups,
+    .base64_encode_lines = no_lines,
+    .base64_decode = no_groups,
+    .base64_decode_lines = no_lines,
 };
 
 #endif
@@ -88,10 +95,10 @@ static const struct kernel neon = {
 const struct kernel kernel_scalar = {
     .name = "scalar",
     .here = always,
-    .base64_encode = nothing,
-    .base64_encode_lines = nothing,
-    .base64_decode = nothing,
-    .base64_decode_lines = nothing,
+    .base64_encode = no_groups,
+    .base64_encode_lines = no_lines,
+    .base64_decode = no_groups,
+    .base64_decode_lines = no_lines,
 };
 
 const struct kernel *const kernels[] = {

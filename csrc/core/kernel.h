@@ -29,10 +29,10 @@ struct kernel {
     size_t (*base64_encode)(const unsigned char *in, size_t groups, char *out,
                             bool url);
 
-    /* Lines of KERNEL_LINE characters and CRLF, from KERNEL_LINE_BYTES
-       each; returns how many lines. */
+    /* Lines of KERNEL_LINE characters and CRLF (lf: LF), from
+       KERNEL_LINE_BYTES each; returns how many lines. */
     size_t (*base64_encode_lines)(const unsigned char *in, size_t lines,
-                                  char *out, bool url);
+                                  char *out, bool url, bool lf);
 
     /* Groups of 4 characters, all of the alphabet, to 3 bytes; returns how
        many groups. out may be in, or before it; no byte of it is touched
@@ -40,10 +40,10 @@ struct kernel {
     size_t (*base64_decode)(const unsigned char *in, size_t groups, char *out,
                             bool url);
 
-    /* The same for lines of KERNEL_LINE characters of the alphabet and
-       CRLF, of which in has at most so many; returns how many lines. */
+    /* The same for lines of KERNEL_LINE characters of the alphabet and CRLF
+       (lf: LF), of which in has at most so many; returns how many lines. */
     size_t (*base64_decode_lines)(const unsigned char *in, size_t lines,
-                                  char *out, bool url);
+                                  char *out, bool url, bool lf);
 };
 
 INTERNAL extern const struct kernel kernel_scalar;

@@ -15,8 +15,8 @@ struct shape {
 
 static const struct shape shapes[] = {
     {0, false, false},  {76, false, false}, {76, false, true},
-    {76, true, false},  {0, false, true},   {64, false, false},
-    {32, false, false}, {20, false, false},
+    {76, true, false},  {76, true, true},   {0, false, true},
+    {64, false, false}, {32, false, false}, {20, false, false},
 };
 
 enum { SHAPES = sizeof shapes / sizeof shapes[0] };
