@@ -66,3 +66,21 @@ local message = assert(mime.join {
   fragment(1, "Subject: whole\n\nfirst half\n"),
 })
 print(message.subject, #message.text)
+
+-- An mbox file: one message after another, one in memory at a time.
+local path = os.tmpname()
+local file = assert(io.open(path, "wb"))
+for i = 1, 2 do
+  file:write("From ana@example.org Tue Nov 15 10:12:31 1994\n",
+    "Subject: number ", i, "\nReceived: from a.example by b.example",
+    " with ESMTPS; Tue, 15 Nov 1994 10:12:30 +0200\n\n",
+    "begin 644 cat.txt\n#0V%T\n`\nend\n\n")
+end
+file:close()
+for one, postmark in assert(mime.mbox(path)) do
+  print(postmark.sender, one.subject, one.received[1].with)
+  for attached in one:attachments() do -- uuencoded in the text
+    print(attached.filename, attached:body())
+  end
+end
+os.remove(path)

@@ -19,6 +19,9 @@ local function find(message, path)
       return part
     end
   end
+  for _, part in ipairs(message:attachments()) do
+    if part.path == path then return part end -- uuencoded in a text
+  end
 end
 
 local function fail(code, text)

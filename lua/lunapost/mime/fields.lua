@@ -169,10 +169,18 @@ function compute.raw(part)
   return part._state.bytes:sub(from + 1, to)
 end
 
+-- A text is shown without the files that stand uuencoded in it.
+local function without_files(part, text)
+  if not text:find("begin ", 1, true) then return text end
+  return require("lunapost.mime.uuencoded").without(part, text)
+end
+
 local function shown(part, body, kind)
   local found = {}
   for _, one in ipairs(view.of(part)[body]) do
-    if one.type == kind then found[#found + 1] = one:body("utf-8") end
+    if one.type == kind then
+      found[#found + 1] = without_files(one, one:body("utf-8"))
+    end
   end
   return #found > 0 and table.concat(found, "\n") or nil
 end
@@ -191,6 +199,13 @@ end
 
 function compute.report(part)
   return require("lunapost.mime.report").of(part)
+end
+
+for _, name in ipairs { "received", "references", "in_reply_to",
+  "return_path" } do
+  compute[name] = function(part)
+    return require("lunapost.mime.trace")[name](part)
+  end
 end
 
 function compute.defects(part)

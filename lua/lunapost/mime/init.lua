@@ -103,6 +103,7 @@ end
 local modules <const> = {
   message = "build", part = "build", multipart = "build", external = "build",
   report = "build", split = "build", join = "join",
+  mbox = "mbox", maildir = "maildir",
 }
 
 setmetatable(M, {

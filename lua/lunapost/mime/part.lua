@@ -48,6 +48,10 @@ local parts <const>, values <const> = core.parts, core.mime
 ---  none, the plain rendering of an enriched one; nil where none is
 ---@field html? string  the HTML to show, UTF-8
 ---@field report? lunapost.mime.report  what a multipart/report tells
+---@field received lunapost.mime.received[]  its Received fields
+---@field references string[]  identifiers without angles
+---@field in_reply_to string[]
+---@field return_path? string  the envelope's sender, "" for "<>"
 ---@field defects lunapost.mime.defect[]  of the whole message; decoding may
 ---  find more of them
 local methods = {}
@@ -349,10 +353,16 @@ local function callable(list)
 end
 
 --- The parts that are neither the text nor the HTML to show (RFC 8621
---- 4.1.4): files, images, messages. A list that a `for` may call as well.
+--- 4.1.4): files, images, messages, and what stands uuencoded in the text.
+--- A list that a `for` may call as well.
 ---@return lunapost.mime.part[]
 function methods:attachments()
-  return callable(view.of(self).attachments)
+  local flat = view.of(self)
+  for _, part in ipairs(flat.text) do
+    local list = part:uuencoded()
+    table.move(list, 1, #list, #flat.attachments + 1, flat.attachments)
+  end
+  return callable(flat.attachments)
 end
 
 --- The tree of parts as text, a line a part: type, charset or file name,
@@ -384,7 +394,9 @@ end
 
 -- Methods that few messages need: their modules, which say what they do, are
 -- loaded when they are first called.
-local others <const> = { external = "lunapost.mime.external" }
+local others <const> = {
+  external = "lunapost.mime.external", uuencoded = "lunapost.mime.uuencoded",
+}
 
 for name, module in pairs(others) do
   methods[name] = function(...) return require(module)[name](...) end

@@ -104,7 +104,7 @@ local function rows_of(root)
     else
       more = more + 1
     end
-    local below = top.part.parts or {}
+    local below = top.part.parts or top.part:uuencoded()
     for i = #below, 1, -1 do
       local next_one = branch(top, i == #below)
       next_one.part = below[i]

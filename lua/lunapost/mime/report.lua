@@ -21,6 +21,7 @@ local M = {}
 ---@field fields table[]  { name, decoded value }, all there are, in order
 
 local DEFECT_REPORT <const> = 208
+local WORD <const> = 1000 -- of a value that is a few words, so much is read
 
 -- How a field is read; "text" where nothing is said.
 local forms <const> = {
@@ -41,6 +42,7 @@ local readers = {}
 function readers.text(group, key, value) group[key] = value end
 
 function readers.word(group, key, value)
+  value = value:sub(1, WORD)
   group[key] = value:gsub("%b()", ""):match("^%s*(%S*)"):lower()
 end
 
@@ -65,7 +67,8 @@ end
 
 -- RFC 8098 3.2.6: action-mode/sending-mode; type/modifier,modifier
 function readers.disposition(group, key, value)
-  local action, sending, rest = value:match("^%s*([^/;]*)/?([^;]*);?(.*)$")
+  local action, sending, rest =
+    value:sub(1, WORD):match("^%s*([^/;]*)/?([^;]*);?(.*)$")
   local kind, more = rest:match("^%s*([^/]*)/?(.*)$")
   local modifiers = {}
   for word in more:gmatch("[^%s,]+") do
