@@ -84,3 +84,8 @@ for one, postmark in assert(mime.mbox(path)) do
   end
 end
 os.remove(path)
+
+-- A change in place: all other bytes stay what they were.
+bounce:set("Subject", "Grüße"):add("X-Seen", "1")
+bounce.parts[1]:set_text("Sorry, it did not get there.\n")
+print(bounce.subject, #bounce.parts, bounce.text)

@@ -395,11 +395,15 @@ end
 -- Methods that few messages need: their modules, which say what they do, are
 -- loaded when they are first called.
 local others <const> = {
-  external = "lunapost.mime.external", uuencoded = "lunapost.mime.uuencoded",
+  external = "external", uuencoded = "uuencoded", set = "edit",
+  add = "edit", set_body = "edit", set_text = "edit", replace = "edit",
+  remove = "edit",
 }
 
 for name, module in pairs(others) do
-  methods[name] = function(...) return require(module)[name](...) end
+  methods[name] = function(...)
+    return require("lunapost.mime." .. module)[name](...)
+  end
 end
 
 return M

@@ -69,6 +69,7 @@ local function part_of(part, n, name, bytes)
     .. types.of(name) .. "\nContent-Transfer-Encoding: x-uuencode\n"
     .. "Content-Disposition: attachment\n\n" .. bytes, part._state.limits,
     path, part)
+  made._state.within_text = true
   rawset(made, "filename", values.utf8(nil, name))
   return made
 end
