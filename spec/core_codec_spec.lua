@@ -73,6 +73,11 @@ describe("a charset", function()
     assert.is_nil((core.charset_encode("hz", "a")))
   end)
 
+  it("loses nothing behind what glibc refuses too late", function()
+    assert.equal("\u{fffd}x", (core.charset_decode("euc-kr", "\xa2\xe8x")))
+    assert.equal("\u{fffd}", (core.charset_decode("euc-kr", "\xa2\xe8")))
+  end)
+
   it("that is not known is an error", function()
     for _, name in ipairs { "no-such", "", "utf-8//IGNORE", "../x", "wchar_t",
       "a\0b", ("x"):rep(100) } do

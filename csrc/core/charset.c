@@ -214,11 +214,19 @@ static char *iconv_space(struct buf *out, size_t hint, size_t *room)
 }
 
 /* How much to skip of what iconv does not know. */
-static size_t fault_length(const struct charset_stream *s, unsigned char c)
+static size_t fault_length(const struct charset_stream *s, const char *at)
 {
+    unsigned char c = (unsigned char)*at;
     if (s->kind != CHARSET_SEVEN || c < 0x80 || c == 0xff)
         return s->unit;
     return c == 0x8f ? 3 : 2; /* a character of the twin */
+}
+
+/* glibc's CP949 (2.36) refuses A2 E8, but only once it has passed it. */
+static bool fault_passed(const struct charset_stream *s, const char *start,
+                         const char *at)
+{
+    return s->passes && at - start >= 2 && memcmp(at - 2, "\xa2\xe8", 2) == 0;
 }
 
 static void *iconv_try(const char *name, bool writing)
@@ -262,6 +270,7 @@ static int step_iconv(struct charset_stream *s, struct span in, struct buf *out,
     *used = 0;
     while (left) {
         char *q = iconv_space(out, left, &room), *end = q;
+        const char *start = p.from;
         if (!q)
             return buf_error(out);
         n = iconv(s->cd, &p.to, &left, &end, &room);
@@ -273,7 +282,7 @@ static int step_iconv(struct charset_stream *s, struct span in, struct buf *out,
             continue;
         if (s->writing)
             return ERR_SYNTAX;
-        n = fault_length(s, (unsigned char)*p.from);
+        n = fault_passed(s, start, p.from) ? 0 : fault_length(s, p.from);
         n = left < n ? left : n;
         if (!read_spare(s, span_of(p.from, n), out)) {
             s->faults++;
@@ -437,6 +446,7 @@ int charset_open(struct charset_stream *s, struct span charset, bool writing)
         return ERR_CHARSET;
     s->unit = name_unit(known);
     s->resets = strcmp(known, "utf-7") == 0;
+    s->passes = strcmp(known, "cp949") == 0;
     s->kind = name_kind(known, writing);
     if (s->kind < CHARSET_ICONV)
         return 0;

@@ -56,6 +56,7 @@ struct charset_stream {
     bool writing;
     struct seven seven;
     bool resets;   /* utf-7: glibc keeps half a character after a fault */
+    bool passes;   /* cp949: glibc is behind one of its faults */
     unsigned unit; /* bytes to skip where input is ill-formed */
     unsigned char held[16];
     unsigned held_n; /* a sequence that waits for its end */
