@@ -43,7 +43,8 @@ PATHS    = LUA_PATH="$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;" \
 # From $(BUILD)/bin up to the tree.
 up      := $(shell echo $(BUILD)/bin | sed 's,[^/][^/]*,..,g')
 
-.PHONY: all deps demo test kernels check asan torture fuzz interop bench install clean
+.PHONY: all deps demo test properties kernels check asan torture fuzz \
+  interop bench install clean
 .DELETE_ON_ERROR:
 
 all: $(CORE_SO) $(COMMAND)
@@ -93,6 +94,11 @@ demo: all
 
 test: all $(COMPARE)
 	@$(BUSTED)
+
+# What holds of the codecs for any input, in many more cases than `test`.
+PROPERTY_CASES ?= 100000
+properties: all
+	@LUNAPOST_CASES=$(PROPERTY_CASES) $(BUSTED) spec/properties_spec.lua
 
 # Against other people's clients and servers on loopback (spec/interop/).
 interop: all
