@@ -133,7 +133,8 @@ end)
 describe("quoted-printable", function()
   -- RFC 2045 6.7 as gsub has it.
   local function plainly(coded)
-    return (coded:gsub("=\r?\n", ""):gsub("=$", ""):gsub("=(%x%x)", function(hex)
+    coded = coded:gsub("=\r?\n", ""):gsub("=$", "")
+    return (coded:gsub("=(%x%x)", function(hex)
       return string.char(tonumber(hex, 16))
     end))
   end
@@ -144,7 +145,8 @@ describe("quoted-printable", function()
       need(not line:find "[ \t]$", "blank at the end", line)
       need(not line:find "[^\t -~]", "neither printable nor blank", line)
       for follows in line:gmatch "=(.?.?)" do
-        need(follows == "" and ending ~= "" or follows:find "^[%dA-F][%dA-F]",
+        need(follows == "" and ending ~= ""
+          or follows:find "^[%dA-F][%dA-F]",
           "= and no hex digits in upper case", line)
       end
     end

@@ -1,45 +1,20 @@
---- The codecs beside LuaSocket's (mime.core), from Lua string to Lua string,
---- in one process. In each round both do the same work, one right after the
---- other; the median of the rounds counts. MB/s are of the plain side. The
---- last column is the share of what Lua takes to make a string of the size
---- of the result (string.sub), below which no codec can go.
+--- The codecs, from Lua string to Lua string, beside LuaSocket's (mime.core)
+--- in this process, and beside GMime's and Python's in programs of their own,
+--- which are given memory to write to and make no strings. All do the same
+--- work in turns; the medians of the rounds count. MB/s are of the plain
+--- side. "of copy" is the share of what Lua takes to make a string of the
+--- size of the result (string.sub), below which no codec can go.
 
+local chart = require "spec.bench.chart"
 local codec = require "lunapost.codec"
+local measure = require "spec.bench.measure"
+local programs = require "spec.support.programs"
+local samples = require "spec.bench.samples"
 
 local found, mime = pcall(require, "mime.core")
 if not found then
   print("skipped: LuaSocket is not here (Debian: lua-socket)")
   return
-end
-
-local rounds <const> = 7
-local seconds <const> = 0.01 -- that one side of a round takes, at least
-
-local samples <const> = {
-  english = "The quick brown fox jumps over the lazy dog, and then it sleeps "
-    .. "in the sun = warm.",
-  french = "Dès Noël, où un zéphyr haï me vêt de glaçons würmiens, je dîne "
-    .. "d’exquis rôtis.",
-  cjk = "敏捷的棕色狐狸跳过懒狗，然后在阳光下睡觉。いろはにほへと",
-}
-
-local function text(sample, size)
-  local line = samples[sample] .. "\r\n"
-  local whole = line:rep(size // #line + 1):sub(1, size - 4)
-  return whole:gsub("[\x80-\xff]+$", "") .. "\r\n"
-end
-
-local function octets(size)
-  local parts, state = {}, 12345
-  for i = 1, size do
-    state = (state * 1103515245 + 12345) & 0x7fffffff
-    parts[i] = string.char(state >> 16 & 255)
-  end
-  return table.concat(parts)
-end
-
-local function lines_of(plain)
-  return (plain:gsub(("."):rep(76), "%0\r\n"))
 end
 
 -- LuaSocket's ways to do the same to a whole string.
@@ -82,49 +57,39 @@ local ours <const> = {
   dot = codec.dot.stuff,
 }
 
--- { name, kind of work, input of a size, bytes that count }
-local work <const> = {
-  { "base64 encode", "base64", octets },
-  { "base64 encode, 76 columns", "base64_lines", octets },
-  { "base64 decode", "unbase64", function(n)
-    return codec.base64.encode(octets(n))
-  end },
-  { "base64 decode, 76 columns", "unbase64", function(n)
-    return lines_of(codec.base64.encode(octets(n)))
-  end },
+-- What the programs call it. GMime and Python are given LF for CRLF in text
+-- and in lines, since that is what they write and read fastest.
+local named <const> = {
+  GMime = { base64_lines = "base64", unbase64_lines = "unbase64", qp = "qp",
+    unqp = "unqp" },
+  Python = { base64 = "base64", base64_lines = "base64_lines",
+    unbase64 = "unbase64", unbase64_lines = "unbase64", qp = "qp",
+    unqp = "unqp" },
 }
 
-for _, sample in ipairs { "english", "french", "cjk" } do
-  table.insert(work, { "qp encode, " .. sample, "qp", function(n)
-    return text(sample, n)
+-- { name, kind of work, input of a size, the name for programs }
+local work <const> = {
+  { "base64 encode", "base64", samples.octets },
+  { "base64 encode, 76 columns", "base64_lines", samples.octets },
+  { "base64 decode", "unbase64", function(n)
+    return codec.base64.encode(samples.octets(n))
+  end },
+  { "base64 decode, 76 columns", "unbase64", function(n)
+    return codec.base64.encode(samples.octets(n), lines)
+  end, "unbase64_lines" },
+}
+
+for i, sample in ipairs { "english", "french", "cjk" } do
+  table.insert(work, 4 + i, { "qp encode, " .. sample, "qp", function(n)
+    return samples.text(sample, n)
   end })
-end
-for _, sample in ipairs { "english", "french", "cjk" } do
   table.insert(work, { "qp decode, " .. sample, "unqp", function(n)
-    return codec.quoted_printable.encode(text(sample, n))
+    return codec.quoted_printable.encode(samples.text(sample, n))
   end })
 end
 table.insert(work, { "dots and line ends", "dot", function(n)
-  return (text("english", n):gsub("\r\n", "\n"))
+  return (samples.text("english", n):gsub("\r\n", "\n"))
 end })
-
--- Seconds of processor time that f takes for s.
-local function time(f, s)
-  local batch = 1
-  while true do
-    local start = os.clock()
-    for _ = 1, batch do f(s) end
-    local took = os.clock() - start
-    if took >= seconds then return took / batch end
-    batch = math.max(batch * 2,
-      math.ceil(batch * seconds / math.max(took, 1e-6)))
-  end
-end
-
-local function median(list)
-  table.sort(list)
-  return list[#list // 2 + 1]
-end
 
 local function copy(s)
   return s:sub(1, -2)
@@ -135,68 +100,76 @@ local function agree(kind, input)
   local a, b = ours[kind](input), theirs[kind](input)
   if kind == "qp" then a, b = ours.unqp(a), ours.unqp(b) end
   if kind == "base64_lines" then a, b = ours.unbase64(a), ours.unbase64(b) end
-  return a:gsub("%s+$", "") == b:gsub("%s+$", ""), #a
+  return a:gsub("%s+$", "") == b:gsub("%s+$", "")
 end
 
-local function measure(kind, input, size)
+-- A file with what a program is given.
+local function written(kind, input)
+  local path = os.tmpname()
+  local file <close> = assert(io.open(path, "wb"))
+  file:write(kind:find "^base64" and input or (input:gsub("\r\n", "\n")))
+  return path
+end
+
+local commands <const> = {}
+for _, name in ipairs { "GMime", "Python" } do
+  commands[name] = programs.find[name]()
+  if not commands[name] then print(name .. " is not here: skipped") end
+end
+
+local function sides_of(kind, input, name, path)
   local result = ours[kind](input)
-  local speed, their_speed, ratio, share = {}, {}, {}, {}
-  for i = 1, rounds do
-    local mine, other = time(ours[kind], input), time(theirs[kind], input)
-    speed[i], their_speed[i] = size / mine / 1e6, size / other / 1e6
-    ratio[i] = other / mine
-    share[i] = time(copy, result) / mine
+  local sides = {
+    ours = function() return measure.time(ours[kind], input) end,
+    copy = function() return measure.time(copy, result) end,
+    LuaSocket = function() return measure.time(theirs[kind], input) end,
+  }
+  for program, command in pairs(commands) do
+    local operation = named[program][name or kind]
+    if operation then
+      sides[program] = function()
+        return programs.time(command, operation, path, measure.seconds)
+      end
+    end
   end
-  return median(speed), median(their_speed), median(ratio), median(share)
+  return sides
 end
 
-print("kernel: " .. require "lunapost.core".codec.kernel())
-print(("%-28s %8s %12s %12s %8s %8s"):format("", "size", "lunapost",
-  "LuaSocket", "ratio", "of copy"))
+local function cell(seen, name, size)
+  local one = seen[name]
+  if not one then return ("%8s %6s"):format("-", "") end
+  return ("%8.0f %5.1fx"):format(size / one.seconds / 1e6, one.ratio)
+end
+
+local function row(item, size)
+  local title, kind, make, name = table.unpack(item, 1, 4)
+  local input = make(size)
+  local path <const> = written(kind, input)
+  collectgarbage()
+  local seen = measure.compare(sides_of(kind, input, name, path))
+  os.remove(path)
+  print(("%-26s %8.0f %s %s %s %7.2f%s"):format(title,
+    size / seen.ours.seconds / 1e6, cell(seen, "LuaSocket", size),
+    cell(seen, "GMime", size), cell(seen, "Python", size), seen.copy.ratio,
+    agree(kind, input) and "" or "  (results differ)"))
+  return { title = title, seen = seen }
+end
+
+local machine <const> = measure.machine()
+local kernel <const> = require "lunapost.core".codec.kernel()
+
+print(("%s, kernel %s"):format(machine, kernel))
+local charted
 for _, size in ipairs { 65536, 1048576 } do
-  for _, item in ipairs(work) do
-    local name, kind, make = table.unpack(item)
-    local input = make(size)
-    collectgarbage()
-    local same = agree(kind, input)
-    print(("%-28s %4d KiB %7.0f MB/s %7.0f MB/s %7.1fx %8.2f"):format(name,
-      size >> 10, measure(kind, input, size))
-      .. (same and "" or "  (results differ)"))
-  end
+  print(("\n%-26s %8s %15s %15s %15s %7s"):format(size // 1024
+    .. " KiB, MB/s", "lunapost", "LuaSocket", "GMime in C", "Python",
+    "of copy"))
+  local rows = {}
+  for i, item in ipairs(work) do rows[i] = row(item, size) end
+  charted = charted or rows
 end
 
--- What LuaSocket has nothing for, and the same work in steps of 16 KiB.
-local function stepped(make)
-  return function(s)
-    local f = make()
-    for at = 1, #s, 16384 do f:update(s:sub(at, at + 16383)) end
-    return f:finish()
-  end
-end
-
-local body <const> = text("english", 1 << 20)
-print()
-for _, item in ipairs {
-  { "base64 in steps", stepped(codec.base64.encoder), octets(1 << 20) },
-  { "qp in steps, english", stepped(codec.quoted_printable.encoder), body },
-  { "body behind DATA, in steps", stepped(codec.dot.decoder),
-    codec.dot.encode(body) },
-  { "scan, english", codec.scan, body },
-  { "UTF-8, cjk", codec.is_utf8, text("cjk", 1 << 20) },
-} do
-  local name, f, input = table.unpack(item)
-  local speed = {}
-  for i = 1, rounds do speed[i] = #input / time(f, input) / 1e6 end
-  print(("%-28s %4d KiB %7.0f MB/s"):format(name, #input >> 10,
-    median(speed)))
-end
-
-local function nanoseconds(f, s)
-  return time(f, s) * 1e9
-end
-
-local short <const> = octets(64)
-print(("\na call on 64 octets: base64 encode %.0f ns, decode %.0f ns; "
-  .. "string.upper %.0f ns"):format(nanoseconds(ours.base64, short),
-  nanoseconds(ours.unbase64, codec.base64.encode(short)),
-  nanoseconds(string.upper, short)))
+local picture <const> = os.getenv "BENCH_CHART" or "build/codec.svg"
+chart.write(picture, charted, ("64 KiB, %s, kernel %s, %s")
+  :format(machine, kernel, _VERSION))
+print("\nas a picture: " .. picture)
