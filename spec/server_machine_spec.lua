@@ -14,6 +14,10 @@ local function config(text)
       options[name] = n == 1
     end
   end
+  if options.binary then
+    options.mail_parameters = options.mail_parameters .. " BODY=BINARYMIME"
+    options.binary = nil
+  end
   return options
 end
 
@@ -31,13 +35,20 @@ local function driver()
   local function note(...) notes[#notes + 1] = table.concat({ ... }, " ") end
 
   function handle.command(verb, argument, _, _, _, address)
-    if verb == "CONNECT" and options.away then
+    if verb == "BDAT" then
+      body = ""
+      return
+    elseif verb == "CONNECT" and options.away then
       return machine:reply(554, "5.0.0", "no service")
     elseif verb == "RCPT" and address:find("^nobody@") then
       return machine:reply(550, "5.1.1", "no such user")
     elseif verb == "AUTH" and argument == "LOGIN" then
       self.questions = { "UGFzc3dvcmQ6" }
       return machine:ask(334, "VXNlcm5hbWU6")
+    end
+    if verb == "RSET" and body then
+      note("dropped", escape(body))
+      body = nil
     end
     machine:reply()
   end
@@ -57,8 +68,10 @@ local function driver()
     note("broken", code, enhanced, text)
   end
 
-  function handle.message()
-    note("message", escape(body or ""))
+  function handle.chunk() machine:reply() end
+
+  function handle.message(code)
+    if code < 400 then note("message", escape(body or "")) end
     body = nil
     for _ = 1, options.lmtp and machine:body().recipients or 1 do
       machine:reply()

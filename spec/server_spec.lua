@@ -223,7 +223,8 @@ describe("a server", function()
       local peer = peers.dial(server.port)
       peer:reply()
       assert.equal("250-mx.test|250-PIPELINING|250-SIZE 1000|250-8BITMIME|"
-        .. "250-SMTPUTF8|250-ENHANCEDSTATUSCODES|250-VRFY|250-XBAR|250 HELP",
+        .. "250-SMTPUTF8|250-ENHANCEDSTATUSCODES|250-CHUNKING|250-VRFY|"
+        .. "250-LIMITS RCPTMAX=1000|250-XBAR|250 HELP",
         peer:ask("EHLO spec"))
     end)
   end)
@@ -474,7 +475,11 @@ describe("the options of a server", function()
     refuse({ commands = { VRFY = print } }, "server.on.vrfy")
     refuse({ commands = { ["X Y"] = print } }, "letters, digits and hyphens")
     refuse({ extensions = { XFOO = { mial = {} } } }, "did you mean 'mail'?")
-    refuse({ extensions = { XFOO = true } }, "a table of options")
+    refuse({ extensions = { XFOO = 1 } }, "a table of options")
+    refuse({ extensions = { DNS = true } },
+      "unknown standard extension 'DNS' (did you mean 'DSN'?)")
+    refuse({ extensions = { XFOO = { words = "a\r\n250 Y" } } },
+      "visible ASCII")
     refuse({ extensions = { ["X\r\n250 Y"] = {} } }, "letters, digits")
     refuse({ limits = { size = -1 } }, "limit 'size' must not be negative")
     refuse({ limits = { recipients = 1.5 } }, "must be integer")

@@ -155,6 +155,9 @@ static int push_event(lua_State *L, const struct server_event *ev)
     case SERVER_BROKEN:
         lua_pushliteral(L, "broken");
         return 1 + push_answer(L, ev);
+    case SERVER_CHUNK:
+        lua_pushliteral(L, "chunk");
+        return 1 + push_answer(L, ev);
     case SERVER_MESSAGE:
         lua_pushliteral(L, "message");
         return 1 + push_answer(L, ev);
@@ -199,7 +202,7 @@ static int take(struct machine *m, struct conn *c)
         server_filled(&m->server, n);
     else if (r == IO_EOF)
         server_filled(&m->server, 0);
-    if (r == IO_DONE && m->server.state == SERVER_AT_BODY)
+    if (r == IO_DONE && server_in_body(&m->server))
         conn_quickack(c);
     return r == IO_EOF ? IO_DONE : r;
 }
@@ -372,12 +375,13 @@ static int machine_output(lua_State *L)
 static int machine_body(lua_State *L)
 {
     const struct server *s = &check_machine(L)->server;
+    struct server_body body = server_body(s);
     lua_createtable(L, 0, 4);
-    lua_pushinteger(L, (lua_Integer)s->dot.size);
+    lua_pushinteger(L, (lua_Integer)body.size);
     lua_setfield(L, -2, "size");
-    lua_pushboolean(L, s->dot.eight_bit);
+    lua_pushboolean(L, body.eight_bit);
     lua_setfield(L, -2, "eight_bit");
-    lua_pushboolean(L, s->dot.nul);
+    lua_pushboolean(L, body.nul);
     lua_setfield(L, -2, "nul");
     lua_pushinteger(L, (lua_Integer)s->recipients);
     lua_setfield(L, -2, "recipients");

@@ -4,6 +4,7 @@
 #include "check.h"
 
 #include "ascii.h"
+#include "esmtp.h"
 
 /* clang-format off */
 static const struct answer refusals[] = {
@@ -44,6 +45,11 @@ static const struct answer refusals[] = {
     [REFUSED_AUTH_LINE] = {500, "5.5.6", "authentication line too long",
                            false},
     [REFUSED_ERRORS]    = {421, "4.7.0", "too many errors", true},
+    [REFUSED_CHUNK]     = {501, "5.5.4", "syntax: ", false},
+    [REFUSED_IN_CHUNKS] = {503, "5.5.1", "between chunks: BDAT or RSET", false},
+    [REFUSED_BROKEN]    = {503, "5.5.1", "the message was refused: RSET",
+                           false},
+    [REFUSED_BINARY]    = {503, "5.5.1", "BODY=BINARYMIME needs BDAT", false},
     [BROKEN_BARE]       = {554, "5.6.0", "bare CR or LF in the message",
                            false},
     [BROKEN_LINE]       = {554, "5.6.0", "line too long in the message",
@@ -73,9 +79,18 @@ enum refusal check_line(const struct server *s, enum line_result r,
     return REFUSED_NOT;
 }
 
-/* Order of commands: what the verb's row asks for. */
-static enum refusal check_order(const struct server *s, unsigned flags)
+static bool between_chunks(enum verb verb)
 {
+    return verb == VERB_BDAT || verb == VERB_RSET || verb == VERB_NOOP ||
+           verb == VERB_QUIT;
+}
+
+/* Order of commands: what the verb's row asks for. */
+static enum refusal check_order(const struct server *s, enum verb verb)
+{
+    unsigned flags = verb_row(verb)->flags;
+    if (s->chunking && !between_chunks(verb))
+        return REFUSED_IN_CHUNKS;
     if ((flags & VERB_HELLO) && s->hello == HELLO_NONE)
         return s->config->lmtp ? REFUSED_LHLO : REFUSED_HELLO;
     if (s->config->auth_required && !s->authenticated && !(flags & VERB_OPEN))
@@ -121,15 +136,20 @@ static enum refusal check_auth(const struct server *s)
     return REFUSED_NOT;
 }
 
-static enum refusal check_body_value(struct span value)
+/* BINARYMIME opens no parameter but this value of one: in the list of what
+   is open it stands as such. */
+static enum refusal check_body_value(struct span list, struct cmd *cmd,
+                                     struct span value)
 {
-    if (span_ieq(value, SPAN("7BIT")) || span_ieq(value, SPAN("8BITMIME")))
-        return REFUSED_NOT;
-    return REFUSED_BODY_VALUE;
+    cmd->binary = span_ieq(value, SPAN("BINARYMIME"));
+    if (cmd->binary && !cmd_in_list(list, SPAN("BODY=BINARYMIME")))
+        return REFUSED_BODY_VALUE;
+    return esmtp_value(SPAN("BODY"), value) ? REFUSED_NOT : REFUSED_BODY_VALUE;
 }
 
 static enum refusal check_parameter(const struct server *s, struct span list,
-                                    struct span keyword, struct span value)
+                                    struct cmd *cmd, struct span keyword,
+                                    struct span value)
 {
     uint64_t size;
     if (s->hello == HELLO_HELO || !cmd_in_list(list, keyword))
@@ -142,10 +162,8 @@ static enum refusal check_parameter(const struct server *s, struct span list,
             return REFUSED_SIZE;
     }
     if (span_ieq(keyword, SPAN("BODY")))
-        return check_body_value(value);
-    if (span_ieq(keyword, SPAN("SMTPUTF8")) && value.n)
-        return REFUSED_PARAMETER;
-    return REFUSED_NOT;
+        return check_body_value(list, cmd, value);
+    return esmtp_value(keyword, value) ? REFUSED_NOT : REFUSED_PARAMETER;
 }
 
 /* True when a keyword stands in what was read before it: sent twice. */
@@ -167,7 +185,7 @@ static enum refusal check_parameters(const struct server *s, struct cmd *cmd)
     bool has;
     int r;
     while ((r = cmd_parameter(&rest, &keyword, &value, &has)) > 0) {
-        enum refusal why = check_parameter(s, list, keyword, value);
+        enum refusal why = check_parameter(s, list, cmd, keyword, value);
         if (why)
             return why;
         if (parameter_repeated(cmd->parameters, keyword))
@@ -194,8 +212,10 @@ static enum refusal check_path(const struct server *s, struct cmd *cmd)
     return REFUSED_NOT;
 }
 
-static enum refusal check_data(const struct server *s)
+static enum refusal check_data(const struct server *s, enum verb verb)
 {
+    if (verb == VERB_DATA && s->binary)
+        return REFUSED_BINARY;
     if (s->recipients > 0)
         return REFUSED_NOT;
     return s->tried > 0 ? REFUSED_ALL_RCPT : REFUSED_NO_RCPT;
@@ -216,7 +236,8 @@ static enum refusal check_verb(const struct server *s, struct cmd *cmd)
     case VERB_RCPT:
         return check_path(s, cmd);
     case VERB_DATA:
-        return check_data(s);
+    case VERB_BDAT:
+        return check_data(s, cmd->verb);
     default:
         return REFUSED_NOT;
     }
@@ -228,7 +249,7 @@ enum refusal check_command(const struct server *s, struct cmd *cmd)
     enum refusal why;
     if (s->turned_away && cmd->verb != VERB_QUIT)
         return REFUSED_AWAY;
-    why = check_order(s, flags);
+    why = check_order(s, cmd->verb);
     if (why)
         return why;
     if ((flags & VERB_BARE) && cmd->argument.n)
@@ -238,8 +259,32 @@ enum refusal check_command(const struct server *s, struct cmd *cmd)
     return check_verb(s, cmd);
 }
 
+enum refusal check_chunk(struct server *s, struct cmd *cmd)
+{
+    if (cmd_parse_chunk(cmd, &s->chunk_left, &s->chunk_last) < 0)
+        return REFUSED_CHUNK;
+    if (s->chunking && s->broken)
+        return REFUSED_BROKEN;
+    return check_command(s, cmd);
+}
+
+/* What stands in a chunk is announced: it counts before it is here. */
+static enum refusal check_chunks(const struct server *s)
+{
+    const struct scan *seen = &s->notes;
+    if (s->chunk_left > s->config->size_limit ||
+        seen->size > s->config->size_limit - s->chunk_left)
+        return BROKEN_SIZE;
+    if (s->config->bare == DOT_REJECT && !s->binary &&
+        (seen->bare_cr || seen->bare_lf))
+        return BROKEN_BARE;
+    return REFUSED_NOT;
+}
+
 enum refusal check_body(const struct server *s)
 {
+    if (s->chunking)
+        return check_chunks(s);
     if (s->dot.size > s->config->size_limit)
         return BROKEN_SIZE;
     if (s->config->bare == DOT_REJECT && (s->dot.bare_cr || s->dot.bare_lf))

@@ -29,7 +29,8 @@ enum refusal {
     REFUSED_AUTHED, REFUSED_CLEARTEXT, REFUSED_SENDER, REFUSED_RECIPIENT,
     REFUSED_PARAMETER, REFUSED_UNKNOWN_PARAMETER, REFUSED_SIZE,
     REFUSED_BODY_VALUE, REFUSED_UTF8, REFUSED_MANY, REFUSED_NO_RCPT,
-    REFUSED_ALL_RCPT, REFUSED_AUTH_LINE, REFUSED_ERRORS,
+    REFUSED_ALL_RCPT, REFUSED_AUTH_LINE, REFUSED_ERRORS, REFUSED_CHUNK,
+    REFUSED_IN_CHUNKS, REFUSED_BROKEN, REFUSED_BINARY,
     BROKEN_BARE, BROKEN_LINE, BROKEN_SIZE
 };
 /* clang-format on */
@@ -42,6 +43,10 @@ INTERNAL enum refusal check_line(const struct server *s, enum line_result r,
 
 /* Order, argument and limits of a command; fills in cmd's path. */
 INTERNAL enum refusal check_command(const struct server *s, struct cmd *cmd);
+
+/* Whether a chunk may come now; reads its size. REFUSED_CHUNK: how many
+   octets follow is not known, so that nothing after them can be trusted. */
+INTERNAL enum refusal check_chunk(struct server *s, struct cmd *cmd);
 
 /* Why the body counts as nothing from here on, or REFUSED_NOT. */
 INTERNAL enum refusal check_body(const struct server *s);

@@ -21,6 +21,7 @@ static const struct verb_row rows[] = {
     {"RCPT",     VERB_RCPT,     VERB_HELLO | VERB_IN_MAIL | VERB_ARGUED,
                                 "RCPT TO:<address> [parameters]"},
     {"DATA",     VERB_DATA,     VERB_HELLO | VERB_IN_MAIL | VERB_BARE, "DATA"},
+    {"BDAT",     VERB_BDAT,     VERB_HELLO | VERB_IN_MAIL, "BDAT size [LAST]"},
     {"RSET",     VERB_RSET,     VERB_OPEN | VERB_BARE, "RSET"},
     {"NOOP",     VERB_NOOP,     VERB_OPEN, "NOOP [text]"},
     {"VRFY",     VERB_VRFY,     VERB_ARGUED, "VRFY user-or-address"},
@@ -65,6 +66,16 @@ int cmd_parse(struct cmd *cmd, struct span line)
     cmd->argument = trim_blanks(span_skip(line, n));
     cmd->verb = verb_find(cmd->name);
     return 0;
+}
+
+int cmd_parse_chunk(const struct cmd *cmd, uint64_t *size, bool *last)
+{
+    struct span rest = cmd->argument, digits = span_cut(&rest, ' ');
+    struct span word = trim_blanks(rest);
+    *last = span_ieq(word, SPAN("LAST"));
+    if (digits.n == 0 || !ascii_all(digits, ASCII_DIGIT) || (word.n && !*last))
+        return ERR_SYNTAX;
+    return ascii_number(digits, UINT64_MAX / 2, size) ? 0 : ERR_SYNTAX;
 }
 
 int cmd_parse_path(struct cmd *cmd)

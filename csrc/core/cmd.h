@@ -10,6 +10,8 @@
 #ifndef CORE_CMD_H
 #define CORE_CMD_H
 
+#include <stdint.h>
+
 #include "path.h"
 
 enum verb {
@@ -22,6 +24,7 @@ enum verb {
     VERB_MAIL,
     VERB_RCPT,
     VERB_DATA,
+    VERB_BDAT,
     VERB_RSET,
     VERB_NOOP,
     VERB_VRFY,
@@ -57,11 +60,16 @@ struct cmd {
     struct path path;       /* MAIL and RCPT */
     struct span parameters; /* of MAIL and RCPT, as sent */
     bool utf8;              /* MAIL: SMTPUTF8 is among them */
+    bool binary;            /* MAIL: BODY=BINARYMIME is among them */
 };
 
 /* Splits a line into verb and argument. ERR_SYNTAX when it does not begin
    with a word of letters, digits and hyphens. */
 INTERNAL int cmd_parse(struct cmd *cmd, struct span line);
+
+/* Reads "size [LAST]", the argument of BDAT (RFC 3030 2). ERR_SYNTAX when it
+   is malformed. */
+INTERNAL int cmd_parse_chunk(const struct cmd *cmd, uint64_t *size, bool *last);
 
 /* Reads path and parameters of MAIL FROM:<...> or RCPT TO:<...>.
    ERR_SYNTAX when the keyword, the path or what lies between parameters is

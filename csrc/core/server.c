@@ -80,7 +80,7 @@ char *server_space(struct server *s, size_t *n)
 {
     char *p;
     drop_taken(s);
-    if (s->state != SERVER_AT_BODY || s->reading < LEAST_READ)
+    if (!server_in_body(s) || s->reading < LEAST_READ)
         s->reading = LEAST_READ;
     p = buf_space(&s->in, s->reading);
     if (p)
@@ -134,8 +134,8 @@ static int refuse(struct server *s, struct server_event *ev, enum refusal why)
 {
     const struct verb_row *row = verb_row(ev->cmd.verb);
     bool syntax = why == REFUSED_SYNTAX || why == REFUSED_SENDER ||
-                  why == REFUSED_RECIPIENT;
-    s->hang_up = why == REFUSED_AFTER_TLS;
+                  why == REFUSED_RECIPIENT || why == REFUSED_CHUNK;
+    s->hang_up = why == REFUSED_AFTER_TLS || why == REFUSED_CHUNK;
     if (why != REFUSED_MANY && ++s->errors >= s->config->error_limit)
         why = REFUSED_ERRORS;
     return give(s, ev, SERVER_REFUSED, check_answer(why),
@@ -147,38 +147,11 @@ static int give_more(struct server *s, struct server_event *ev)
 {
     drop_taken(s);
     ev->kind = s->end_of_input ? SERVER_CLOSED : SERVER_MORE;
-    if (s->state != SERVER_AT_BODY) {
+    if (!server_in_body(s)) {
         buf_rest(&s->in);
         buf_free(&s->scratch);
     }
     return 0;
-}
-
-static int next_command(struct server *s, struct server_event *ev)
-{
-    struct span line = {NULL, 0};
-    enum line_result r =
-        line_next(&s->line, buf_span(&s->in), s->config->line_limit,
-                  s->config->bare == DOT_REJECT, &line, &s->taken);
-    enum refusal why;
-    if (r == LINE_MORE)
-        return give_more(s, ev);
-    ev->cmd.verb = VERB_OTHER;
-    why = check_line(s, r, line);
-    if (!why && cmd_parse(&ev->cmd, line) < 0) {
-        ev->cmd.verb = VERB_OTHER;
-        why = REFUSED_VERB;
-    }
-    if (!why)
-        why = check_command(s, &ev->cmd);
-    if (why)
-        return refuse(s, ev, why);
-    if (s->errors >= s->config->error_limit)
-        return refuse(s, ev, REFUSED_ERRORS);
-    s->asked_utf8 = ev->cmd.utf8;
-    if (ev->cmd.verb == VERB_RCPT)
-        s->tried++;
-    return give(s, ev, SERVER_COMMAND, &defaults[ev->cmd.verb], "");
 }
 
 static int next_line(struct server *s, struct server_event *ev)
@@ -207,12 +180,9 @@ static int give_end(struct server *s, struct server_event *ev)
 {
     static const struct answer kept = {250, "2.0.0", "message accepted", false};
     int r;
-    ev->cmd.verb = VERB_DATA;
-    if (s->broken)
-        r = give(s, ev, SERVER_REFUSED, check_answer((enum refusal)s->broken),
-                 "");
-    else
-        r = give(s, ev, SERVER_MESSAGE, &kept, "");
+    ev->cmd.verb = s->chunking ? VERB_BDAT : VERB_DATA;
+    r = give(s, ev, SERVER_MESSAGE,
+             s->broken ? check_answer((enum refusal)s->broken) : &kept, "");
     s->due = s->config->lmtp ? s->recipients : 1;
     return r;
 }
@@ -274,6 +244,149 @@ static int next_body(struct server *s, struct server_event *ev)
     return give_end(s, ev);
 }
 
+/* Takes octets of the chunk, mends their line ends where they are to be. */
+static int chunk_take(struct server *s, struct span *out)
+{
+    struct span in = buf_span(&s->in);
+    if (in.n > s->chunk_left)
+        in.n = (size_t)s->chunk_left;
+    if (s->config->bare == DOT_FIX && in.n > FIX_STEP)
+        in.n = FIX_STEP;
+    s->taken = in.n;
+    s->chunk_left -= in.n;
+    *out = in;
+    if (s->chunk_refused || s->broken)
+        return 0;
+    scan_step(&s->notes, in);
+    if (s->chunk_left == 0 && s->chunk_last)
+        scan_finish(&s->notes);
+    if (s->config->bare != DOT_FIX || s->binary)
+        return 0;
+    buf_clear(&s->scratch);
+    dot_encode(&s->mend, in, &s->scratch);
+    if (s->chunk_left == 0 && s->chunk_last)
+        dot_encode_finish(&s->mend, &s->scratch);
+    *out = buf_span(&s->scratch);
+    return buf_error(&s->scratch);
+}
+
+/* What is said when the octets of a chunk are here. */
+static int end_chunk(struct server *s, struct server_event *ev)
+{
+    static const struct answer kept = {250, "2.0.0", "go on", false};
+    ev->cmd.verb = VERB_BDAT;
+    if (s->chunk_refused) {
+        server_enter(s, SERVER_AT_COMMAND);
+        return refuse(s, ev, (enum refusal)s->chunk_refused);
+    }
+    if (s->chunk_last) {
+        server_enter(s, SERVER_AT_BODY);
+        s->ended = true;
+        return give_end(s, ev);
+    }
+    server_enter(s, SERVER_AT_COMMAND);
+    return give(s, ev, SERVER_CHUNK,
+                s->broken ? check_answer((enum refusal)s->broken) : &kept, "");
+}
+
+static int next_chunk(struct server *s, struct server_event *ev)
+{
+    for (;;) {
+        struct span out;
+        bool dropped = s->chunk_refused || s->broken, done;
+        enum refusal why = dropped ? REFUSED_NOT : check_body(s);
+        if (!why) {
+            int r = chunk_take(s, &out);
+            if (r < 0)
+                return server_fail(s, r);
+            why = dropped ? REFUSED_NOT : check_body(s);
+        }
+        if (why)
+            return give_broken(s, ev, why);
+        if (out.n && !dropped) {
+            ev->kind = SERVER_BODY;
+            ev->bytes = out;
+            return 0;
+        }
+        done = s->chunk_left == 0;
+        if (!done && s->taken == 0)
+            return give_more(s, ev);
+        drop_taken(s);
+        if (done)
+            return end_chunk(s, ev);
+    }
+}
+
+static void body_begin(struct server *s)
+{
+    memset(&s->dot, 0, sizeof s->dot);
+    memset(&s->notes, 0, sizeof s->notes);
+    memset(&s->mend, 0, sizeof s->mend);
+    s->mend.plain = true;
+    s->ended = false;
+    s->broken = 0;
+}
+
+/* Whatever is said to BDAT is said behind its octets; the first one of a body
+   begins it. */
+static int begin_chunk(struct server *s, struct server_event *ev)
+{
+    enum refusal why = check_chunk(s, &ev->cmd);
+    bool first = !s->chunking;
+    if (why == REFUSED_CHUNK)
+        return refuse(s, ev, why);
+    s->chunk_refused = (int)why;
+    server_enter(s, SERVER_AT_CHUNK);
+    drop_taken(s);
+    if (why || !first)
+        return next_chunk(s, ev);
+    body_begin(s);
+    s->chunking = true;
+    ev->kind = SERVER_COMMAND;
+    return 0;
+}
+
+static int next_command(struct server *s, struct server_event *ev)
+{
+    struct span line = {NULL, 0};
+    enum line_result r =
+        line_next(&s->line, buf_span(&s->in), s->config->line_limit,
+                  s->config->bare == DOT_REJECT, &line, &s->taken);
+    enum refusal why;
+    if (r == LINE_MORE)
+        return give_more(s, ev);
+    ev->cmd.verb = VERB_OTHER;
+    why = check_line(s, r, line);
+    if (!why && cmd_parse(&ev->cmd, line) < 0) {
+        ev->cmd.verb = VERB_OTHER;
+        why = REFUSED_VERB;
+    }
+    if (!why && ev->cmd.verb == VERB_BDAT)
+        return begin_chunk(s, ev);
+    if (!why)
+        why = check_command(s, &ev->cmd);
+    if (why)
+        return refuse(s, ev, why);
+    if (s->errors >= s->config->error_limit)
+        return refuse(s, ev, REFUSED_ERRORS);
+    s->asked_utf8 = ev->cmd.utf8;
+    s->asked_binary = ev->cmd.binary;
+    if (ev->cmd.verb == VERB_RCPT)
+        s->tried++;
+    return give(s, ev, SERVER_COMMAND, &defaults[ev->cmd.verb], "");
+}
+
+struct server_body server_body(const struct server *s)
+{
+    struct server_body b = {s->dot.size, s->dot.eight_bit, s->dot.nul};
+    if (s->chunking) {
+        b.size = s->notes.size;
+        b.eight_bit = s->notes.eight_bit > 0;
+        b.nul = s->notes.nul;
+    }
+    return b;
+}
+
 int server_next(struct server *s, struct server_event *ev)
 {
     if (s->err)
@@ -292,6 +405,8 @@ int server_next(struct server *s, struct server_event *ev)
         return next_line(s, ev);
     case SERVER_AT_BODY:
         return next_body(s, ev);
+    case SERVER_AT_CHUNK:
+        return next_chunk(s, ev);
     case SERVER_AT_TLS:
         ev->kind = SERVER_TLS;
         return 0;
@@ -304,16 +419,8 @@ int server_next(struct server *s, struct server_event *ev)
 
 static void transaction_reset(struct server *s)
 {
-    s->mail = s->mail_utf8 = false;
+    s->mail = s->mail_utf8 = s->binary = s->chunking = false;
     s->recipients = s->tried = 0;
-}
-
-static void body_begin(struct server *s)
-{
-    memset(&s->dot, 0, sizeof s->dot);
-    s->ended = false;
-    s->broken = 0;
-    server_enter(s, SERVER_AT_BODY);
 }
 
 static void settle_hello(struct server *s)
@@ -340,13 +447,16 @@ static void settle_command(struct server *s, int code)
     case VERB_MAIL:
         s->mail = true;
         s->mail_utf8 = s->asked_utf8;
+        s->binary = s->asked_binary;
         break;
     case VERB_RCPT:
         s->recipients++;
         break;
     case VERB_DATA:
-        if (code == 354)
+        if (code == 354) {
             body_begin(s);
+            server_enter(s, SERVER_AT_BODY);
+        }
         break;
     default:
         break;
@@ -368,6 +478,9 @@ static void settle(struct server *s, int code)
         server_enter(s, SERVER_AT_COMMAND);
     if (s->state == SERVER_AT_BODY) {
         settle_message(s, code);
+    } else if (s->due_kind == SERVER_CHUNK) {
+        if (code >= 400 && !s->broken)
+            s->broken = REFUSED_BROKEN;
     } else if (s->due_kind != SERVER_REFUSED) {
         if (s->due_verb == VERB_RSET)
             transaction_reset(s);

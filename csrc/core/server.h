@@ -9,8 +9,12 @@
  * well, so that whoever drives the machine sees every answer before it
  * leaves.
  *
- *   MORE -> filled     COMMAND, REFUSED, LINE, MESSAGE -> reply (or ask)
+ *   MORE -> filled     COMMAND, REFUSED, LINE, CHUNK, MESSAGE -> reply (or ask)
  *   BODY, BROKEN -> next     TLS -> handshake, secured     CLOSED -> hang up
+ *
+ * BDAT (RFC 3030) is a command without an answer that begins a body; each of
+ * its chunks but the last ends in a CHUNK, and RSET, NOOP and QUIT may come
+ * between them.
  *
  * Any split of the input gives the same events. Answers gather in out until
  * MORE, so that a pipelined group is answered in one write (RFC 2920 3.2).
@@ -27,6 +31,7 @@
 #include "cmd.h"
 #include "dot.h"
 #include "line.h"
+#include "scan.h"
 
 /* Settings, shared by many sessions and borrowed by each while it lives. */
 struct server_config {
@@ -53,7 +58,9 @@ enum server_kind {
     SERVER_LINE,    /* the peer's answer to server_ask, in ev->bytes */
     SERVER_BODY,    /* octets of the body, in ev->bytes */
     SERVER_BROKEN,  /* the body counts as nothing; its end is yet to come */
-    SERVER_MESSAGE, /* the body is whole: one answer, or one a recipient */
+    SERVER_CHUNK,   /* a chunk is whole, and more are to come */
+    SERVER_MESSAGE, /* the body is at its end: one answer, or one a recipient;
+                       by default a refusal where it was BROKEN */
     SERVER_TLS,     /* all was sent: shake hands now */
     SERVER_CLOSED   /* nothing more will come: send what is out, hang up */
 };
@@ -72,6 +79,7 @@ enum server_state {
     SERVER_AT_COMMAND,
     SERVER_AT_LINE,
     SERVER_AT_BODY,
+    SERVER_AT_CHUNK,
     SERVER_AT_TLS,
     SERVER_AT_END
 };
@@ -86,7 +94,9 @@ struct server {
     size_t offered; /* room of the last server_space */
     struct line_reader line;
     struct dot_decoder dot;
-    struct buf scratch; /* a text that is put together; mended line ends */
+    struct scan notes;       /* of chunks */
+    struct dot_encoder mend; /* of their line ends */
+    struct buf scratch;      /* a text that is put together; mended line ends */
     enum server_state state;
     size_t due; /* answers that the last event still needs */
     enum server_kind due_kind;
@@ -97,11 +107,17 @@ struct server {
     bool turned_away;            /* the greeting was a refusal */
     bool mail;                   /* a transaction is open */
     bool mail_utf8;              /* with SMTPUTF8 */
+    bool binary;                 /* with BODY=BINARYMIME */
+    bool chunking;               /* a body comes by BDAT */
+    bool chunk_last;             /* and this is its last chunk */
+    uint64_t chunk_left;         /* octets of it that are to come */
+    int chunk_refused;           /* why they are of no body, or 0 */
     struct span mail_parameters; /* as the last EHLO offered them */
     struct span rcpt_parameters;
     bool end_of_input;
     bool hang_up;      /* the answer that is due is the last one */
     bool asked_utf8;   /* SMTPUTF8 stands in the MAIL that is to be answered */
+    bool asked_binary; /* so does BODY=BINARYMIME */
     bool ended;        /* the end of the body was seen */
     size_t recipients; /* accepted */
     size_t tried;      /* RCPT commands */
@@ -142,6 +158,20 @@ INTERNAL void server_secured(struct server *s);
 /* Says a last word (421 at a deadline or a shutdown) and ends. */
 INTERNAL int server_close(struct server *s, int code, struct span enhanced,
                           struct span text);
+
+/* True while octets of a body are to come. */
+static inline bool server_in_body(const struct server *s)
+{
+    return s->state == SERVER_AT_BODY || s->state == SERVER_AT_CHUNK;
+}
+
+/* What is known of the body so far. */
+struct server_body {
+    uint64_t size;
+    bool eight_bit, nul;
+};
+
+INTERNAL struct server_body server_body(const struct server *s);
 
 static inline struct span server_out(const struct server *s)
 {

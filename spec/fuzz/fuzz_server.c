@@ -71,15 +71,23 @@ static bool turn(struct run *r)
         case SERVER_TLS:
             server_secured(&r->server);
             continue;
+        case SERVER_COMMAND:
+            if (ev.cmd.verb == VERB_BDAT) {
+                r->broken = false;
+                r->body = 0;
+                need(r->server.due == 0);
+            }
+            break;
         case SERVER_MESSAGE:
-            need(!r->broken);
+            need(r->broken == (ev.code >= 400));
             break;
         default:
             break;
         }
-        if (ev.kind == SERVER_MESSAGE || r->broken)
+        if (ev.kind == SERVER_MESSAGE) {
             r->body = 0;
-        r->broken = ev.kind == SERVER_REFUSED ? false : r->broken;
+            r->broken = false;
+        }
         while (r->server.due)
             answer(r, &ev);
     }

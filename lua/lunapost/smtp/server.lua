@@ -7,6 +7,7 @@
 local core = require "lunapost.core"
 local answer = require "lunapost.smtp.answer"
 local default_loop = require "lunapost.loop"
+local extensions = require "lunapost.smtp.extensions"
 local net = require "lunapost.net"
 local options_of = require "lunapost.options"
 local server_options = require "lunapost.smtp.server_options"
@@ -93,7 +94,7 @@ local function make(options)
     options = options,
     limits = server_options.all_limits(options.limits),
     commands = server_options.commands(options.commands),
-    extensions = server_options.extensions(options.extensions),
+    extensions = extensions.complete(options.extensions),
     hostname = options.hostname or net.fqdn(),
     loop = options.loop or default_loop,
     log = options.log or stderr_log,
@@ -144,7 +145,7 @@ end
 ---@return string[]
 function Server:keywords(session)
   local list = { "PIPELINING", "SIZE " .. self.limits.size, "8BITMIME",
-    "SMTPUTF8", "ENHANCEDSTATUSCODES" }
+    "SMTPUTF8", "ENHANCEDSTATUSCODES", "CHUNKING" }
   local auth = self.options.auth
   if self.context and not self.implicit and not session.tls then
     list[#list + 1] = "STARTTLS"
@@ -156,35 +157,20 @@ function Server:keywords(session)
   for _, verb in ipairs { "vrfy", "expn" } do
     if session.on[verb] then list[#list + 1] = verb:upper() end
   end
-  for _, keyword in ipairs(sorted_keys(self.extensions)) do
-    list[#list + 1] = keyword
+  if self.limits.recipients < math.maxinteger then
+    list[#list + 1] = "LIMITS RCPTMAX=" .. self.limits.recipients
   end
+  extensions.announce(list, self.extensions, session.tls ~= nil)
   list[#list + 1] = "HELP"
   return list
 end
 
--- Parameters of MAIL that a keyword opens (RFC 1870, 6152, 6531, 4954).
-local opens <const> = { SIZE = "SIZE", ["8BITMIME"] = "BODY",
-  SMTPUTF8 = "SMTPUTF8", AUTH = "AUTH" }
-
 --- Opens the parameters of the keywords that EHLO is answered with, and no
 --- others.
 ---@param session lunapost.session
----@param keywords string[]
-function Server:offer(session, keywords)
-  local mail, rcpt = {}, {}
-  for _, line in ipairs(keywords) do
-    local keyword = line:match("^%S+")
-    local extension = self.extensions[keyword] or {}
-    mail[#mail + 1] = opens[keyword]
-    for _, parameter in ipairs(extension.mail or {}) do
-      mail[#mail + 1] = parameter
-    end
-    for _, parameter in ipairs(extension.rcpt or {}) do
-      rcpt[#rcpt + 1] = parameter
-    end
-  end
-  session.machine:offer(table.concat(mail, " "), table.concat(rcpt, " "))
+---@param lines string[]
+function Server:offer(session, lines)
+  session.machine:offer(extensions.parameters(self.extensions, lines))
 end
 
 -- The verbs that this server answers, for HELP.
@@ -194,7 +180,7 @@ local function verbs_of(server)
     list[#list + 1] = "STARTTLS"
   end
   if server.options.auth then list[#list + 1] = "AUTH" end
-  list[#list + 1] = "MAIL RCPT DATA RSET NOOP VRFY EXPN HELP QUIT"
+  list[#list + 1] = "MAIL RCPT DATA BDAT RSET NOOP VRFY EXPN HELP QUIT"
   table.move(sorted_keys(server.commands), 1, 1000, #list + 1, list)
   return table.concat(list, " ")
 end

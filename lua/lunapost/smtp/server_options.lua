@@ -1,6 +1,7 @@
 --- The options of a server: what may be given, and the defaults. Whatever is
 --- wrong raises without a position; the public functions add the script's.
 
+local extensions = require "lunapost.smtp.extensions"
 local options_of = require "lunapost.options"
 local verifier = require "lunapost.smtp.verifier"
 
@@ -35,11 +36,9 @@ local known_command <const> = {
 
 local known_needs <const> = { tls = "boolean", auth = "boolean" }
 
-local known_extension <const> = { mail = "table", rcpt = "table" }
-
 local built_in <const> = {
   HELO = true, EHLO = true, LHLO = true, STARTTLS = true, AUTH = true,
-  MAIL = true, RCPT = true, DATA = true, RSET = true, NOOP = true,
+  MAIL = true, RCPT = true, DATA = true, BDAT = true, RSET = true, NOOP = true,
   VRFY = true, EXPN = true, HELP = true, QUIT = true,
 }
 
@@ -135,16 +134,8 @@ function M.check(options)
   end
 end
 
--- A verb or keyword of the script's own (RFC 5321 4.1.1.1).
-local function check_word(what, word)
-  if type(word) ~= "string" or not word:find("^%w[%w%-]*$") then
-    misuse(("%s '%s' must be letters, digits and hyphens"):format(what,
-      tostring(word)))
-  end
-end
-
 local function check_command(verb, command)
-  check_word("command", verb)
+  extensions.check_word("command", verb)
   if built_in[verb:upper()] then
     misuse(("%s has a handler: server.on.%s"):format(verb, verb:lower()))
   end
@@ -156,23 +147,6 @@ local function check_command(verb, command)
   options_of.check("need of command " .. verb, command.needs or {},
     known_needs, 0)
   return command
-end
-
---- Extensions by keyword.
----@param given? table
----@return table
-function M.extensions(given)
-  for keyword, extension in pairs(given or {}) do
-    check_word("extension", keyword)
-    options_of.check("option of extension " .. keyword, extension,
-      known_extension, 0)
-    for _, parameters in pairs(extension) do
-      for _, parameter in ipairs(parameters) do
-        check_word("parameter", parameter)
-      end
-    end
-  end
-  return given or {}
 end
 
 --- Own commands by upper-case verb; more may be added until the start.

@@ -269,22 +269,23 @@ function Session:ask(code, text)
   return over("closed", b)
 end
 
---- The next chunk of the body, nil at its end; raises when it fails. The
---- event that ends it is kept for the answer.
+--- The next octets of the body, nil at its end; raises when it fails. What
+--- ends it is kept as session.ending: the default answer, or the command
+--- that took the place of a chunk.
 ---@return string?
 function Session:next_chunk()
-  local event, a, b, c, d, e = self:next_event()
-  if event == "body" then return a end
-  if event == "message" then
-    self.ending = { event = event, code = a, enhanced = b, text = c }
-    return nil
+  while true do
+    local event, a, b, c, d, e = self:next_event()
+    if event == "body" then return a end
+    if event == "message" then
+      self.ending = { code = a, enhanced = b, text = c }
+      return nil
+    end
+    if event == "broken" then error(body.broken(c), 0) end
+    if event == "closed" then return over("closed") end
+    verbs.between(self, event, a, b, c, d, e)
+    if self.ending then error(body.broken(self.ending.verb), 0) end
   end
-  if event == "refused" then
-    self.ending = { event = event, code = c, enhanced = d, text = e }
-    return nil
-  end
-  if event == "broken" then error(body.broken(c), 0) end
-  return over("closed")
 end
 
 ---@param reason string  rset hello starttls delivered failed

@@ -202,10 +202,12 @@ local function answer_body(session, verdict)
   return delivered
 end
 
+local announced <const> = { ["8BITMIME"] = true, BINARYMIME = true }
+
 -- Octets above 127 that nobody announced are kept, and noted (RFC 6152 3).
 local function note_8bit(session, message)
   local parameters = session.envelope.parameters
-  if parameters.BODY ~= "8BITMIME" and session.machine:body().eight_bit then
+  if not announced[parameters.BODY] and session.machine:body().eight_bit then
     message:_note(UNANNOUNCED)
   end
   return message
@@ -233,20 +235,22 @@ end
 -- Brings a broken body to its end, where its refusal is due.
 local function skip(session)
   while not session.ending do
-    session:next_chunk()
+    local ok, problem = pcall(session.next_chunk, session)
+    if not ok and not body.is_broken(problem) then error(problem, 0) end
   end
 end
 
-function by_verb.DATA(session, _, code, enhanced, text)
-  session:answer(code, enhanced, text)
-  if session.last_code ~= 354 then return end
+-- The body, from its first octet to the answer behind its last.
+local function receive(session)
   session.ending, session.in_body = nil, true
   local reader = body.new(session.next_chunk, session)
   local verdict, problem = judge(session, reader)
   if problem then skip(session) end
   local ending = session.ending
-  if ending.event == "refused" or not verdict then verdict = ending end
   session.in_body = nil
+  if ending.verb then return by_verb[ending.verb](session, ending.argument,
+    ending.code, ending.enhanced, ending.text) end
+  if ending.code >= 400 or not verdict then verdict = ending end
   local delivered = answer_body(session, verdict)
   if delivered then
     local counts = session.server.counts
@@ -254,6 +258,14 @@ function by_verb.DATA(session, _, code, enhanced, text)
   end
   session:forget(delivered and "delivered" or "failed")
 end
+
+function by_verb.DATA(session, _, code, enhanced, text)
+  session:answer(code, enhanced, text)
+  if session.last_code == 354 then receive(session) end
+end
+
+-- RFC 3030 2: nothing is said before the octets of the chunk are here.
+by_verb.BDAT = receive
 
 function by_verb.RSET(session, _, code, enhanced, text)
   session:forget("rset")
@@ -323,6 +335,29 @@ function by_event.refused(session, verb, _, code, enhanced, text)
 end
 
 function by_event.closed() end
+
+--- What may come between the chunks of BDAT: the answer to a chunk, NOOP, a
+--- command out of order; RSET and QUIT end the body, and take effect when the
+--- handler is unwound (session.ending).
+---@param session lunapost.session
+---@param event string  chunk command refused
+---@param a any
+---@param ... any
+function M.between(session, event, a, ...)
+  if event == "chunk" then
+    session.verb = "BDAT"
+    return session:answer(a, ...)
+  end
+  if event == "command" and a == "BDAT" then return end
+  if event == "command" and a ~= "NOOP" then
+    local argument, code, enhanced, text = ...
+    session.ending = { verb = a, argument = argument, code = code,
+      enhanced = enhanced, text = text }
+    session.verb = a
+    return
+  end
+  by_event[event](session, a, ...)
+end
 
 --- Handles one event of the machine.
 ---@param session lunapost.session

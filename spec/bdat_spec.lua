@@ -1,0 +1,182 @@
+--- BDAT as handlers see it (RFC 3030), and the parameters of the extensions
+--- that a script may offer.
+
+local peers = require "spec.support.peer"
+local served = require "spec.support.served"
+local smtp = require "lunapost.smtp"
+
+-- A peer that said EHLO and MAIL and RCPT.
+local function begun(server, mail, rcpt)
+  local peer = peers.dial(server.port)
+  peer:reply()
+  peer:ask "EHLO spec"
+  assert.matches("^250", peer:ask("MAIL FROM:<a@b.c>" .. (mail or "")))
+  assert.matches("^250", peer:ask("RCPT TO:<d@e.f>" .. (rcpt or "")))
+  return peer
+end
+
+describe("BDAT", function()
+  it("feeds the reader that DATA feeds", function()
+    local chunks, body = {}, nil
+    served.run({ on = { data = function(_, reader)
+      chunks[1] = reader:read(4)
+      body = reader:read()
+      return 250, "2.0.0", "kept"
+    end } }, function(server)
+      local peer = begun(server)
+      peer:say "BDAT 7\r\nab\r\n.\r\n"
+      assert.equal("250 2.0.0 go on", peer:reply())
+      peer:say "BDAT 8 LAST\r\nQUIT\r\n\r\n"
+      assert.equal("250 2.0.0 kept", peer:reply())
+      assert.matches("^221", peer:ask "QUIT")
+    end)
+    assert.same({ "ab\r\n" }, chunks)
+    assert.equal(".\r\nQUIT\r\n\r\n", body)
+  end)
+
+  it("drains what a handler left unread, chunk by chunk", function()
+    served.run({ on = { data = function() return 550, "5.7.1", "no" end } },
+      function(server)
+      local peer = begun(server)
+      peer:say "BDAT 3\r\na\r\n"
+      assert.equal("250 2.0.0 go on", peer:reply())
+      peer:say "BDAT 3 LAST\r\nb\r\n"
+      assert.equal("550 5.7.1 no", peer:reply())
+      assert.matches("^250", peer:ask "NOOP")
+    end)
+  end)
+
+  it("unwinds the handler at RSET, QUIT and a lost peer", function()
+    local events = {}
+    local function note(word) events[#events + 1] = word end
+    served.run({ on = {
+      data = function(_, reader)
+        local _ <close> = setmetatable({}, { __close = function()
+          note "unwound"
+        end })
+        reader:read()
+        note "delivered"
+      end,
+      rset = function(_, reason) note("rset " .. reason) end,
+      error = function() note "error" end,
+      disconnect = function(_, why) note(why) end,
+    } }, function(server)
+      local peer = begun(server)
+      peer:say "BDAT 3\r\na\r\n"
+      peer:reply()
+      assert.matches("^250", peer:ask "RSET")
+      assert.matches("^503", peer:ask "DATA")
+      assert.matches("^250", peer:ask "MAIL FROM:<a@b.c>")
+      peer:ask "RCPT TO:<d@e.f>"
+      peer:say "BDAT 3\r\na\r\n"
+      peer:reply()
+      assert.matches("^221", peer:ask "QUIT")
+      peer = begun(server)
+      peer:say "BDAT 30\r\na\r\n"
+      peer:close()
+      require("lunapost.loop").sleep(0.1)
+    end)
+    assert.same({ "unwound", "rset rset", "unwound", "quit", "unwound",
+      "closed" }, events)
+  end)
+
+  it("answers the last chunk once a recipient in LMTP", function()
+    served.run({ protocol = "lmtp", on = { data = function(_, reader)
+      reader:read()
+      return { { 250, "2.0.0", "one" }, { 452, "4.2.2", "two" } }
+    end } }, function(server)
+      local peer = peers.dial(server.port)
+      peer:reply()
+      peer:ask "LHLO spec"
+      peer:ask "MAIL FROM:<a@b.c>"
+      peer:ask "RCPT TO:<d@e.f>"
+      peer:ask "RCPT TO:<g@e.f>"
+      peer:say "BDAT 3\r\na\r\n"
+      assert.equal("250 2.0.0 go on", peer:reply())
+      peer:say "BDAT 0 LAST\r\n"
+      assert.equal("250 2.0.0 one", peer:reply())
+      assert.equal("452 4.2.2 two", peer:reply())
+    end)
+  end)
+
+  it("takes a chunk that says refused for one, whoever said so", function()
+    local messages = 0
+    served.run({ on = {
+      message = function() messages = messages + 1 end,
+      reply = function(session, code)
+        if session.verb == "BDAT" and code == 250 then
+          return 451, "4.3.0", "not now"
+        end
+      end,
+    } }, function(server)
+      local peer = begun(server)
+      peer:say "BDAT 3\r\na\r\nBDAT 3 LAST\r\nb\r\n"
+      assert.equal("451 4.3.0 not now", peer:reply())
+      assert.matches("^503", peer:reply())
+    end)
+    assert.equal(0, messages)
+  end)
+end)
+
+describe("a server's extensions", function()
+  it("are those that the script serves, with the standard's grammar",
+    function()
+    local seen = {}
+    served.run({ limits = { errors = 100 },
+      extensions = { DSN = true, BINARYMIME = true,
+      DELIVERBY = { words = "240" }, REQUIRETLS = true, RRVS = true,
+      FUTURERELEASE = { words = "86400 2030-01-01T00:00:00Z" },
+      ["MT-PRIORITY"] = { words = "STANAG4406" } },
+      on = { mail = function(_, _, parameters) seen.mail = parameters end,
+        rcpt = function(_, _, parameters) seen.rcpt = parameters end } },
+      function(server)
+      local peer = peers.dial(server.port)
+      peer:reply()
+      assert.matches("|250%-BINARYMIME|250%-DELIVERBY 240|250%-DSN|"
+        .. "250%-FUTURERELEASE 86400 2030%-01%-01T00:00:00Z|"
+        .. "250%-MT%-PRIORITY STANAG4406|250%-RRVS|250 HELP",
+        peer:ask "EHLO spec")
+      for _, bad in ipairs { "RET=SOME", "RET", "ENVID=", "ENVID=a+b",
+        "ENVID=a+2b", "ENVID=" .. ("x"):rep(101), "BY=1", "BY=1;X",
+        "BY=1234567890;R", "HOLDFOR=-1", "HOLDUNTIL=2030-01-01",
+        "HOLDUNTIL=2030-01-01T00:00:00", "MT-PRIORITY=10", "BODY=9BIT",
+        "MT-PRIORITY=--1", "RET=FULL RET=HDRS" } do
+        assert.matches("^501 5.5.4", peer:ask("MAIL FROM:<a@b.c> " .. bad))
+      end
+      assert.matches("^555", peer:ask "MAIL FROM:<a@b.c> REQUIRETLS")
+      assert.matches("^250", peer:ask("MAIL FROM:<a@b.c> RET=hdrs "
+        .. "ENVID=QQ+2B1 BY=+120;NT HOLDUNTIL=2030-01-01T00:00:00.5+01:00 "
+        .. "MT-PRIORITY=-3 BODY=binarymime"))
+      for _, bad in ipairs { "NOTIFY=", "NOTIFY=NEVER,DELAY", "NOTIFY=ALWAYS",
+        "NOTIFY=DELAY,", "NOTIFY=DELAY,DELAY", "ORCPT=a@b", "ORCPT=rfc822;",
+        "ORCPT=;a", "ORCPT=rfc822;a=b", "RRVS=now" } do
+        assert.matches("^501 5.5.4", peer:ask("RCPT TO:<d@e.f> " .. bad))
+      end
+      assert.matches("^250", peer:ask("RCPT TO:<d@e.f> "
+        .. "NOTIFY=SUCCESS,delay ORCPT=rfc822;d+2Bx@e.f "
+        .. "RRVS=2014-04-03T23:01:00Z;C"))
+    end)
+    assert.equal("QQ+2B1", seen.mail.ENVID)
+    assert.equal("SUCCESS,delay", seen.rcpt.NOTIFY)
+  end)
+
+  it("opens no standard parameter by itself", function()
+    served.run({}, function(server)
+      local peer = peers.dial(server.port)
+      peer:reply()
+      peer:ask "EHLO spec"
+      assert.equal("555 5.5.4 parameter not offered",
+        peer:ask "MAIL FROM:<a@b.c> RET=FULL")
+      assert.matches("^501", peer:ask "MAIL FROM:<a@b.c> BODY=BINARYMIME")
+    end)
+  end)
+
+  it("can be one of the script's own, whatever its case", function()
+    local server = smtp.server { hostname = "mx.test",
+      extensions = { xfoo = { words = "a b", mail = { "XFOO" } } } }
+    local text = tostring(server:script { "EHLO x",
+      "MAIL FROM:<a@b> XFOO=anything" })
+    assert.matches("S: 250-XFOO a b\n", text, 1, true)
+    assert.matches("S: 250 2.1.0 sender ok\n", text, 1, true)
+  end)
+end)
