@@ -16,46 +16,6 @@
 
 enum { BYTES = 24, CHARS = 32, GROUPS = 8 };
 
-/* An alphabet as tables of 16 that one shuffle looks up. */
-struct alphabet {
-    /* What to add to six bits to get their character: first for A..Z, then
-       for a..z, each of 0..9, and the last two characters. */
-    signed char shift[16];
-
-    /* A character is none of the alphabet when low[its low four bits] and
-       high[its high four bits] have a bit in common. A bit stands for a row
-       of the ASCII table, and in low for "not in this row". */
-    signed char low[16], high[16];
-
-    /* What to add to a character to get its six bits: by its row, and by
-       its row + 8 for the odd one, which shares a row with others. */
-    signed char unshift[16];
-    char odd;
-};
-
-/* clang-format off */
-static const struct alphabet alphabets[2] = {
-    {
-        {65, 71, -4, -4, -4, -4, -4, -4, -4, -4, -4, -4, -19, -16, 0, 0},
-        {0x15, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11,
-         0x11, 0x11, 0x13, 0x3a, 0x3b, 0x3b, 0x3b, 0x3a},
-        {0x10, 0x10, 0x01, 0x02, 0x04, 0x08, 0x04, 0x20,
-         0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10},
-        {0, 0, 19, 4, -65, -65, -71, -71, 0, 0, 16, 0, 0, 0, 0, 0},
-        '/',
-    },
-    {
-        {65, 71, -4, -4, -4, -4, -4, -4, -4, -4, -4, -4, -17, 32, 0, 0},
-        {0x15, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11,
-         0x11, 0x11, 0x13, 0x3b, 0x3b, 0x3a, 0x3b, 0x33},
-        {0x10, 0x10, 0x01, 0x02, 0x04, 0x08, 0x04, 0x20,
-         0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10},
-        {0, 0, 17, 4, -65, -65, -71, -71, 0, 0, 0, 0, 0, -32, 0, 0},
-        '_',
-    },
-};
-/* clang-format on */
-
 /* A table of 16 in both halves of a vector. */
 AVX2 STEP __m256i both(const signed char *table)
 {
@@ -98,7 +58,7 @@ AVX2 STEP void encode_step(const unsigned char *in, char *out, __m256i shift)
 AVX2 size_t base64_avx2_encode(const unsigned char *in, size_t groups,
                                char *out, bool url)
 {
-    __m256i shift = both(alphabets[url].shift);
+    __m256i shift = both(base64_ranges[url].shift);
     size_t i = 0;
     if (groups < GROUPS)
         return 0;
@@ -114,7 +74,7 @@ AVX2 size_t base64_avx2_encode(const unsigned char *in, size_t groups,
 AVX2 size_t base64_avx2_encode_lines(const unsigned char *in, size_t lines,
                                      char *out, bool url, bool lf)
 {
-    __m256i shift = both(alphabets[url].shift);
+    __m256i shift = both(base64_ranges[url].shift);
     for (size_t i = 0; i < lines; i++) {
         encode_step(in, out, shift);
         encode_step(in + BYTES, out + CHARS, shift);
@@ -133,7 +93,7 @@ struct decoder {
 
 AVX2 STEP struct decoder decoder(bool url)
 {
-    const struct alphabet *a = &alphabets[url];
+    const struct base64_ranges *a = &base64_ranges[url];
     struct decoder d = {both(a->low), both(a->high), both(a->unshift),
                         _mm256_set1_epi8(a->odd)};
     return d;

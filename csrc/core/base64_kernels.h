@@ -17,6 +17,25 @@ INTERNAL extern const char base64_alphabets[2][65];
 /* The six bits of an octet; with the highest bit set: no data. */
 INTERNAL extern const unsigned char base64_values[2][256];
 
+/* An alphabet as tables of 16 that one shuffle looks up (x86-64). */
+struct base64_ranges {
+    /* What to add to six bits to get their character: first for A..Z, then
+       for a..z, each of 0..9, and the last two characters. */
+    signed char shift[16];
+
+    /* A character is none of the alphabet when low[its low four bits] and
+       high[its high four bits] have a bit in common. A bit stands for a row
+       of the ASCII table, and in low for "not in this row". */
+    signed char low[16], high[16];
+
+    /* What to add to a character to get its six bits: by its row, and by
+       its row + 8 for the odd one, which shares a row with others. */
+    signed char unshift[16];
+    char odd;
+};
+
+INTERNAL extern const struct base64_ranges base64_ranges[2];
+
 INTERNAL size_t base64_avx512_encode(const unsigned char *in, size_t groups,
                                      char *out, bool url);
 INTERNAL size_t base64_avx512_encode_lines(const unsigned char *in,

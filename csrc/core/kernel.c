@@ -71,10 +71,10 @@ static const struct kernel avx2 = {
 static const struct kernel ssse3 = {
     .name = "ssse3",
     .here = has_ssse3,
-    .base64_encode = no_groups,
-    .base64_encode_lines = no_lines,
-    .base64_decode = no_groups,
-    .base64_decode_lines = no_lines,
+    .base64_encode = base64_ssse3_encode,
+    .base64_encode_lines = base64_ssse3_encode_lines,
+    .base64_decode = base64_ssse3_decode,
+    .base64_decode_lines = base64_ssse3_decode_lines,
 };
 
 #endif
@@ -84,10 +84,10 @@ static const struct kernel ssse3 = {
 static const struct kernel neon = {
     .name = "neon",
     .here = always,
-    .base64_encode = no_groups,
-    .base64_encode_lines = no_lines,
-    .base64_decode = no_groups,
-    .base64_decode_lines = no_lines,
+    .base64_encode = base64_neon_encode,
+    .base64_encode_lines = base64_neon_encode_lines,
+    .base64_decode = base64_neon_decode,
+    .base64_decode_lines = base64_neon_decode_lines,
 };
 
 #endif
