@@ -86,8 +86,20 @@ $(COMPARE): $(COMPARED) spec/kernel/compare.h \
 	@echo '  LD  $@'
 	@$(CC) $(CFLAGS) $(WARN) -Icsrc $(LDFLAGS) -o $@ $(filter %.c %.o,$^)
 
+# Here, and as aarch64 under qemu; CI has no excuse.
+ARM_CC := aarch64-linux-gnu-gcc
+ARM_RUN := qemu-aarch64
+have    = command -v $(1) >/dev/null 2>&1
+
 kernels: $(COMPARE)
 	@$(COMPARE)
+	@if $(call have,$(ARM_CC)) && $(call have,$(ARM_RUN)); then \
+	  $(ARM_CC) -O2 -static $(WARN) -Icsrc -o $(COMPARE)-aarch64 \
+	    $(COMPARED) $(wildcard csrc/core/*.c) && \
+	  $(ARM_RUN) $(COMPARE)-aarch64; \
+	elif [ -n "$$CI" ]; then \
+	  echo 'kernels: no $(ARM_CC), or no $(ARM_RUN)' >&2; exit 1; \
+	else echo 'aarch64: skipped, needs $(ARM_CC), $(ARM_RUN)'; fi
 
 demo: all
 	@$(PATHS) LUNAPOST_BUILD=$(BUILD) $(LUA) examples/demo.lua

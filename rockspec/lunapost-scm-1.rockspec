@@ -133,6 +133,8 @@ build = {
         "csrc/core/base64.c",
         "csrc/core/base64_avx2.c",
         "csrc/core/base64_avx512.c",
+        "csrc/core/base64_neon.c",
+        "csrc/core/base64_ssse3.c",
         "csrc/core/boundary.c",
         "csrc/core/buf.c",
         "csrc/core/charset.c",
