@@ -3,6 +3,8 @@
 local contents = require "lunapost.mime.build.content"
 local core = require "lunapost.core"
 local err = require "lunapost.err"
+local output = require "lunapost.mime.build.output"
+local recode = require "lunapost.mime.build.recode"
 
 local M = {}
 
@@ -13,11 +15,6 @@ local M = {}
 --- nobody knows
 ---@field utf8? boolean  whether its header needs SMTPUTF8, RFC 6531
 ---@field open fun(encoding: "7bit"|"8bit"): fun(): string?, any
-
-local function class_of(octets)
-  local _, eight_bit = core.client.survey(octets)
-  return eight_bit and "8bit" or "7bit"
-end
 
 local function of_string(octets)
   local size, eight_bit = core.client.survey(octets)
@@ -45,6 +42,27 @@ local function of_content(content, problem)
   }
 end
 
+-- A message that was read is encoded where the peer takes less than it is.
+local function of_read(message)
+  local fitted = {}
+  local function fit(encoding)
+    local one = fitted[encoding]
+    if not one then
+      local octets, segments, class = recode.fit(message:render(), encoding)
+      one = { segments = segments or { octets }, class = class }
+      fitted[encoding] = one
+    end
+    return one
+  end
+  return {
+    size = function(encoding) return output.size(fit(encoding).segments) end,
+    class = function(encoding)
+      return fit(encoding).class == "7bit" and "7bit" or "8bit"
+    end,
+    open = function(encoding) return output.source(fit(encoding).segments) end,
+  }
+end
+
 -- A message that was built re-encodes to what the peer takes.
 local function of_message(message)
   return {
@@ -53,8 +71,7 @@ local function of_message(message)
       return message:size { encoding = encoding }
     end,
     class = function(encoding)
-      if message.class then return message:class { encoding = encoding } end
-      return class_of(message:render()) -- one that was parsed
+      return message:class { encoding = encoding }
     end,
     open = function(encoding)
       return message:source { encoding = encoding }
@@ -73,7 +90,8 @@ function M.of(message)
   if kind == "file" then return of_content(contents.of_file(message)) end
   if kind == "function" then return of_content(contents.of_source(message)) end
   if kind == "table" then
-    if message.source then return of_message(message) end
+    if message.class then return of_message(message) end
+    if message.source then return of_read(message) end
     if message.path then return of_content(contents.of_path(message.path)) end
   end
   error(("a message is a string, a mime message, { path = }, an open file or "

@@ -8,16 +8,12 @@
 
 local core = require "lunapost.core"
 local options = require "lunapost.options"
+local output = require "lunapost.mime.build.output"
 local reading = require "lunapost.mime.build.reading"
+local recode = require "lunapost.mime.build.recode"
 
 local M = {}
-
--- What a source gives at a time, about.
-local CHUNK <const> = 64 * 1024
--- RFC 5322 2.1.1: octets of a line without its end.
-local LINE <const> = 998
-
-local rank <const> = { ["7bit"] = 1, ["8bit"] = 2, binary = 3 }
+local rank <const>, class_of <const> = recode.rank, recode.class_of
 
 ---@class lunapost.entity  a message, multipart or part that was built
 ---@field type string  "text/plain"
@@ -70,21 +66,6 @@ function M.is(value)
   return getmetatable(value) == Entity
 end
 
--- What the octets are without an encoding.
-local function class_of(scan)
-  if scan.nul or scan.longest > LINE or not scan.canonical then
-    return "binary"
-  end
-  return scan.eight_bit > 0 and "8bit" or "7bit"
-end
-M.class_of = class_of
-
--- Quoted-printable while most of it can be read by people, else base64,
--- which is shorter.
-local function text_encoding(scan)
-  return scan.eight_bit * 3 > scan.size and "base64" or "quoted-printable"
-end
-
 -- Leaves that go as they are where the peer allows: texts, since people read
 -- them on the way; messages, which RFC 2046 5.2.1 wants unencoded; anything
 -- over a binary path.
@@ -93,16 +74,43 @@ local function may_stay(leaf, allowed)
     or leaf.type:find("^text/") or leaf.type:find("^message/")
 end
 
+local carriers <const> = {
+  ["message/rfc822"] = true, ["message/global"] = true,
+}
+
+-- A message that is carried goes unencoded (RFC 2046 5.2.1): what the peer
+-- does not take of it is encoded within. Only a header in eight bits leaves
+-- no other way than RFC 6532 3.7.
+local function carried_encoding(leaf, allowed)
+  local made = leaf.recoded and leaf.recoded[allowed]
+  if not made then
+    local octets = leaf.content:read()
+    if not octets then return "base64" end -- reading it fails once more
+    made = {}
+    made.segments, made.class = recode.segments(octets, allowed)
+    leaf.recoded = leaf.recoded or {}
+    leaf.recoded[allowed] = made
+  end
+  return rank[made.class] <= rank[allowed] and made.class or "base64"
+end
+
+-- What a leaf needs that is as its scan says.
+local function scanned_encoding(leaf, scan, allowed)
+  local class = class_of(scan)
+  if may_stay(leaf, allowed) and rank[class] <= rank[allowed] then
+    return class
+  elseif carriers[leaf.type] then
+    return carried_encoding(leaf, allowed)
+  end
+  return leaf.text_mode and recode.text_encoding(scan) or "base64"
+end
+
 local function leaf_encoding(leaf, allowed)
   local wish = leaf.wish
   if wish and not rank[wish] then return wish end
   local scan = leaf.content:scan()
-  if not scan then return allowed == "binary" and "binary" or "base64" end
-  local class = class_of(scan)
-  if may_stay(leaf, allowed) and rank[class] <= rank[allowed] then
-    return class
-  end
-  return leaf.text_mode and text_encoding(scan) or "base64"
+  if scan then return scanned_encoding(leaf, scan, allowed) end
+  return allowed == "binary" and "binary" or "base64"
 end
 
 -- Chooses the encoding of each entity below and of this one; returns it.
@@ -191,6 +199,17 @@ local function emit_parts(entity, chosen, out)
   if entity.epilogue then out[#out + 1] = "\r\n" .. entity.epilogue end
 end
 
+-- The octets of a leaf, to be read and encoded; or the pieces of a message
+-- that was made fit.
+local function emit_leaf(leaf, encoding, allowed, out)
+  local made = leaf.recoded and leaf.recoded[allowed]
+  if made and rank[encoding] then
+    table.move(made.segments, 1, #made.segments, #out + 1, out)
+  else
+    out[#out + 1] = { leaf = leaf, encoding = encoding }
+  end
+end
+
 local function emit_fields(entity, encoding, out)
   for _, field in ipairs(entity.fields) do out[#out + 1] = field end
   local parameters = entity.type_parameters
@@ -215,7 +234,7 @@ function emit(entity, chosen, out)
   elseif entity.message then
     emit(entity.message, chosen, out)
   else
-    out[#out + 1] = { leaf = entity, encoding = encoding }
+    emit_leaf(entity, encoding, chosen.allowed, out)
   end
   if entity.is_message and entity.parts then out[#out + 1] = "\r\n" end
 end
@@ -232,52 +251,10 @@ end
 
 local function segments(entity, allowed)
   M.bound(entity, M.random_id, false)
-  local chosen, out = {}, {}
+  local chosen, out = { allowed = allowed }, {}
   settle(entity, allowed, chosen)
   emit(entity, chosen, out)
   return out
-end
-
-local function encoder_of(segment)
-  if segment.encoding == "base64" then
-    return core.stream.open("base64_encoder", { columns = 76 })
-  elseif segment.encoding == "quoted-printable" then
-    return core.stream.open("qp_encoder", {
-      binary = not segment.leaf.text_mode })
-  end
-end
-
--- Reads and encodes a leaf step by step.
-local function leaf_reader(segment)
-  local reader, encoder = segment.leaf.content:open(), encoder_of(segment)
-  if not encoder then return reader end
-  return function()
-    if not encoder then return nil end
-    local chunk, problem = reader()
-    if problem then return nil, problem end
-    if chunk then return encoder:update(chunk) end
-    local rest = encoder:finish()
-    encoder = nil
-    return rest
-  end
-end
-
--- Pulls the pieces of all segments, of whatever size.
-local function pieces(list)
-  local i, reader = 0, nil
-  return function()
-    while true do
-      if reader then
-        local chunk, problem = reader()
-        if chunk or problem then return chunk, problem end
-        reader = nil
-      end
-      i = i + 1
-      local segment = list[i]
-      if type(segment) ~= "table" then return segment end
-      reader = leaf_reader(segment)
-    end
-  end
 end
 
 --- An LTN12 source of the message's octets in steps of about 64 KiB; lines
@@ -285,20 +262,7 @@ end
 ---@param given? { encoding: "7bit"|"8bit"|"binary" }  what the peer takes
 ---@return fun(): string?, lunapost.err?
 function Entity:source(given)
-  local pull = pieces(segments(self, allowed_by(given)))
-  local problem
-  return function()
-    local gathered, size = {}, 0
-    while size < CHUNK and not problem do
-      local piece
-      piece, problem = pull()
-      if not piece then break end
-      gathered[#gathered + 1] = piece
-      size = size + #piece
-    end
-    if problem then return nil, problem end
-    if size > 0 then return table.concat(gathered) end
-  end
+  return output.source(segments(self, allowed_by(given)))
 end
 
 --- All octets. On failure nil and an error.
@@ -306,32 +270,7 @@ end
 ---@return string? octets
 ---@return lunapost.err? error
 function Entity:render(given)
-  local out, pull = {}, pieces(segments(self, allowed_by(given)))
-  while true do
-    local chunk, problem = pull()
-    if problem then return nil, problem end
-    if not chunk then return table.concat(out) end
-    out[#out + 1] = chunk
-  end
-end
-
-local function base64_size(n)
-  return (n + 2) // 3 * 4 + (n + 56) // 57 * 2
-end
-
-local function segment_size(segment)
-  local content = segment.leaf.content
-  if rank[segment.encoding] then return content.size end
-  if segment.encoding == "base64" then
-    return content.size and base64_size(content.size)
-  end
-  local size, reader = 0, content.again and leaf_reader(segment)
-  while reader do
-    local chunk, problem = reader()
-    if problem then return nil, problem end
-    if not chunk then return size end
-    size = size + #chunk
-  end
+  return output.render(segments(self, allowed_by(given)))
 end
 
 --- Octets of the whole, without rendering it; nil where a part comes from a
@@ -340,18 +279,7 @@ end
 ---@return integer?
 ---@return lunapost.err? error  where a file failed
 function Entity:size(given)
-  local total = 0
-  for _, segment in ipairs(segments(self, allowed_by(given))) do
-    local size, problem
-    if type(segment) == "string" then
-      size = #segment
-    else
-      size, problem = segment_size(segment)
-    end
-    if not size then return nil, problem end
-    total = total + size
-  end
-  return total
+  return output.size(segments(self, allowed_by(given)))
 end
 
 --- What the octets will be, so that a client can tell the server (BODY=).

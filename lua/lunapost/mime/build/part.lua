@@ -9,6 +9,7 @@ local core = require "lunapost.core"
 local entity = require "lunapost.mime.build.entity"
 local own_fields = require "lunapost.mime.build.fields"
 local options = require "lunapost.options"
+local recode = require "lunapost.mime.build.recode"
 local types = require "lunapost.mime.build.types"
 
 local M = {}
@@ -212,7 +213,7 @@ local function check_encoding(node, what)
   end
   local scan = wish:find("bit$") and node.content:scan()
   if not scan then return end
-  local class = entity.class_of(scan)
+  local class = recode.class_of(scan)
   if class == "binary" or wish == "7bit" and class == "8bit" then
     fail("%s: encoding '%s' cannot carry these octets", what, wish)
   end
@@ -252,11 +253,18 @@ local function finish_type(node, what)
   field(what .. ": type", "typed", "Content-Type", node.type, list)
 end
 
+-- Whether a message's header needs RFC 6532.
+local function is_global(message)
+  if entity.is(message) then return message.utf8 end
+  local octets = is_message(message) and message:render() or message
+  if type(octets) ~= "string" then return false end
+  local head = octets:match("^(.-\n)\r?\n") or octets
+  return head:find("[\128-\255]") and utf8.len(head)
+end
+
 local function default_type(spec, origin, name)
   if origin == "message" then
-    local built = entity.is(spec.message)
-    return built and spec.message.utf8 and "message/global"
-      or "message/rfc822"
+    return is_global(spec.message) and "message/global" or "message/rfc822"
   end
   return types.of(name or spec.path)
 end

@@ -5,9 +5,10 @@
 -- (5.2.2.1). Pieces end at line ends and are always seven bits.
 
 local content = require "lunapost.mime.build.content"
-local core = require "lunapost.core"
 local entity = require "lunapost.mime.build.entity"
 local options = require "lunapost.options"
+local output = require "lunapost.mime.build.output"
+local recode = require "lunapost.mime.build.recode"
 
 local M = {}
 
@@ -76,9 +77,13 @@ local function octets_of(message)
   local octets, problem = message, nil
   if type(message) == "table" then octets, problem = message:render() end
   if not octets then return nil, problem end
-  octets = core.codec.dot_encode(octets, true)
-  local read = mime.parse(octets)
-  return octets, read
+  local segments, class
+  octets, segments, class = recode.fit(octets, "7bit")
+  if class ~= "7bit" then
+    error("split: a header field is not ASCII, so a piece cannot be 7bit", 0)
+  end
+  if segments then octets = output.render(segments) end
+  return octets, mime.parse(octets)
 end
 
 local function pieces_of(plan, octets, size)
