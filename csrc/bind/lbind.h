@@ -136,5 +136,6 @@ INTERNAL int lbind_open_resolver(lua_State *L);
 INTERNAL int lbind_open_crypto(lua_State *L);
 INTERNAL int lbind_open_system(lua_State *L);
 INTERNAL int lbind_open_process(lua_State *L);
+INTERNAL int lbind_open_idn(lua_State *L);
 
 #endif

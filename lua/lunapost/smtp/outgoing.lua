@@ -14,6 +14,7 @@ local M = {}
 ---@field class fun(encoding: string): string?  "7bit" or "8bit"; nil where
 --- nobody knows
 ---@field utf8? boolean  whether its header needs SMTPUTF8, RFC 6531
+---@field ascii? fun(): lunapost.outgoing?, lunapost.err?  without SMTPUTF8
 ---@field open fun(encoding: "7bit"|"8bit"): fun(): string?, any
 
 local function of_string(octets)
@@ -67,6 +68,11 @@ end
 local function of_message(message)
   return {
     utf8 = message.utf8,
+    ascii = function()
+      local same, problem = message:ascii()
+      if same then return of_message(same) end
+      return nil, problem
+    end,
     size = function(encoding)
       return message:size { encoding = encoding }
     end,

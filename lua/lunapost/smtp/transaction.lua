@@ -4,6 +4,7 @@
 -- (RFC 2920); the same list of steps is gone through either way.
 
 local err = require "lunapost.err"
+local idn = require "lunapost.mime.idn"
 local options_of = require "lunapost.options"
 local outgoing = require "lunapost.smtp.outgoing"
 
@@ -115,10 +116,10 @@ local function commands(t, params)
     list[#list + 1] = { verb = verb, argument = argument }
     return true
   end
-  local ok, problem = add("MAIL", "FROM:", t.from, params)
+  local ok, problem = add("MAIL", "FROM:", t.wire or t.from, params)
   for _, to in ipairs(t.recipients) do
     if not ok then return nil, problem end
-    ok, problem = add("RCPT", "TO:", to.address, to.parameters)
+    ok, problem = add("RCPT", "TO:", to.wire or to.address, to.parameters)
   end
   if not ok then return nil, problem end
   list[#list + 1] = { verb = "DATA" }
@@ -303,7 +304,9 @@ local function transaction_of(envelope)
     t.recipients[i] = path_of(("to[%d]"):format(i), to)
   end
   if #t.recipients == 0 then error("the envelope has no recipient", 0) end
-  t.utf8 = envelope.utf8 or has_8bit(t)
+  t.utf8 = has_8bit(t)
+  t.declared = envelope.utf8 and not t.utf8
+  t.utf8 = t.utf8 or t.declared
   return t
 end
 
@@ -312,14 +315,34 @@ local function own_envelope(message)
     or error("an envelope { from =, to = } is needed: the message has none", 0)
 end
 
--- Whether the server takes what this transaction is made of.
-local function fits(client, t, size)
-  if t.utf8 and not client.extensions.SMTPUTF8 then
-    return nil, client:failed("syntax", "an address is not ASCII, and the "
-      .. "server does not offer SMTPUTF8")
+-- The message with ASCII addresses, or nil and why there is none.
+local function ascii_content(t)
+  if not (t.content.utf8 or t.declared) then return t.content end
+  if t.content.ascii then return t.content.ascii() end
+  return nil, "the message needs SMTPUTF8, which the server does not offer"
+end
+
+-- For a server without SMTPUTF8: domains become A-labels on the wire.
+local function to_ascii(t)
+  local problem
+  t.content, problem = ascii_content(t)
+  if not t.content then return nil, problem end
+  t.wire, problem = idn.address(t.from)
+  for _, to in ipairs(t.recipients) do
+    if problem then return nil, problem end
+    to.wire, problem = idn.address(to.address)
   end
-  local problem = too_big(client, size)
+  t.utf8 = false
   return not problem, problem
+end
+
+-- Whether the server takes addresses like these, as they are or in ASCII.
+local function addressable(client, t)
+  if not t.utf8 or client.extensions.SMTPUTF8 then return true end
+  local ok, problem = to_ascii(t)
+  if ok then return true end
+  local text = type(problem) == "table" and problem.text or problem
+  return nil, client:failed("syntax", text)
 end
 
 --- Makes a transaction of what client:send is given; misuse raises.
@@ -344,9 +367,11 @@ end
 ---@return table? result
 ---@return lunapost.err? error
 function M.run(client, t)
-  local size = t.content.size(t.encoding)
-  local ok, problem = fits(client, t, size)
+  local ok, problem = addressable(client, t)
   if not ok then return fail(t, problem) end
+  local size = t.content.size(t.encoding)
+  problem = too_big(client, size)
+  if problem then return fail(t, problem) end
   local params = mail_params(client, t, size, t.content.class(t.encoding))
   t.steps, problem = commands(t, params)
   if not t.steps then return fail(t, err.of("syntax", problem)) end

@@ -282,6 +282,15 @@ function Entity:size(given)
   return output.size(segments(self, allowed_by(given)))
 end
 
+--- The same message with the domains of its addresses in ASCII, for a server
+--- that does not offer SMTPUTF8.
+---@return lunapost.entity? message
+---@return lunapost.err? error  "syntax": something has no such form; "file":
+---  the system has no libidn2
+function Entity:ascii()
+  return require("lunapost.mime.build.ascii").of(self)
+end
+
 --- What the octets will be, so that a client can tell the server (BODY=).
 ---@param given? { encoding: "7bit"|"8bit"|"binary" }  what the peer takes
 ---@return "7bit"|"8bit"|"binary"

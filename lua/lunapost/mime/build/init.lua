@@ -10,6 +10,7 @@ local core = require "lunapost.core"
 local entity = require "lunapost.mime.build.entity"
 local external = require "lunapost.mime.build.external"
 local fields = require "lunapost.mime.build.fields"
+local idn = require "lunapost.mime.idn"
 local options = require "lunapost.options"
 local parts = require "lunapost.mime.build.part"
 local report = require "lunapost.mime.build.report"
@@ -158,33 +159,51 @@ local function defaults(spec, ids)
   end
   if spec.message_id == nil or spec.message_id == true then
     local from = spec.from and address.mailboxes(spec.from)[1]
-    spec.message_id = ids() .. "@" .. (from and from.domain or "localhost")
+    spec.message_id = ids() .. "@"
+      .. (from and idn.ascii(from.domain) or "localhost")
   end
 end
 
--- Every field of the header but those of the body; what was prepared is left
--- in spec for the message's readers.
-local function header_of(spec, rest)
-  local out, is_utf8 = {}, false
-  local function add(field, raw)
+-- A header that grows: add(name, list, field, raw) keeps a field, and in
+-- wide what holds raw UTF-8: the list is of addresses, or nil.
+local function new_header()
+  local out, wide = {}, {}
+  local function add(name, list, field, raw)
     out[#out + 1] = field
-    is_utf8 = is_utf8 or raw
+    if raw then
+      wide[#wide + 1] = { at = #out, name = name, list = list or nil }
+    end
   end
+  return out, wide, add
+end
+
+-- Every field of the header but those of the body, and those of them that
+-- hold raw UTF-8; what was prepared is left in spec for the message's readers.
+local function header_of(spec, rest)
+  local out, wide, add = new_header()
   for _, row in ipairs(order) do
     local option, name, kind = table.unpack(row)
-    if spec[option] then add(write_one(option, kind, name, spec[option])) end
+    local value = spec[option]
+    if value then
+      add(name, kind == "addresses" and value,
+        write_one(option, kind, name, value))
+    end
   end
   if spec.priority then
     local rows = priorities[spec.priority]
       or options.unknown("priority", spec.priority, priorities, 0)
-    for _, row in ipairs(rows) do add(fields.write(row, "priority")) end
+    for _, row in ipairs(rows) do
+      add(row[1], nil, fields.write(row, "priority"))
+    end
   end
   for _, row in ipairs(fields.unsubscribe(spec.list_unsubscribe)) do
-    add(fields.write(row, "list_unsubscribe"))
+    add(row[1], nil, fields.write(row, "list_unsubscribe"))
   end
-  for _, pair in ipairs(rest) do add(fields.write(pair, "headers")) end
+  for _, pair in ipairs(rest) do
+    add(pair[1], nil, fields.write(pair, "headers"))
+  end
   out[#out + 1] = "MIME-Version: 1.0\r\n"
-  return out, is_utf8
+  return out, wide
 end
 
 local function prepare_all(spec, ids)
@@ -376,8 +395,8 @@ local function message(given)
   if not root then return nil, problem end
   local out = entity.new {}
   for key, value in pairs(root) do out[key] = value end
-  out.fields, out.utf8 = header_of(spec, rest)
-  out.utf8 = out.utf8 or carries_utf8(out)
+  out.fields, out.wide = header_of(spec, rest)
+  out.utf8 = #out.wide > 0 or carries_utf8(out)
   out.envelope = envelope_of(spec)
   out.is_message = true
   for _, key in ipairs { "from", "sender", "reply_to", "to", "cc", "bcc",
