@@ -78,6 +78,14 @@ describe("a charset", function()
     assert.equal("\u{fffd}", (core.charset_decode("euc-kr", "\xa2\xe8")))
   end)
 
+  it("never gives what is no UTF-8", function()
+    for _, name in ipairs { "ucs-4", "ucs-4le", "iso-10646-ucs-4" } do
+      local text = core.charset_decode(name, "\x7d\x2d\x33\x7d")
+      assert.equal("\u{fffd}", text:sub(1, 3), name)
+      assert.is_true(core.is_utf8(text))
+    end
+  end)
+
   it("that is not known is an error", function()
     for _, name in ipairs { "no-such", "", "utf-8//IGNORE", "../x", "wchar_t",
       "a\0b", ("x"):rep(100) } do

@@ -258,7 +258,11 @@ describe("encoded words beside others", function()
       end)
       agree(list, trimmed, mapped(coded, function(s)
         return trimmed(unword(s))
-      end), looks_like_words)
+      end), function(s, mine, other)
+        return looks_like_words(s)
+          -- RFC 5322 2.2.3: it folds at a tab, and writes a space
+          or mine:gsub("%s", "") == other:gsub("%s", "")
+      end)
     end)
   end
 end)
@@ -276,9 +280,9 @@ describe("parameters beside others", function()
       math.randomseed(seed)
       local list = mapped(texts(), param)
       agree(list, unparam, ask("unparam", list), function(s)
-        -- RFC 2045 5.1: "'" is of a token, and "=?" of a quoted string; RFC
-        -- 2231 has a meaning for "'" behind "*=" only
-        return name == "Python" and s:find "'"
+        -- RFC 2045 5.1: "'" and "*" are of a token, and "=?" of a quoted
+        -- string; RFC 2231 has a meaning for "'" behind "*=" only
+        return name == "Python" and s:find "['*]"
           or s:find "=%?.*%?="
       end)
     end)

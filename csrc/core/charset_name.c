@@ -73,6 +73,13 @@ static const struct alias aliases[] = {
     {"koi8", "koi8-r", "koi8-r"}, {"koi", "koi8-r", "koi8-r"},
     {"koi8-ru", "koi8-u", "koi8-u"}, {"unicode-1-1-utf-7", "utf-7", "utf-7"},
     {"csutf7", "utf-7", "utf-7"}, {"x-unicode-2-0-utf-7", "utf-7", "utf-7"},
+    /* glibc's let through what no UTF-8 has */
+    {"ucs-4", "utf-32be", "utf-32be"}, {"ucs4", "utf-32be", "utf-32be"},
+    {"ucs-4be", "utf-32be", "utf-32be"}, {"csucs4", "utf-32be", "utf-32be"},
+    {"ucs-4le", "utf-32le", "utf-32le"}, {"iso-10646", "utf-32be", "utf-32be"},
+    {"iso-10646-ucs-4", "utf-32be", "utf-32be"},
+    {"10646-1:1993", "", ""}, {"osf00010104", "", ""},
+    {"osf00010105", "", ""}, {"osf00010106", "", ""},
     /* not charsets of mail, but names that glibc knows */
     {"char", "", ""}, {"wchar_t", "", ""}, {"internal", "", ""},
 };
