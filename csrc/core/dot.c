@@ -11,6 +11,10 @@
 
 #include "breaks.h"
 
+#define ONES UINT64_C(0x0101010101010101)
+
+enum { LINES = 8192 }; /* bytes taken at once */
+
 static size_t encode_held(struct dot_encoder *e, struct span in,
                           struct buf *out)
 {
@@ -21,12 +25,65 @@ static size_t encode_held(struct dot_encoder *e, struct span in,
     return in.p[0] == '\n' ? 1 : 0;
 }
 
+/* Copies until behind the next LF, which is copied, too; 8 bytes at once,
+   so that 7 more may be written. NULL: there is none. */
+static const char *copy_line(const char *p, const char *end, char **out)
+{
+    char *q = *out;
+    uint64_t word, x;
+    for (; end - p >= 8; p += 8, q += 8) {
+        memcpy(&word, p, 8);
+        memcpy(q, &word, 8);
+        x = word ^ ONES * '\n';
+        if ((x - ONES) & ~x & ONES << 7)
+            break;
+    }
+    while (p < end && *p != '\n')
+        *q++ = *p++;
+    *out = q;
+    return p < end ? p + 1 : NULL;
+}
+
+/* Whole lines of in, which begins a line and has no CR: straight to where
+   they go, when that has room for the most that can come of them. Returns
+   how many bytes were taken. */
+static size_t encode_lines(const struct dot_encoder *e, struct span in,
+                           struct buf *out)
+{
+    size_t n = in.n < LINES ? in.n : LINES, room = 2 * n + 8;
+    if (buf_error(out) || out->ceiling - buf_size(out) < room)
+        return 0;
+    char *start = buf_space(out, room), *q = start, *line = q;
+    const char *p = in.p, *next = start ? p : NULL, *end = p + n;
+    while (next && next < end) {
+        p = next;
+        line = q;
+        if (*p == '.' && !e->plain)
+            *q++ = '.';
+        next = copy_line(p, end, &q);
+        if (next) {
+            memcpy(q, "\r\n", 2);
+            q += 2;
+            p = next;
+            line = q;
+        }
+    }
+    buf_filled(out, (size_t)(line - start));
+    return (size_t)(p - in.p);
+}
+
 int dot_encode(struct dot_encoder *e, struct span in, struct buf *out)
 {
     size_t i = encode_held(e, in, out), from = i;
     struct breaks b;
     breaks_init(&b, in);
     while (i < in.n) {
+        if (!e->inside && i == from && b.cr > i) {
+            size_t n = encode_lines(e, span_of(in.p + i, b.cr - i), out);
+            from = i += n;
+            if (n)
+                continue;
+        }
         if (!e->inside && in.p[i] == '.' && !e->plain) {
             buf_add(out, in.p + from, i + 1 - from);
             from = i; /* and so this dot goes out again */
