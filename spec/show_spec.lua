@@ -55,6 +55,41 @@ describe("lunapost show", function()
     assert.equal(64, #form.parts["1.1"].text_sha256)
   end)
 
+  it("draws the tree", function()
+    local output, code = run("show --svg -", letter)
+    assert.equal(0, code)
+    assert.matches('^<svg xmlns="http://www.w3.org/2000/svg"', output)
+    assert.matches("</svg>\n$", output)
+    assert.matches(">&quot;Gr\u{fc}\u{df}e&quot;</text>", output, 1, true)
+    assert.equal(2, select(2, output:gsub("<path ", "")))
+    assert.equal(3 + 1, select(2, output:gsub("<rect ", "")))
+    output = run("show --svg -", "\n<&>\"\27\xef\xbf\xbf\xff")
+    assert.matches("&lt;&amp;&gt;&quot;", output, 1, true)
+    assert.is_nil(output:find("[\27\xff]"))
+    assert.has_error(function()
+      require("lunapost.mime").parse(letter):tree "png"
+    end)
+  end)
+
+  it("shows the bytes of each defect", function()
+    local function shown(bytes) return (run("show --defects -", bytes)) end
+    assert.matches("102 at 5: [^\n]*\n    no field\u{240d}\u{240a}\n    ^\n",
+      (shown("A: 1\nno field\r\n\nx"):gsub("%^", "^")), 1)
+    assert.matches("302 at 44: [^\n]*\n    QUJD\\xFF!QUI=\n        ^\n",
+      shown("Content-Transfer-Encoding: base64\nA: 1\n\nQUJD\xff!QUI="))
+    assert.matches("303 at 46: [^\n]*\n    a=zz\u{240a}\n     ^",
+      shown("Content-Transfer-Encoding: quoted-printable\n\na=zz\n"))
+    assert.matches("305 at 42: [^\n]*\n    a\\xFFb\n     ^",
+      shown("Content-Type: text/plain; charset=utf-8\n\na\xffb"))
+    assert.matches("304 at 5: [^\n]*\n    Content%-Type: text/plain; "
+      .. "charset=nonsense", shown(
+        "A: 1\nContent-Type: text/plain; charset=nonsense\n\n\xff"))
+    local inner = "Content-Type: message/rfc822\n"
+      .. "Content-Transfer-Encoding: base64\n\nbm8gZmllbGQKQTogMQoKeA==\n"
+    assert.matches("of part 1.1: [^\n]*\n    no field\u{240a}\n    ^",
+      shown(inner))
+  end)
+
   it("lists defects", function()
     local output, code = run("show --defects -", "no field\nA: 1\n\nx")
     assert.equal(0, code)

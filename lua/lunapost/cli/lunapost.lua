@@ -5,7 +5,8 @@
 local arguments = require "lunapost.cli.arguments"
 
 local verbs <const> = {
-  "send", "serve", "show", "cat", "build", "split", "join", "encode", "decode",
+  "send", "serve", "show", "check", "cat", "build", "split", "join",
+  "encode", "decode",
 }
 
 local function help(out)

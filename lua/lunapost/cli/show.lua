@@ -3,19 +3,21 @@
 local form = require "lunapost.cli.form"
 local json = require "lunapost.json"
 local mime = require "lunapost.mime"
+local strip = require "lunapost.mime.strip"
 
 local M = {}
 
 M.summary = "shows the parts of a message"
-M.usage = [[lunapost show FILE... [--json] [--defects]
+M.usage = [[lunapost show FILE... [--json] [--svg] [--defects]
 
 Prints the tree of each message: types, names, encodings, sizes, first words.
 FILE "-" is standard input.
 
   --json     one line a file: {"file":..., "form":{...}}, decoded fields,
              sizes and SHA-256 of the bodies
-  --defects  also what had to be repaired, with numbers and offsets]]
-M.flags = { json = "flag", defects = "flag" }
+  --svg      the tree as a picture
+  --defects  also what had to be repaired, with numbers, offsets and the bytes]]
+M.flags = { json = "flag", svg = "flag", defects = "flag" }
 
 --- Reads a message from a file, or "-".
 ---@param name string
@@ -44,16 +46,26 @@ local function exercise(message)
   end
 end
 
+--- Prints defects or findings, each with the bytes that it is about.
+---@param message lunapost.mime.part
+---@param list lunapost.mime.defect[]
+function M.print_list(message, list)
+  for _, defect in ipairs(list) do
+    io.stdout:write(tostring(defect), "\n")
+    local line, mark = strip.of(message, defect)
+    if line then io.stdout:write("    ", line, "\n    ", mark, "\n") end
+  end
+end
+
 local function print_defects(message)
   exercise(message)
   if #message.defects == 0 then io.stdout:write("no defects\n") end
-  for _, defect in ipairs(message.defects) do
-    io.stdout:write(tostring(defect), "\n")
-  end
+  M.print_list(message, message.defects)
 end
 
 local function show(name, message, options)
   if options.json then return print_json(name, message) end
+  if options.svg then return io.stdout:write(message:tree "svg") end
   if #options > 1 then io.stdout:write(name, "\n") end
   io.stdout:write(message:tree())
   if options.defects then print_defects(message) end

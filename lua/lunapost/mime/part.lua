@@ -68,6 +68,8 @@ function defect_meta.__tostring(defect)
     defect.text, defect.severity)
 end
 
+M.defect_meta = defect_meta
+
 local DEFECTS_MOST <const> = 1000
 
 -- The list that all parts of a message share, those of messages in encoded
@@ -242,10 +244,12 @@ local DEFECT_ENCODING <const> = 301
 local DEFECT_CHARSET <const> = 304
 local DEFECT_TEXT <const> = 305
 
+local function locate() return require "lunapost.mime.locate" end
+
 local function octets(part)
   local bytes, faults = part._state.tree:body(part._index, part.encoding)
   if faults > 0 then
-    part:_note(body_defects[part.encoding])
+    part:_note(body_defects[part.encoding], locate().octet(part))
   elseif not body_defects[part.encoding] and not plain[part.encoding] then
     part:_note(DEFECT_ENCODING)
   end
@@ -255,10 +259,10 @@ end
 local function as_text(part, bytes)
   local text, faults = values.utf8(part.parameters.charset, bytes)
   if not text then
-    part:_note(DEFECT_CHARSET)
+    part:_note(DEFECT_CHARSET, locate().charset(part))
     text, faults = values.utf8(nil, bytes)
   end
-  if faults > 0 then part:_note(DEFECT_TEXT) end
+  if faults > 0 then part:_note(DEFECT_TEXT, locate().character(part)) end
   return text
 end
 
@@ -366,10 +370,14 @@ function methods:attachments()
 end
 
 --- The tree of parts as text, a line a part: type, charset or file name,
---- encoding, size of the decoded body, first words.
+--- encoding, size of the decoded body, first words. Or as a picture.
+---@param form? "text"|"svg"
 ---@return string
-function methods:tree()
-  return require("lunapost.mime.picture").text(self)
+function methods:tree(form)
+  if form ~= nil and form ~= "text" and form ~= "svg" then
+    error("part:tree gives \"text\" or \"svg\"", 2)
+  end
+  return require("lunapost.mime.picture")[form or "text"](self)
 end
 
 --- The bytes of the part, as they were read.
@@ -397,7 +405,7 @@ end
 local others <const> = {
   external = "external", uuencoded = "uuencoded", set = "edit",
   add = "edit", set_body = "edit", set_text = "edit", replace = "edit",
-  remove = "edit",
+  remove = "edit", check = "check",
 }
 
 for name, module in pairs(others) do

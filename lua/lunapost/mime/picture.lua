@@ -87,7 +87,16 @@ local function branch(above, last)
     lead = lead .. (above.last and "   " or "\u{2502}  ")
   end
   return { depth = above.depth + 1, lead = lead, last = last,
+    above = above.row,
     mark = last and "\u{2514}\u{2500} " or "\u{251c}\u{2500} " }
+end
+
+local function row_of(top)
+  local part, row = top.part, columns(top.part)
+  row.label, row[1] = row[1], top.lead .. top.mark .. row[1]
+  row.part, row.above, row.bytes = part, top.above, part:size()
+  row.depth = math.min(top.depth, DEPTH)
+  return row
 end
 
 -- Rows in order, each with the branches that lead to it, and how many parts
@@ -98,9 +107,8 @@ local function rows_of(root)
   while #stack > 0 do
     local top = table.remove(stack)
     if #rows < ROWS then
-      local row = columns(top.part)
-      row[1] = top.lead .. top.mark .. row[1]
-      rows[#rows + 1] = row
+      rows[#rows + 1] = row_of(top)
+      top.row = #rows
     else
       more = more + 1
     end
@@ -147,6 +155,13 @@ function M.text(root)
       more == 1 and "" or "s")
   end
   return table.concat(lines, "\n") .. "\n"
+end
+
+--- The same as an SVG.
+---@param root lunapost.mime.part
+---@return string svg
+function M.svg(root)
+  return require("lunapost.mime.picture_svg").draw(rows_of(root))
 end
 
 return M
