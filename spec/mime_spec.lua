@@ -195,6 +195,27 @@ describe("a parsed message", function()
   end)
 end)
 
+describe("an identifier", function()
+  it("is read without the comments and blanks of obsolete syntax", function()
+    for given, id in pairs { ["<1234   @   local(blah)  .machine .example>"] =
+      "1234@local.machine.example", [" (c) <a@b> (d)"] = "a@b", ["a@b"] =
+      "a@b", ["<a@[127.0.0.1]>"] = "a@[127.0.0.1]", ['<"a (b"@c>'] =
+      '"a (b"@c', ["<a b@c>"] = "a b@c" } do
+      assert.equal(id, mime.parse("Message-ID: " .. given .. "\n\n").message_id)
+    end
+  end)
+end)
+
+describe("a comment of an address", function()
+  it("is a name behind the address only", function()
+    for given, name in pairs { ["a@b (x)"] = "x", ["(y) a@b (x)"] = "x",
+      ["(x) a@b"] = "", ["a (x) @ (y) b"] = "", ["DAEMON (x)"] = "x",
+      ["(x) <a@b>"] = "", ["Bob (x) <a@b>"] = "Bob" } do
+      assert.equal(name, mime.addresses(given)[1].name, given)
+    end
+  end)
+end)
+
 describe("the text of a message", function()
   local function of(kind, ...)
     local parts = { ... }

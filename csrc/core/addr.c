@@ -438,6 +438,7 @@ static bool special_token(struct addr_reader *r, struct entry *e,
         if (r->angled)
             return true;
         e->joined = joined;
+        empty(&r->remark);
         return bare_at(r, e);
     case ':':
         if (r->found)
@@ -463,9 +464,10 @@ static bool entry_token(struct addr_reader *r, struct entry *e,
         return word_token(r, e, t);
     case SPECIAL:
         return special_token(r, e, t);
-    case COMMENT:
+    case COMMENT: /* behind the address it is a name, RFC 822 A.1.3 */
         empty(&r->remark);
-        add_plain(&r->remark, t->text);
+        if (r->found || buf_size(&r->word) || buf_size(&r->name))
+            add_plain(&r->remark, t->text);
         e->joined = false;
         return true;
     default:

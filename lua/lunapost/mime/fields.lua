@@ -9,7 +9,14 @@ local compute = {}
 local DEFECT_DATE <const> = 107
 local DEFECT_ADDRESS <const> = 108
 local DEFECT_PARAM <const> = 110
+local ID <const> = 998 -- a longer identifier does not fit a line
 local DEFECT_ADDRESSES <const> = 405
+
+-- A raw value in UTF-8, which most are as they stand.
+local function legible(part, raw)
+  if not raw:find("[\27\x80-\xff]") then return raw end
+  return require("lunapost.mime.legible").of(part, raw)
+end
 
 -- The word and the parameters of a Content-* field, read once.
 local function content(part, name, wordy)
@@ -20,7 +27,8 @@ local function content(part, name, wordy)
   local raw, offset = part:_field(name)
   if raw then
     local faults
-    kept.word, kept.parameters, faults = values.content(raw, wordy)
+    kept.word, kept.parameters, faults = values.content(
+      wordy and legible(part, raw) or raw, wordy)
     if faults > 0 then part:_note(DEFECT_PARAM, offset) end
   end
   rawset(part, key, kept)
@@ -67,6 +75,13 @@ function compute.encoding(part)
   return raw and (values.content(raw, true)) or "7bit"
 end
 
+-- Without the comments and blanks that obsolete syntax allows around the
+-- dots and the at-sign of an identifier.
+local function dense(text)
+  if not text:find("[%s(]") or text:find('"', 1, true) then return text end
+  return (text:sub(1, ID):gsub("%b()", " "):gsub("%s*([.@])%s*", "%1"))
+end
+
 -- The identifier between angles, or the whole where they are missing.
 local function identifier(part, name)
   local raw = part:_field(name)
@@ -79,7 +94,7 @@ local function identifier(part, name)
   elseif from == 1 then
     text = text:sub(2)
   end
-  return values.unfold(text) -- takes the blanks off
+  return values.unfold(dense(text)) -- takes the blanks off
 end
 
 function compute.id(part)
@@ -102,7 +117,7 @@ local function addresses(name)
   return function(part)
     local raw, offset = part:_field(name)
     if not raw then return {} end
-    local list, faults, more = values.addresses(raw,
+    local list, faults, more = values.addresses(legible(part, raw),
       part._state.limits.addresses)
     if faults > 0 then part:_note(DEFECT_ADDRESS, offset) end
     if more then part:_note(DEFECT_ADDRESSES, offset) end

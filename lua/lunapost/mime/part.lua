@@ -205,6 +205,9 @@ end
 local DEFECT_WORD <const> = 109
 
 local function decoded(part, raw, offset)
+  if raw:find("[\27\x80-\xff]") then
+    raw = require("lunapost.mime.legible").of(part, raw)
+  end
   local text, faults = values.text(raw)
   if faults > 0 then part:_note(DEFECT_WORD, offset) end
   return text
