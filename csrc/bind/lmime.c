@@ -129,9 +129,11 @@ static int mime_addresses(lua_State *L)
     struct addr a;
     int more;
     addr_free(&w->addresses); /* an earlier call may have been cut short */
-    addr_init(&w->addresses, value, most);
+    addr_init(&w->addresses, value, most + 1);
     lua_newtable(L); /* list */
     for (lua_Integer i = 1; (more = addr_next(&w->addresses, &a)) > 0; i++) {
+        if (w->addresses.left == 0)
+            break;
         int err = push_address(L, &a, w); /* list item */
         if (err < 0)
             return lbind_fail(L, err, NULL);
@@ -175,8 +177,9 @@ static void push_params(lua_State *L, const struct param_list *list)
     }
 }
 
-/* content(raw) -> "type/subtype" or nil, parameters, faults
-   content(raw, true) -> first word or nil, parameters, faults */
+/* content(raw) -> "type/subtype" or nil, parameters, faults, whether more
+   parameters are there than are kept
+   content(raw, true) -> first word or nil, and the same */
 static int mime_content(lua_State *L)
 {
     struct span raw = lbind_check(L, 1), word, rest;
@@ -198,8 +201,9 @@ static int mime_content(lua_State *L)
         push_media(L, &m);
     push_params(L, &w->params);
     lua_pushinteger(L, (lua_Integer)w->params.faults);
+    lua_pushboolean(L, w->params.more);
     end(w);
-    return 3;
+    return 4;
 }
 
 /* Text in no charset: ASCII, each other byte U+FFFD. */

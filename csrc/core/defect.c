@@ -62,6 +62,8 @@ static const struct {
      "a header has too many fields; the rest of it is kept raw"},
     {DEFECT_LIMIT_ADDRESSES, DEFECT_ATTACK,
      "a field has too many addresses; the rest is kept raw"},
+    {DEFECT_LIMIT_PARAMS, DEFECT_ATTACK,
+     "a field has too many parameters; the rest is kept raw"},
 };
 
 static size_t find(int number)

@@ -48,7 +48,8 @@ enum defect_number {
     DEFECT_LIMIT_PARTS = 402,
     DEFECT_LIMIT_HEADER = 403,
     DEFECT_LIMIT_FIELDS = 404,
-    DEFECT_LIMIT_ADDRESSES = 405
+    DEFECT_LIMIT_ADDRESSES = 405,
+    DEFECT_LIMIT_PARAMS = 406
 };
 
 enum defect_severity {

@@ -173,10 +173,12 @@ static void take_piece(struct reader *r)
     piece.quoted = r->rest.n && r->rest.p[0] == '"';
     piece.value = piece.quoted ? take_quoted(r) : take_token(r);
     split_name(&piece);
-    if (r->n < PARAM_MOST)
+    if (r->n < PARAM_MOST) {
         r->pieces[r->n++] = piece;
-    else
-        r->list->faults++;
+        return;
+    }
+    r->list->more = true;
+    r->list->faults++;
 }
 
 /* Adds a value without its quoting. */

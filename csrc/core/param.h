@@ -25,6 +25,7 @@ struct param_list {
     struct param items[PARAM_MOST];
     size_t n;
     size_t faults; /* repaired or dropped things */
+    bool more;     /* than PARAM_MOST were there; these are left out */
 };
 
 INTERNAL void param_list_free(struct param_list *list);

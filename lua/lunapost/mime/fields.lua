@@ -11,6 +11,7 @@ local DEFECT_ADDRESS <const> = 108
 local DEFECT_PARAM <const> = 110
 local ID <const> = 998 -- a longer identifier does not fit a line
 local DEFECT_ADDRESSES <const> = 405
+local DEFECT_PARAMS <const> = 406
 
 -- A raw value in UTF-8, which most are as they stand.
 local function legible(part, raw)
@@ -26,10 +27,12 @@ local function content(part, name, wordy)
   kept = { parameters = {} }
   local raw, offset = part:_field(name)
   if raw then
-    local faults
-    kept.word, kept.parameters, faults = values.content(
+    local faults, more
+    kept.word, kept.parameters, faults, more = values.content(
       wordy and legible(part, raw) or raw, wordy)
-    if faults > 0 then part:_note(DEFECT_PARAM, offset) end
+    if faults > 0 then
+      part:_note(more and DEFECT_PARAMS or DEFECT_PARAM, offset)
+    end
   end
   rawset(part, key, kept)
   return kept
