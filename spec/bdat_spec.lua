@@ -180,3 +180,98 @@ describe("a server's extensions", function()
     assert.matches("S: 250 2.1.0 sender ok\n", text, 1, true)
   end)
 end)
+
+describe("client:bdat", function()
+  -- What a server is given by send(client), as one string a message.
+  local function kept(options, send, mail)
+    local bodies, sizes = {}, {}
+    options.on = { data = function(_, reader)
+      local pieces = {}
+      for chunk in reader:chunks() do pieces[#pieces + 1] = chunk end
+      bodies[#bodies + 1] = table.concat(pieces)
+    end, reply = function(session, code)
+      if session.verb == "BDAT" then sizes[#sizes + 1] = code end
+    end }
+    served.run(options, function(server)
+      local client = assert(smtp.open { host = "127.0.0.1",
+        port = server.port, timeout = 5 })
+      assert(client:mail("a@b.c", mail))
+      assert(client:rcpt "d@e.f")
+      send(client)
+      client:quit()
+    end)
+    return bodies, sizes
+  end
+
+  it("sends a short body in one chunk, its line ends mended", function()
+    local bodies, replies = kept({}, function(client)
+      local reply = assert(client:bdat ".\nQUIT\r\n.\r\na\rb")
+      assert.equal(250, reply.code)
+      assert.matches("%* 14 octets of message in chunks\nS: 250",
+        "* " .. tostring(client.transcript):match("%-%- (14 oct.*)"))
+    end)
+    assert.same({ ".\r\nQUIT\r\n.\r\na\r\nb" }, bodies)
+    assert.same({ 250 }, replies)
+  end)
+
+  it("sends a source in many chunks, whatever pieces it gives", function()
+    local pieces = {}
+    for i = 1, 900 do
+      pieces[i] = i % 3 == 0 and "" or ("%d\r"):format(i):rep(i % 700)
+      if i % 5 == 0 then pieces[i] = pieces[i] .. "\r" end
+    end
+    local expected = table.concat(pieces):gsub("\r\n?", "\r\n")
+    local at = 0
+    local bodies, replies = kept({}, function(client)
+      assert(client:bdat(function()
+        at = at + 1
+        return pieces[at]
+      end))
+    end)
+    assert.equal(#expected, #bodies[1])
+    assert.is_true(expected == bodies[1])
+    assert.is_true(#replies > 5)
+  end)
+
+  it("sends any octets where the peer takes them", function()
+    local octets = string.char(0, 10, 13, 255, 46):rep(100000)
+    local bodies = kept({ extensions = { BINARYMIME = true } },
+      function(client)
+      assert.same({}, client.extensions.BINARYMIME)
+      assert(client:bdat(octets, { binary = true }))
+      assert(client:mail("a@b.c", { BODY = "BINARYMIME" }))
+      assert(client:rcpt "d@e.f")
+      assert(client:bdat("", { binary = true }))
+    end, { BODY = "BINARYMIME" })
+    assert.is_true(bodies[1] == octets)
+    assert.equal("", bodies[2])
+  end)
+
+  it("stops where a chunk is refused, and the session goes on", function()
+    local bodies = kept({ limits = { size = 300000 } }, function(client)
+      local reply, problem = client:bdat(("x"):rep(400000))
+      assert.is_nil(reply)
+      assert.equal("reply", problem.kind)
+      assert.equal(552, problem.code)
+      assert(client:rset())
+      assert(client:mail "a@b.c")
+      assert(client:rcpt "d@e.f")
+      assert(client:bdat "hi\r\n")
+    end)
+    assert.same({ "hi\r\n" }, bodies)
+  end)
+
+  it("does not send half of what could not be read", function()
+    local bodies = kept({}, function(client)
+      local n = 0
+      local reply, problem = client:bdat(function()
+        n = n + 1
+        if n < 4 then return ("x"):rep(100000) end
+        return nil, "the disk is gone"
+      end)
+      assert.is_nil(reply)
+      assert.equal("file", problem.kind)
+    end)
+    assert.same({}, bodies)
+  end)
+end)

@@ -76,6 +76,15 @@ static int lclient_body(lua_State *L)
     return 1;
 }
 
+/* chunk(octets, binary, last) */
+static int lclient_chunk(lua_State *L)
+{
+    struct client *c = check(L);
+    struct span in = lbind_check(L, 2);
+    return done(L, c,
+                client_chunk(c, in, lua_toboolean(L, 3), lua_toboolean(L, 4)));
+}
+
 static int lclient_starttls(lua_State *L)
 {
     struct client *c = check(L);
@@ -316,6 +325,13 @@ static int lclient_due(lua_State *L)
     return 2;
 }
 
+/* finals() -> how many replies are due for the body as a whole */
+static int lclient_finals(lua_State *L)
+{
+    lua_pushinteger(L, (lua_Integer)check(L)->finals);
+    return 1;
+}
+
 static int written_drop(lua_State *L)
 {
     buf_free(luaL_checkudata(L, 1, LWRITTEN));
@@ -341,6 +357,8 @@ static const luaL_Reg methods[] = {
     {"command", lclient_command},
     {"raw", lclient_raw},
     {"body", lclient_body},
+    {"chunk", lclient_chunk},
+    {"finals", lclient_finals},
     {"starttls", lclient_starttls},
     {"next", lclient_next},
     {"feed", lclient_feed},

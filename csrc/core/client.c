@@ -21,6 +21,7 @@ enum topic {
     TOPIC_RCPT,
     TOPIC_RSET,
     TOPIC_DATA,
+    TOPIC_CHUNK,
     TOPIC_STARTTLS,
     TOPIC_QUIT,
     TOPIC_FINAL
@@ -83,6 +84,7 @@ void client_init(struct client *c)
     buf_init(&c->in, REPLY_MOST);
     buf_init(&c->out, CLIENT_OUT);
     buf_init(&c->offers, REPLY_MOST);
+    buf_init(&c->chunk, 3 * CLIENT_CHUNK);
     reply_init(&c->reply);
     client_due(c, TOPIC_GREETING);
 }
@@ -92,6 +94,7 @@ void client_free(struct client *c)
     buf_free(&c->in);
     buf_free(&c->out);
     buf_free(&c->offers);
+    buf_free(&c->chunk);
     reply_free(&c->reply);
 }
 
@@ -228,6 +231,7 @@ static void client_take(struct client *c, enum topic topic)
         break;
     case TOPIC_MAIL:
     case TOPIC_RSET:
+        c->chunking = false;
         if (class == 2)
             c->recipients = 0;
         break;
@@ -247,6 +251,7 @@ static void client_take(struct client *c, enum topic topic)
         break;
     case TOPIC_OTHER:
     case TOPIC_GREETING:
+    case TOPIC_CHUNK:
     case TOPIC_FINAL:
         break;
     }
@@ -363,6 +368,12 @@ int client_raw(struct client *c, struct span bytes)
     return client_write(c, bytes, "");
 }
 
+static void final_due(struct client *c)
+{
+    client_due(c, TOPIC_FINAL);
+    c->finals = c->lmtp && c->recipients ? c->recipients : 1;
+}
+
 int client_body(struct client *c, struct span in, bool done, size_t *taken)
 {
     *taken = 0;
@@ -376,13 +387,53 @@ int client_body(struct client *c, struct span in, bool done, size_t *taken)
     }
     if (err == 0 && done && *taken == in.n) {
         err = dot_encode_finish(&c->dot, &c->out);
-        client_due(c, TOPIC_FINAL);
-        c->finals = c->lmtp && c->recipients ? c->recipients : 1;
+        final_due(c);
         client_enter(c, CLIENT_COMMAND);
     }
     if (buf_error(&c->out))
         return client_fail(c, buf_error(&c->out), NULL);
     return err;
+}
+
+/* Mends the line ends of a chunk, and those between it and the one before. */
+static int chunk_mend(struct client *c, struct span *in, bool last)
+{
+    buf_clear(&c->chunk);
+    dot_encode(&c->dot, *in, &c->chunk);
+    if (last)
+        dot_encode_finish(&c->dot, &c->chunk);
+    *in = buf_span(&c->chunk);
+    return buf_error(&c->chunk);
+}
+
+int client_chunk(struct client *c, struct span in, bool binary, bool last)
+{
+    int err = client_ready(c, CLIENT_COMMAND);
+    if (err == 0)
+        err = client_command_fits(c, SPAN("BDAT"), span_of(NULL, 0));
+    if (err < 0)
+        return err;
+    if (in.n > CLIENT_CHUNK || buf_size(&c->out) + 3 * in.n > CLIENT_OUT)
+        return client_refuse(c, ERR_LIMIT, "the chunk is too long");
+    if (!c->chunking)
+        memset(&c->dot, 0, sizeof c->dot);
+    c->dot.plain = true;
+    c->chunking = !last;
+    if (!binary && (err = chunk_mend(c, &in, last)) < 0)
+        return client_fail(c, err, NULL);
+    buf_add_text(&c->out, "BDAT ");
+    buf_add_number(&c->out, in.n);
+    buf_add_text(&c->out, last ? " LAST" : "");
+    err = client_write(c, span_of(NULL, 0), "\r\n");
+    if (err == 0)
+        err = client_write(c, in, "");
+    if (err < 0)
+        return err;
+    if (last)
+        final_due(c);
+    else
+        client_due(c, TOPIC_CHUNK);
+    return 0;
 }
 
 int client_starttls(struct client *c)

@@ -25,7 +25,8 @@ enum {
     CLIENT_LINE = 16384,   /* longest command, CRLF included */
     CLIENT_ROOM = 8192,    /* bytes asked for by one read */
     CLIENT_HIGH = 1 << 17, /* body bytes kept before they have to be sent */
-    CLIENT_OUT = 1 << 20   /* ceiling of what waits to be sent */
+    CLIENT_OUT = 1 << 20,  /* ceiling of what waits to be sent */
+    CLIENT_CHUNK = 1 << 18 /* longest chunk of BDAT */
 };
 
 enum client_event {
@@ -47,6 +48,8 @@ struct client {
     struct reply reply;
     struct buf offers; /* the lines of the last EHLO's reply, LF behind each */
     struct dot_encoder dot;
+    bool chunking;    /* chunks were written, not the last one */
+    struct buf chunk; /* one with its line ends mended */
     enum client_state state;
     unsigned char queue[CLIENT_QUEUE]; /* ring: what replies are due for */
     size_t first, due;
@@ -95,6 +98,13 @@ INTERNAL int client_raw(struct client *c, struct span bytes);
    is reached: send, then call again with the rest. */
 INTERNAL int client_body(struct client *c, struct span in, bool done,
                          size_t *taken);
+
+/* Writes a chunk of a body with its BDAT (RFC 3030), of which a reply is due,
+   as of a command. Line ends become CRLF unless binary: then, and with a CR
+   that waits for what follows it, the chunk's size differs from in.n. Refused
+   as commands are, ERR_LIMIT also where in is longer than CLIENT_CHUNK. */
+INTERNAL int client_chunk(struct client *c, struct span in, bool binary,
+                          bool last);
 
 /* The handshake is done: what the peer said before is forgotten (RFC 3207
    4.2). ERR_PROTOCOL, sticky, when plaintext bytes came after the reply. */

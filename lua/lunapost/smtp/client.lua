@@ -191,6 +191,19 @@ end
 local content_of <const> = options_of.placed(outgoing.of, 3)
 local prepare <const> = options_of.placed(transaction.prepare, 3)
 
+-- The replies to a body: one, or in LMTP one a recipient.
+local function finals(client)
+  local list, last = {}, nil
+  for i = 1, client:unanswered() do
+    local problem
+    last, problem = client:receive(client.final, "the message")
+    if not last then return nil, problem end
+    list[i] = last
+  end
+  if last.code >= 400 then return nil, client:refused(last, "the message") end
+  return last, list
+end
+
 --- DATA, the body, the final dot.
 ---@param body string|table|file*|function  a string, a message, { path = },
 --- an open file, an LTN12 source
@@ -206,14 +219,25 @@ function Client:data(body)
   local ok
   ok, problem = self:pump(content.open("7bit"))
   if not ok then return nil, problem end
-  local list, last = {}, nil
-  for i = 1, (self.machine:due()) do
-    last, problem = self:receive(self.final, "the message")
-    if not last then return nil, problem end
-    list[i] = last
-  end
-  if last.code >= 400 then return nil, self:refused(last, "the message") end
-  return last, list
+  return finals(self)
+end
+
+--- The body by BDAT, in as many chunks as it takes (RFC 3030).
+---@param body string|table|file*|function  as for data
+---@param options? { binary: boolean }  line ends stay as they are, for
+--- BODY=BINARYMIME
+---@return lunapost.reply? reply  to the last chunk; the last one in LMTP
+---@return lunapost.err|lunapost.reply[] all  an error, or all replies
+function Client:bdat(body, options)
+  options_of.check("option of bdat", options or {}, { binary = "boolean" }, 2)
+  local binary = options and options.binary or false
+  local content, problem = content_of(body)
+  if not content then return nil, problem end
+  local ok
+  ok, problem = self:chunks(content.open(binary and "binary" or "8bit"),
+    binary)
+  if not ok then return nil, problem end
+  return finals(self)
 end
 
 --- One transaction: MAIL, each RCPT, DATA, the body. Commands are pipelined

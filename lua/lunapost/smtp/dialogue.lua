@@ -132,6 +132,26 @@ function Dialogue:receive(seconds, command)
   return lost(self, kind, text, command)
 end
 
+-- Sends, and keeps the replies that come meanwhile to what was said before.
+local function push(client, deadline)
+  while true do
+    local awaited = client.loose or client.machine:due() > 0
+    local event, kind, text = step(client, deadline, true)
+    if event ~= "reply" or not awaited
+      or client.machine:reply().code == 421 then
+      return event, kind, text
+    end
+    client.ahead = client.ahead or {}
+    client.ahead[#client.ahead + 1] = take_reply(client)
+  end
+end
+
+--- How many replies have not been received.
+---@return integer
+function Dialogue:unanswered()
+  return self.machine:due() + #(self.ahead or {})
+end
+
 --- Sends what waits to be sent.
 ---@return boolean? ok
 ---@return lunapost.err? error
@@ -139,13 +159,7 @@ function Dialogue:flush()
   if not self.conn then
     return nil, failure(self, "closed", "the session is closed")
   end
-  local deadline = now() + self.timeout
-  local event, kind, text = step(self, deadline, true)
-  while event == "reply" and self.loose and self.machine:reply().code ~= 421 do
-    self.ahead = self.ahead or {} -- to octets written before
-    self.ahead[#self.ahead + 1] = take_reply(self)
-    event, kind, text = step(self, deadline, true)
-  end
+  local event, kind, text = push(self, now() + self.timeout)
   if event == "done" then return true end
   if event == "reply" then return nil, refusal(self, take_reply(self)) end
   if event == "closed" then
@@ -301,6 +315,87 @@ function Dialogue:pump(reader)
   self.transcript:add("*", ("%d octets of message, then the dot")
     :format(total))
   return true
+end
+
+-- Octets of a chunk of BDAT, and how many chunks may be unanswered.
+local CHUNK <const>, WINDOW <const> = 1 << 17, 2
+
+-- Cuts what a reader gives into chunks: chunk() -> octets, whether they are
+-- the last | nil, error.
+local function chunker(reader)
+  local piece, at, ended, problem = "", 1, false, nil
+  local function refill()
+    while not ended and not problem and at > #piece do
+      piece, problem = reader()
+      ended, piece, at = piece == nil, piece or "", 1
+    end
+    return at <= #piece
+  end
+  return function()
+    local octets, size = {}, 0
+    while size < CHUNK and refill() do
+      octets[#octets + 1] = piece:sub(at, at + CHUNK - size - 1)
+      size = size + #octets[#octets]
+      at = at + #octets[#octets]
+    end
+    local more = refill() -- a look ahead: is this one the last?
+    if problem then return nil, problem end
+    return table.concat(octets), not more
+  end
+end
+
+-- Hears the replies to chunks until as few as that are left to come; the
+-- first one that refuses is an error.
+local function settle_chunks(client, left)
+  local refused
+  while client:unanswered() > left do
+    local reply, problem = client:receive(nil, "BDAT")
+    if not reply then return nil, problem end
+    if reply.code >= 400 then
+      refused, left = refused or client:refused(reply, "BDAT"), 0
+    end
+  end
+  if refused then return nil, refused end
+  return true
+end
+
+local function send_chunks(client, reader, binary)
+  local next_chunk, total = chunker(reader), 0
+  local window = client.extensions.PIPELINING and WINDOW or 1
+  while true do
+    local octets, last = next_chunk()
+    if not octets then
+      client:close() -- half a message must not be taken for a whole one
+      return nil, outgoing.failed(last, client.host)
+    end
+    local ok, problem = settle_chunks(client, window - 1)
+    if not ok then return nil, problem end
+    local kind, text
+    ok, kind, text = client.machine:chunk(octets, binary, last)
+    if not ok then return client:broken(kind, text, "BDAT") end
+    ok, problem = client:flush()
+    if not ok then return nil, problem end
+    total = total + #octets
+    if last then return total end
+  end
+end
+
+--- Sends a body in chunks, RFC 3030; the replies to the last one are due.
+---@param reader fun(): string?, any
+---@param binary? boolean  line ends stay as they are
+---@return boolean? ok
+---@return lunapost.err? error  a chunk that was refused: .reply
+function Dialogue:chunks(reader, binary)
+  local quiet, unasked = self:glance("BDAT")
+  if not quiet then return nil, unasked end
+  local ok, total, problem = pcall(send_chunks, self, reader, binary)
+  if not ok then
+    self:close()
+    error(total, 0)
+  end
+  if not total then return nil, problem end
+  self.transcript:add("*", ("%d octets of message in chunks"):format(total))
+  return settle_chunks(self, self.machine:finals())
 end
 
 --- Writes octets as they are.
