@@ -106,6 +106,24 @@ describe("a kernel", function()
       end
     end)
 
+    it("encodes quoted-printable as the portable code: " .. kernel, function()
+      math.randomseed(9)
+      local pieces <const> = { "懒狗，然后在阳光下", "睡", "é", "\xe6",
+        "\xe6\x95", "\xff", "x", "=", " ", "\r", "\n", "\r\n", "." }
+      for _ = 1, 3000 do
+        local t = {}
+        for i = 1, math.random(0, 40) do t[i] = pieces[math.random(#pieces)] end
+        local s = table.concat(t)
+        for _, o in ipairs { {}, { binary = true }, { keep = true } } do
+          same(kernel, codec.qp_encode, s, o.binary, o.keep)
+          local function sizes() return math.random(1, 30) end
+          assert.equal(by("scalar", codec.qp_encode, s, o.binary, o.keep)[1],
+            by(kernel, stepped, "qp_encoder", o, s, sizes)[1])
+        end
+        assert.equal(s, codec.qp_decode((codec.qp_encode(s, true))))
+      end
+    end)
+
     it("gives the same in any steps: " .. kernel, function()
       math.randomseed(8)
       for round = 1, 300 do

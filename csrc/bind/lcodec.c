@@ -169,6 +169,7 @@ static int l_qp_encode(lua_State *L)
     struct qp_encoder e;
     struct buf *b = scratch(L);
     qp_encoder_init(&e, lua_toboolean(L, 2));
+    e.kernel = *kernel(L);
     e.keep = lua_toboolean(L, 3);
     qp_encode(&e, in, b);
     if (qp_encode_finish(&e, b) < 0)

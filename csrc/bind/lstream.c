@@ -148,6 +148,7 @@ static int qp_encoder_open(lua_State *L, struct stream *s, int options)
 {
     bool binary = lbind_field_bool(L, options, "binary", false);
     qp_encoder_init(&s->as.qp_encoder, binary);
+    s->as.qp_encoder.kernel = *lbind_kernel(L);
     s->as.qp_encoder.keep = lbind_field_bool(L, options, "keep", false);
     return 0;
 }

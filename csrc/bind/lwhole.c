@@ -132,6 +132,7 @@ static int l_qp_encode(lua_State *L)
     struct qp_encoder e;
     lbind_options(L, 2, "quoted_printable.encode", qp_encoding, given);
     qp_encoder_init(&e, given[BINARY].flag);
+    e.kernel = *call->kernel;
     e.keep = given[KEEP].flag;
     qp_encode(&e, in, &call->out);
     return gathered(L, qp_encode_finish(&e, &call->out));

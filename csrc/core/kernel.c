@@ -5,6 +5,7 @@
 
 #include "base64_kernels.h"
 #include "isa.h"
+#include "qp_kernels.h"
 
 static bool always(void)
 {
@@ -25,6 +26,11 @@ static size_t no_lines(const unsigned char *in, size_t n, char *out, bool url,
 {
     (void)lf;
     return no_groups(in, n, out, url);
+}
+
+static size_t no_octets(const unsigned char *in, size_t n, char *out)
+{
+    return no_groups(in, n, out, false);
 }
 
 #if ISA_X86
@@ -57,6 +63,7 @@ static const struct kernel avx512 = {
     .base64_encode_lines = base64_avx512_encode_lines,
     .base64_decode = base64_avx512_decode,
     .base64_decode_lines = base64_avx512_decode_lines,
+    .qp_escape = qp_avx512_escape,
 };
 
 static const struct kernel avx2 = {
@@ -66,6 +73,7 @@ static const struct kernel avx2 = {
     .base64_encode_lines = base64_avx2_encode_lines,
     .base64_decode = base64_avx2_decode,
     .base64_decode_lines = base64_avx2_decode_lines,
+    .qp_escape = no_octets,
 };
 
 static const struct kernel ssse3 = {
@@ -75,6 +83,7 @@ static const struct kernel ssse3 = {
     .base64_encode_lines = base64_ssse3_encode_lines,
     .base64_decode = base64_ssse3_decode,
     .base64_decode_lines = base64_ssse3_decode_lines,
+    .qp_escape = no_octets,
 };
 
 #endif
@@ -88,6 +97,7 @@ static const struct kernel neon = {
     .base64_encode_lines = base64_neon_encode_lines,
     .base64_decode = base64_neon_decode,
     .base64_decode_lines = base64_neon_decode_lines,
+    .qp_escape = no_octets,
 };
 
 #endif
@@ -99,6 +109,7 @@ const struct kernel kernel_scalar = {
     .base64_encode_lines = no_lines,
     .base64_decode = no_groups,
     .base64_decode_lines = no_lines,
+    .qp_escape = no_octets,
 };
 
 const struct kernel *const kernels[] = {

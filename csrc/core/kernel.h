@@ -18,7 +18,11 @@
 
 #include "span.h"
 
-enum { KERNEL_LINE = 76, KERNEL_LINE_BYTES = 57 };
+enum {
+    KERNEL_LINE = 76,
+    KERNEL_LINE_BYTES = 57,
+    KERNEL_QP_ROOM = 64 /* that qp_escape may write behind its result */
+};
 
 struct kernel {
     const char *name; /* avx512, avx2, ssse3, neon, scalar */
@@ -44,6 +48,9 @@ struct kernel {
        (lf: LF), of which in has at most so many; returns how many lines. */
     size_t (*base64_decode_lines)(const unsigned char *in, size_t lines,
                                   char *out, bool url, bool lf);
+
+    /* Octets to "=XX" each; returns how many octets. */
+    size_t (*qp_escape)(const unsigned char *in, size_t n, char *out);
 };
 
 INTERNAL extern const struct kernel kernel_scalar;

@@ -45,6 +45,7 @@ static bool is_blank(unsigned char c)
 void qp_encoder_init(struct qp_encoder *e, bool binary)
 {
     memset(e, 0, sizeof *e);
+    e->kernel = &kernel_scalar;
     e->binary = binary;
 }
 
@@ -81,6 +82,15 @@ static inline void make_room(struct qp_encoder *e, struct work *w,
     if (e->column + columns > LINE_MOST) {
         *w->to++ = '=';
         put_break(e, w, true);
+    }
+}
+
+static inline void escape(char *to, const unsigned char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++, to += 3) {
+        to[0] = '=';
+        to[1] = digits[p[i] >> 4];
+        to[2] = digits[p[i] & 15];
     }
 }
 
@@ -182,10 +192,35 @@ static inline size_t sequence(const struct work *w, size_t i)
     return n;
 }
 
+static inline bool is_three(const unsigned char *p)
+{
+    return (p[0] & 0xf0) == 0xe0 && (p[1] & 0xc0) == 0x80 &&
+           (p[2] & 0xc0) == 0x80;
+}
+
+/* As many sequences of three bytes, as in CJK, as a line has room for. Apart
+   from the loop, which is the slower for all else when it is in it. */
+__attribute__((noinline)) static size_t put_threes(struct qp_encoder *e,
+                                                   struct work *w, size_t i)
+{
+    size_t most, n = 0;
+    make_room(e, w, 9);
+    most = (LINE_MOST - e->column) / 9 * 3;
+    while (n < most && w->n - i - n >= 3 && is_three(w->p + i + n))
+        n += 3;
+    size_t done = e->kernel->qp_escape(w->p + i, n, w->to);
+    escape(w->to + 3 * done, w->p + i + done, n - done);
+    w->to += 3 * n;
+    e->column += 3 * (unsigned)n;
+    return i + n;
+}
+
 /* The byte at i is neither plain nor blank. Returns where it stopped. */
 static inline size_t put_other(struct qp_encoder *e, struct work *w, size_t i)
 {
     size_t n;
+    if (w->n - i >= 3 && is_three(w->p + i))
+        return put_threes(e, w, i);
     enum answer end = line_end(e, w, i, &n);
     if (end == MORE)
         return i;
@@ -229,7 +264,7 @@ static int encode_span(struct qp_encoder *e, struct span in, bool final,
     for (*used = 0; *used < in.n;) {
         size_t left = in.n - *used, n = left < BLOCK ? left : BLOCK;
         /* at most 3 columns a byte, and 3 for a soft break every 72 */
-        char *to = buf_space(out, n * 4 + 2 * STRIDE);
+        char *to = buf_space(out, n * 4 + 2 * STRIDE + KERNEL_QP_ROOM);
         struct work w = {(const unsigned char *)in.p + *used, n,
                          final && n == left, to};
         if (!to)

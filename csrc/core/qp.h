@@ -16,10 +16,12 @@
 #define CORE_QP_H
 
 #include "buf.h"
+#include "kernel.h"
 
 enum { QP_BLANKS = 76 }; /* most blanks that may end a line and be dropped */
 
 struct qp_encoder {
+    const struct kernel *kernel; /* after init the portable one */
     bool binary;
     bool keep; /* hard breaks stay LF or CRLF, soft ones are LF (files) */
     unsigned column;

@@ -1,0 +1,16 @@
+/*
+ * qp_kernels - quoted-printable by vector instructions
+ *
+ * The quoted-printable functions of each struct kernel (kernel.h), whose
+ * contract they keep; qp_<isa>.c has those of one instruction set.
+ *
+ * Owns: nothing. Fails with: nothing. I/O: none.
+ */
+#ifndef CORE_QP_KERNELS_H
+#define CORE_QP_KERNELS_H
+
+#include "span.h"
+
+INTERNAL size_t qp_avx512_escape(const unsigned char *in, size_t n, char *out);
+
+#endif
