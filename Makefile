@@ -96,7 +96,7 @@ kernels: $(COMPARE)
 	@if $(call have,$(ARM_CC)) && $(call have,$(ARM_RUN)); then \
 	  $(ARM_CC) -O2 -static $(WARN) -Icsrc -o $(COMPARE)-aarch64 \
 	    $(COMPARED) $(wildcard csrc/core/*.c) && \
-	  $(ARM_RUN) $(COMPARE)-aarch64; \
+	  $(ARM_RUN) $(COMPARE)-aarch64 4096 61; \
 	elif [ -n "$$CI" ]; then \
 	  echo 'kernels: no $(ARM_CC), or no $(ARM_RUN)' >&2; exit 1; \
 	else echo 'aarch64: skipped, needs $(ARM_CC), $(ARM_RUN)'; fi

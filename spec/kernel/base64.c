@@ -21,6 +21,17 @@ static const struct shape shapes[] = {
 
 enum { SHAPES = sizeof shapes / sizeof shapes[0] };
 
+/* Where a loop over the shapes begins, and where it ends. */
+static size_t first_shape(struct work *w)
+{
+    return w->some ? below(w, SHAPES) : 0;
+}
+
+static bool more_shapes(const struct work *w, size_t first, size_t i)
+{
+    return w->some ? i == first : i < SHAPES;
+}
+
 static size_t encode(const struct kernel *k, const struct shape *s,
                      struct span in, size_t cut, char *out)
 {
@@ -39,7 +50,8 @@ static void compare_encode(struct work *w, const struct kernel *k, size_t n,
                            size_t alignment)
 {
     const char *in = (const char *)w->plain + below(w, AROUND);
-    for (size_t i = 0; i < SHAPES; i++) {
+    size_t first = first_shape(w);
+    for (size_t i = first; more_shapes(w, first, i); i++) {
         const struct shape *s = &shapes[i];
         size_t cut = below(w, 2) ? 0 : below(w, n + 1);
         char *out = place(w, alignment, base64_room(n + 2, s->columns));
@@ -123,19 +135,27 @@ static size_t damage(struct work *w, const char *in, size_t n, char *out)
     return room;
 }
 
+/* n octets at most, of those that encode plain ones. */
+static struct span text_of(struct work *w, const struct shape *s, size_t n,
+                           bool damaged)
+{
+    struct span plain = span_of((const char *)w->plain, n);
+    size_t size = encode(&kernel_scalar, s, plain, 0, w->text);
+    if (size > n)
+        size = n;
+    if (!damaged)
+        return span_of(w->text, size);
+    return span_of(w->other, damage(w, w->text, size, w->other));
+}
+
 static void compare_decodes(struct work *w, const struct kernel *k, size_t n,
                             size_t alignment)
 {
-    for (size_t i = 0; i < SHAPES; i++) {
-        size_t size = encode(&kernel_scalar, &shapes[i],
-                             span_of((const char *)w->plain, n), 0, w->text);
-        if (size > n)
-            size = n;
-        struct span in = span_of(w->text, size);
-        compare_decode(w, k, in, shapes[i].url, alignment);
-        in = span_of(w->other, damage(w, w->text, size, w->other));
-        compare_decode(w, k, in, shapes[i].url, alignment);
-    }
+    size_t first = first_shape(w);
+    for (size_t i = first; more_shapes(w, first, i); i++)
+        for (int damaged = 0; damaged < 2; damaged++)
+            compare_decode(w, k, text_of(w, &shapes[i], n, damaged),
+                           shapes[i].url, alignment);
 }
 
 void compare_base64(struct work *w, const struct kernel *k, size_t n,
@@ -163,3 +183,42 @@ void compare_base64_octets(struct work *w, const struct kernel *k)
                 compare_decode(w, k, in, true, at % AROUND);
             }
 }
+
+static struct span plain_octets(struct work *w, size_t variant, size_t n)
+{
+    (void)variant;
+    return span_of((const char *)w->plain, n);
+}
+
+static size_t encode_shape(const struct kernel *k, size_t variant,
+                           struct span in, char *out)
+{
+    return encode(k, &shapes[variant], in, 0, out);
+}
+
+const struct step base64_encoding = {
+    .name = "base64 encoding",
+    .variants = SHAPES,
+    .make = plain_octets,
+    .run = encode_shape,
+};
+
+/* Each shape clean and damaged, decoded leniently and strictly. */
+static struct span text_of_shape(struct work *w, size_t variant, size_t n)
+{
+    return text_of(w, &shapes[variant / 4], n, variant & 1);
+}
+
+static size_t decode_shape(const struct kernel *k, size_t variant,
+                           struct span in, char *out)
+{
+    return decode(k, variant & 2, shapes[variant / 4].url, in, 0, out).n;
+}
+
+const struct step base64_decoding = {
+    .name = "base64 decoding",
+    .variants = 4 * SHAPES,
+    .in_place = true,
+    .make = text_of_shape,
+    .run = decode_shape,
+};

@@ -18,7 +18,7 @@
 
 #include "core/kernel.h"
 
-enum { MOST = 1 << 16, AROUND = 64, CANARY = 0xa5 };
+enum { MOST = 1 << 16, AROUND = 64, CANARY = 0xa5, ALL_LENGTHS = 320 };
 
 struct work {
     unsigned char plain[MOST + AROUND]; /* random, the same in each run */
@@ -26,6 +26,7 @@ struct work {
     unsigned char expected[2 * MOST];
     unsigned char room[2 * MOST + 5 * AROUND]; /* what a kernel works on */
     uint64_t random;
+    bool some; /* one shape of a codec, by chance, is enough */
 };
 
 /* A random number from 0 to n - 1. */
@@ -40,6 +41,27 @@ char *place(struct work *w, size_t alignment, size_t n);
 
 /* Whether the canaries around the n octets of a place are untouched. */
 bool intact(const char *p, size_t n);
+
+/* What guard.c runs where memory ends: a codec from its first byte to its
+   last, in each of its variants. */
+struct step {
+    const char *name;
+    size_t variants;
+    bool in_place; /* out may be in.p */
+
+    /* An input of about n octets; it lasts until the next. */
+    struct span (*make)(struct work *w, size_t variant, size_t n);
+
+    /* Returns how many octets were written. out has no more. */
+    size_t (*run)(const struct kernel *k, size_t variant, struct span in,
+                  char *out);
+};
+
+extern const struct step base64_encoding, base64_decoding;
+
+/* Every step by that kernel, of each length up to ALL_LENGTHS and then of
+   every so manieth up to most. */
+void guard(struct work *w, const struct kernel *k, size_t most, size_t every);
 
 /* One length at one alignment; and once for each kernel. */
 void compare_base64(struct work *w, const struct kernel *k, size_t n,
