@@ -334,6 +334,23 @@ static size_t characters(struct span s, size_t most)
     return i;
 }
 
+/* A word that others follow ends with a whole group of base64 where fewer
+   characters make that so: there are readers that join the groups of
+   adjacent words, and stop at the first "=". */
+static int whole_group(struct writer *w, struct span run, size_t *count)
+{
+    for (size_t n = *count; n > 0; n--) {
+        int err = convert(w, span_of(run.p, characters(run, n)));
+        if (err < 0)
+            return err;
+        if (buf_size(&w->bytes) % 3 == 0) {
+            *count = n;
+            break;
+        }
+    }
+    return 0;
+}
+
 /* The longest head of run, in whole characters, that fits a word stands
    converted in w->bytes; its length, or an error. By halving: a word has
    at most 75 characters, and in some charsets each attempt is a call. */
@@ -350,8 +367,13 @@ static int take_piece(struct writer *w, struct span run, size_t *taken)
         else
             high = middle - 1;
     }
+    int err = 0;
+    if (w->b && characters(run, low) < run.n)
+        err = whole_group(w, run, &low);
+    if (err < 0)
+        return err;
     *taken = characters(run, low);
-    int err = convert(w, span_of(run.p, *taken));
+    err = convert(w, span_of(run.p, *taken));
     return err < 0 ? err : fits(w) ? 0 : ERR_LIMIT;
 }
 

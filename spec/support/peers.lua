@@ -188,6 +188,7 @@ function M.need(name, there)
   return false
 end
 
+local npm_packages <const> = "nodemailer smtp-server mailparser"
 local npm_problem
 
 --- The npm packages that are peers, kept in build/npm. What cannot be had is
@@ -197,11 +198,14 @@ function M.npm()
   if npm_problem or not (M.has "node" and M.has "npm") then
     return false, npm_problem
   end
-  if tree.read "build/npm/node_modules/smtp-server/package.json" then
-    return true
+  local all = true
+  for name in npm_packages:gmatch "%S+" do
+    all = all and tree.read(("build/npm/node_modules/%s/package.json")
+      :format(name))
   end
+  if all then return true end
   local output, code = M.run("mkdir -p build/npm && npm install --no-save "
-    .. "--no-audit --no-fund --prefix build/npm nodemailer smtp-server", 120)
+    .. "--no-audit --no-fund --prefix build/npm " .. npm_packages, 120)
   npm_problem = code ~= 0 and output or nil
   return code == 0, output
 end

@@ -66,6 +66,30 @@ local function file(pick)
       and subjects[pick(#subjects)] or nil }
 end
 
+-- A text in a charset of its own.
+local charsets <const> = {
+  { "iso-8859-1", "Gr\xFC\xDFe\n" }, { "koi8-r", "\xD0\xD2\xC9\n" },
+  { "shift_jis", "\x8E\x52\x93\x63\n" }, { "utf-16be", "\0a\0b" },
+}
+
+local function foreign(pick)
+  local one = charsets[pick(#charsets)]
+  return { data = one[2], type = "text/plain", charset = one[1],
+    name = names[pick(#names)] }
+end
+
+local subtypes <const> = { "mixed", "parallel", "x-own" }
+
+-- Some files in multiparts of their own, as deep as it comes.
+local function nest(files, pick, depth)
+  local list = { subtype = subtypes[pick(#subtypes)] }
+  for i, one in ipairs(files) do
+    list[i] = depth > 0 and pick(3) == 1
+      and nest({ one, file(pick) }, pick, depth - 1) or one
+  end
+  return list
+end
+
 local function some(pick, most, make)
   local out = {}
   for i = 1, pick(most + 1) - 1 do out[i] = make(pick) end
@@ -77,11 +101,22 @@ local function mailbox(pick)
   return { name = one[1], address = one[2] }
 end
 
+-- The attachments of a shape: files, texts, and what is nested.
+local function attachments(pick)
+  local out = some(pick, 3, file)
+  if pick(4) == 1 then out[#out + 1] = foreign(pick) end
+  if pick(4) == 1 then
+    out[#out + 1] = nest({ file(pick), file(pick) }, pick, 4)
+  end
+  return out
+end
+
 local function html_of(pick)
   return "<p>" .. texts[pick(#texts)] .. "</p>"
 end
 
---- Options of mime.message, each with another shape.
+--- Messages, each of another shape: options of mime.message, but that a
+--- list with a subtype stands for a multipart (see M.options).
 ---@param count integer
 ---@return table[]
 function M.messages(count)
@@ -95,8 +130,52 @@ function M.messages(count)
       subject = subjects[(i - 1) % #subjects + 1],
       text = pick(4) > 1 and texts[(i - 1) % #texts + 1] or nil,
       html = pick(2) == 1 and html_of(pick) or nil,
-      inline = inline, attach = some(pick, 3, file),
+      inline = inline, attach = attachments(pick),
     }
+  end
+  return out
+end
+
+-- The files of a list that nests.
+local function flat(list, out)
+  for _, one in ipairs(list) do
+    if one.subtype then flat(one, out) else out[#out + 1] = one end
+  end
+  return out
+end
+
+--- The files of a shape, in order.
+---@param given table
+---@return table[]
+function M.files(given)
+  local out = {}
+  for i = 1, 2 do out[#out + 1] = given.inline["i" .. i] end
+  return flat(given.attach, out)
+end
+
+-- What mime.message takes for a file or a list of them.
+local function part_of(one)
+  local mime = require "lunapost.mime.build"
+  if one.subtype then
+    local list = {}
+    for i, inner in ipairs(one) do list[i] = part_of(inner) end
+    return assert(mime.multipart(one.subtype, list))
+  end
+  local spec = { disposition = "attachment" }
+  for key, value in pairs(one) do spec[key] = value end
+  return assert(mime.part(spec))
+end
+
+--- Options of mime.message for a shape.
+---@param given table
+---@return table
+function M.options(given)
+  local out = { attach = {} }
+  for key, value in pairs(given) do
+    if key ~= "attach" then out[key] = value end
+  end
+  for i, one in ipairs(given.attach) do
+    out.attach[i] = one.subtype and part_of(one) or one
   end
   return out
 end
@@ -107,21 +186,46 @@ end
 
 --- What a reader should find: the leaves in order.
 ---@param given table  options of mime.message
----@return { type: string, octets: string, name: string?, id: string? }[]
+---@return { type: string, octets: string, name: string?, id: string?,
+---  body: boolean? }[]  body: what is read as the message's text
 function M.leaves(given)
   local out = {}
   local function add(type, data, name, id)
     out[#out + 1] = { type = type, octets = data, name = name, id = id }
   end
-  if given.text then add("text/plain", crlf(given.text)) end
-  if given.html then add("text/html", crlf(given.html)) end
+  local function add_body(type, text)
+    out[#out + 1] = { type = type, octets = crlf(text), body = true }
+  end
+  if given.text then add_body("text/plain", given.text) end
+  if given.html then add_body("text/html", given.html) end
   for i = 1, 2 do
     local one = given.inline["i" .. i]
     if one then add(one.type, one.data, one.name, "i" .. i) end
   end
-  for _, one in ipairs(given.attach) do add(one.type, one.data, one.name) end
-  if #out == 0 then add("text/plain", "") end
+  for _, one in ipairs(flat(given.attach, {})) do
+    add(one.type, one.data, one.name)
+  end
+  if #out == 0 then add_body("text/plain", "") end
   return out
+end
+
+-- Words that look encoded, which other writers let stand, and every reader
+-- then decodes.
+local function plain(text)
+  return text and (text:gsub("=%?", "= ?"))
+end
+
+--- The same shape without texts that only we write so that they come back:
+--- what looks like an encoded word, and an empty text beside others.
+---@param given table  options of mime.message; changed
+---@return table given
+function M.tamed(given)
+  given.subject = plain(given.subject)
+  given.from.name = plain(given.from.name)
+  for _, to in ipairs(given.to) do to.name = plain(to.name) end
+  for _, one in ipairs(M.files(given)) do one.name = plain(one.name) end
+  if given.text == "" then given.text = "x\n" end
+  return given
 end
 
 return M

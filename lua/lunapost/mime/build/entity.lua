@@ -183,19 +183,23 @@ end
 
 local emit
 
+-- The line end that belongs to a delimiter. Encoded lines all end with one,
+-- which may be the delimiter's, and so may the empty line of an empty part.
+local function line_end(before, chosen)
+  if not before or chosen[before] == "base64" then return "" end
+  return before.content and before.content.size == 0 and "" or "\r\n"
+end
+
 local function emit_parts(entity, chosen, out)
   if entity.preamble then out[#out + 1] = entity.preamble .. "\r\n" end
   local delimiter = "--" .. entity.boundary
   for i, part in ipairs(entity.parts) do
-    -- encoded lines all end with CRLF, which may be the delimiter's
-    local before = entity.parts[i - 1]
-    local ended = not before or chosen[before] == "base64"
-    out[#out + 1] = (ended and "" or "\r\n") .. delimiter .. "\r\n"
+    out[#out + 1] = line_end(entity.parts[i - 1], chosen) .. delimiter
+      .. "\r\n"
     emit(part, chosen, out)
   end
-  local last = entity.parts[#entity.parts]
-  local ended = not last or chosen[last] == "base64"
-  out[#out + 1] = (ended and "" or "\r\n") .. delimiter .. "--"
+  out[#out + 1] = line_end(entity.parts[#entity.parts], chosen) .. delimiter
+    .. "--"
   if entity.epilogue then out[#out + 1] = "\r\n" .. entity.epilogue end
 end
 
