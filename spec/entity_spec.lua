@@ -195,6 +195,25 @@ describe("the transfer encoding", function()
   end)
 end)
 
+describe("an encoder that takes a piece of a string", function()
+  it("takes no more than is there", function()
+    local function encoder()
+      return assert(core.stream.open("base64_encoder", {}))
+    end
+    local one = encoder()
+    assert.equal("YmNk", one:update("abcde", 2, 4) .. one:finish())
+    one = encoder()
+    assert.equal("ZQ==", one:update("abcde", 5) .. one:finish())
+    one = encoder()
+    assert.equal("", one:update("abcde", 6) .. one:update("", 1, 0)
+      .. one:finish())
+    for _, bad in ipairs { { 0 }, { 7 }, { 1, 6 }, { 3, 1 }, { -1 },
+      { math.maxinteger }, { 1, math.mininteger } } do
+      assert.has_error(function() encoder():update("abcde", bad[1], bad[2]) end)
+    end
+  end)
+end)
+
 describe("a message's source", function()
   it("gives what render gives, and size its length", function()
     local path = temporary(random_octets(200000))

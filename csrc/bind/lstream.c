@@ -455,11 +455,17 @@ static int deliver(lua_State *L, struct stream *s, int err)
     return 1;
 }
 
-/* s -> string | nil, kind, text */
+/* s, [from], [to] -> string | nil, kind, text; from 1, both ends within: a
+   piece of a long string need not be made a string */
 static int l_update(lua_State *L)
 {
     struct stream *s = check(L);
     struct span in = lbind_check(L, 2);
+    lua_Integer from = luaL_optinteger(L, 3, 1);
+    lua_Integer to = luaL_optinteger(L, 4, (lua_Integer)in.n);
+    luaL_argcheck(L, from >= 1 && (size_t)from <= in.n + 1, 3, "out of range");
+    luaL_argcheck(L, to >= from - 1 && (size_t)to <= in.n, 4, "out of range");
+    in = span_of(in.p + from - 1, (size_t)(to - from + 1));
     if (s->ended)
         return luaL_error(L, "the codec has ended: it takes no more");
     return deliver(L, s, s->kind->update(s, in));

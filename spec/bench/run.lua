@@ -3,7 +3,7 @@
 
 package.path = "./?.lua;" .. package.path
 
-for _, name in ipairs { "codec", "steps", "calls", "receive" } do
+for _, name in ipairs { "codec", "steps", "calls", "build", "receive" } do
   print("== " .. name)
   dofile("spec/bench/" .. name .. ".lua")
   print()

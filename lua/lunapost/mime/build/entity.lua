@@ -108,6 +108,9 @@ end
 local function leaf_encoding(leaf, allowed)
   local wish = leaf.wish
   if wish and not rank[wish] then return wish end
+  if not (may_stay(leaf, allowed) or carriers[leaf.type]) then
+    return "base64" -- whatever it is: it need not be looked at
+  end
   local scan = leaf.content:scan()
   if scan then return scanned_encoding(leaf, scan, allowed) end
   return allowed == "binary" and "binary" or "base64"
@@ -261,7 +264,7 @@ local function segments(entity, allowed)
   return out
 end
 
---- An LTN12 source of the message's octets in steps of about 64 KiB; lines
+--- An LTN12 source of the message's octets in steps of some 64 KiB; lines
 --- end with CRLF. On failure nil and an error.
 ---@param given? { encoding: "7bit"|"8bit"|"binary" }  what the peer takes
 ---@return fun(): string?, lunapost.err?

@@ -4,12 +4,13 @@
 -- that are read and encoded step by step as they are pulled. A leaf has a
 -- content (see content.lua), and in text_mode its line ends are line ends.
 
+local content = require "lunapost.mime.build.content"
 local core = require "lunapost.core"
 
 local M = {}
 
--- What a source gives at a time, about.
-local CHUNK <const> = 64 * 1024
+-- What a source gives at a time, at least; a piece of a leaf is larger.
+local CHUNK <const> = 48 * 1024
 
 local function encoder_of(segment)
   if segment.encoding == "base64" then
@@ -20,9 +21,29 @@ local function encoder_of(segment)
   end
 end
 
+-- Encodes a string step by step, without a string for each step.
+local function string_reader(octets, encoder)
+  local at = 1
+  return function()
+    if not encoder then return nil end
+    if at <= #octets then
+      local from = at
+      at = math.min(at + content.step, #octets + 1)
+      return encoder:update(octets, from, at - 1)
+    end
+    local rest = encoder:finish()
+    encoder = nil
+    return rest
+  end
+end
+
 -- Reads and encodes a leaf step by step.
 local function leaf_reader(segment)
-  local reader, encoder = segment.leaf.content:open(), encoder_of(segment)
+  local given, encoder = segment.leaf.content, encoder_of(segment)
+  if encoder and given.octets then
+    return string_reader(given.octets, encoder)
+  end
+  local reader = given:open()
   if not encoder then return reader end
   return function()
     if not encoder then return nil end
@@ -68,6 +89,7 @@ function M.source(list)
       size = size + #piece
     end
     if problem then return nil, problem end
+    if #gathered == 1 then return gathered[1] end -- no copy
     if size > 0 then return table.concat(gathered) end
   end
 end
@@ -92,13 +114,13 @@ end
 
 -- Only quoted-printable must be made to be counted.
 local function segment_size(segment)
-  local content, encoding = segment.leaf.content, segment.encoding
+  local given, encoding = segment.leaf.content, segment.encoding
   if encoding == "base64" then
-    return content.size and base64_size(content.size)
+    return given.size and base64_size(given.size)
   elseif encoding ~= "quoted-printable" then
-    return content.size
+    return given.size
   end
-  local size, reader = 0, content.again and leaf_reader(segment)
+  local size, reader = 0, given.again and leaf_reader(segment)
   while reader do
     local chunk, problem = reader()
     if problem then return nil, problem end
