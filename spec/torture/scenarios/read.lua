@@ -41,6 +41,20 @@ local function check(fact, what)
   if not fact then error("wrong: " .. what, 0) end
 end
 
+-- Changes, findings, pictures: all that makes new trees of an old one.
+local function change(message)
+  local list, worst = message:check()
+  check(#list > 5 and worst ~= "none", "findings")
+  local inner_one = message.parts[2].parts[1]
+  inner_one:set("Subject", "new")
+  check(mime.parse(message.parts[2]:body()).subject == "new", "inner")
+  message.parts[1]:set_text("other"):add("X-A", "1")
+  message.parts[3]:remove()
+  check(#message.parts == 3, "removal")
+  check(message.parts[1]:body() == "other", "change")
+  check(#message:tree "svg" > 500, "picture")
+end
+
 return function()
   local message = mime.parse(text)
   check(message.from[2].group == "Team", "group")
@@ -54,5 +68,6 @@ return function()
   check(message:render() == text, "rendering")
   check(#message:tree() > 0 and #message.defects >= 2, "defects")
   check(count_events() == 7, "events")
+  change(message)
   return true
 end
