@@ -20,16 +20,16 @@ INTERNAL extern const unsigned char base64_values[2][256];
 /* An alphabet as tables of 16 that one shuffle looks up (x86-64). */
 struct base64_ranges {
     /* What to add to six bits to get their character: first for A..Z, then
-       for a..z, each of 0..9, and the last two characters. */
+     for a..z, each of 0..9, and the last two characters. */
     signed char shift[16];
 
-    /* A character is none of the alphabet when low[its low four bits] and
-       high[its high four bits] have a bit in common. A bit stands for a row
-       of the ASCII table, and in low for "not in this row". */
+    /* A character is one of the alphabet when low[its low four bits] and
+     high[its row * 2], a row being 16 of the ASCII table, have a bit in
+     common. Octets from 128 on have none: a shuffle gives 0 for them. */
     signed char low[16], high[16];
 
-    /* What to add to a character to get its six bits: by its row, and by
-       its row + 8 for the odd one, which shares a row with others. */
+    /* What to add to a character to get its six bits: by its row * 2, and
+     for the odd one, which shares a row with others, by one less. */
     signed char unshift[16];
     char odd;
 };

@@ -21,20 +21,18 @@ enum { BYTES = 12, CHARS = 16, GROUPS = 4 };
 const struct base64_ranges base64_ranges[2] = {
     {
         {65, 71, -4, -4, -4, -4, -4, -4, -4, -4, -4, -4, -19, -16, 0, 0},
-        {0x15, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11,
-         0x11, 0x11, 0x13, 0x3a, 0x3b, 0x3b, 0x3b, 0x3a},
-        {0x10, 0x10, 0x01, 0x02, 0x04, 0x08, 0x04, 0x20,
-         0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10},
-        {0, 0, 19, 4, -65, -65, -71, -71, 0, 0, 16, 0, 0, 0, 0, 0},
+        {0x0a, 0x0e, 0x0e, 0x0e, 0x0e, 0x0e, 0x0e, 0x0e,
+         0x0e, 0x0e, 0x0c, 0x05, 0x04, 0x04, 0x04, 0x05},
+        {0, 0, 0, 0, 0x01, 0, 0x02, 0, 0x04, 0, 0x08, 0, 0x04, 0, 0x08, 0},
+        {0, 0, 0, 16, 19, 0, 4, 0, -65, 0, -65, 0, -71, 0, -71, 0},
         '/',
     },
     {
         {65, 71, -4, -4, -4, -4, -4, -4, -4, -4, -4, -4, -17, 32, 0, 0},
-        {0x15, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11,
-         0x11, 0x11, 0x13, 0x3b, 0x3b, 0x3a, 0x3b, 0x33},
-        {0x10, 0x10, 0x01, 0x02, 0x04, 0x08, 0x04, 0x20,
-         0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10},
-        {0, 0, 17, 4, -65, -65, -71, -71, 0, 0, 0, 0, 0, -32, 0, 0},
+        {0x1a, 0x1e, 0x1e, 0x1e, 0x1e, 0x1e, 0x1e, 0x1e,
+         0x1e, 0x1e, 0x1c, 0x04, 0x04, 0x05, 0x04, 0x14},
+        {0, 0, 0, 0, 0x01, 0, 0x02, 0, 0x04, 0, 0x10, 0, 0x04, 0, 0x08, 0},
+        {0, 0, 0, 0, 17, 0, 4, 0, -65, -32, -65, 0, -71, 0, -71, 0},
         '_',
     },
 };
@@ -124,29 +122,34 @@ ON struct decoder decoder_of(bool url)
     return d;
 }
 
+/* Row * 2; what shuffles look at of it. */
 ON __m128i row(__m128i v)
 {
-    return _mm_and_si128(_mm_srli_epi16(v, 4), _mm_set1_epi8(15));
+    return _mm_and_si128(_mm_srli_epi16(v, 3), _mm_set1_epi8(0x1e));
 }
 
-/* Bytes that are not 0 where a character is none of the alphabet. */
-ON __m128i foreign(const struct decoder *d, __m128i v)
+/* Bytes that are 0 where a character is none of the alphabet. */
+ON __m128i own(const struct decoder *d, __m128i v)
 {
-    __m128i column = _mm_and_si128(v, _mm_set1_epi8(15));
-    return _mm_and_si128(_mm_shuffle_epi8(d->low, column),
+    return _mm_and_si128(_mm_shuffle_epi8(d->low, v),
                          _mm_shuffle_epi8(d->high, row(v)));
 }
 
-ON bool none(__m128i v)
+/* Of two such: 0 where one of them is. */
+ON __m128i both_own(__m128i a, __m128i b)
 {
-    return _mm_testz_si128(v, v);
+    return _mm_min_epu8(a, b);
+}
+
+ON bool all(__m128i own)
+{
+    return _mm_movemask_epi8(_mm_cmpeq_epi8(own, _mm_setzero_si128())) == 0;
 }
 
 /* 16 characters of the alphabet to 12 bytes and 4 of no meaning. */
 ON __m128i decode(const struct decoder *d, __m128i v)
 {
-    __m128i odd = _mm_and_si128(_mm_cmpeq_epi8(v, d->odd), _mm_set1_epi8(8));
-    __m128i by = _mm_or_si128(row(v), odd);
+    __m128i by = _mm_add_epi8(row(v), _mm_cmpeq_epi8(v, d->odd));
     v = _mm_add_epi8(v, _mm_shuffle_epi8(d->unshift, by));
 
     /* 6 + 6 bits, 12 + 12, then the three bytes in their order. */
@@ -168,9 +171,9 @@ ON bool decode_four(const struct decoder *d, const unsigned char *in, char *out)
 {
     __m128i v0 = load(in), v1 = load(in + CHARS);
     __m128i v2 = load(in + 2 * CHARS), v3 = load(in + 3 * CHARS);
-    __m128i front = _mm_or_si128(foreign(d, v0), foreign(d, v1));
-    __m128i back = _mm_or_si128(foreign(d, v2), foreign(d, v3));
-    if (!none(_mm_or_si128(front, back)))
+    __m128i front = both_own(own(d, v0), own(d, v1));
+    __m128i back = both_own(own(d, v2), own(d, v3));
+    if (!all(both_own(front, back)))
         return false;
     store_wide(out, decode(d, v0));
     store_wide(out + BYTES, decode(d, v1));
@@ -188,7 +191,7 @@ SSSE3 size_t base64_ssse3_decode(const unsigned char *in, size_t groups,
         i += 4 * GROUPS;
     for (; i + GROUPS <= groups; i += GROUPS) {
         __m128i v = load(in + 4 * i);
-        if (!none(foreign(&d, v)))
+        if (!all(own(&d, v)))
             break;
         store(out + 3 * i, decode(&d, v));
     }
@@ -201,9 +204,10 @@ ON bool decode_line(const struct decoder *d, const unsigned char *in, char *out)
     __m128i v0 = load(in), v1 = load(in + CHARS);
     __m128i v2 = load(in + 2 * CHARS), v3 = load(in + 3 * CHARS);
     __m128i v4 = load(in + KERNEL_LINE - CHARS);
-    __m128i bad = _mm_or_si128(foreign(d, v0), foreign(d, v1));
-    bad = _mm_or_si128(bad, _mm_or_si128(foreign(d, v2), foreign(d, v3)));
-    if (!none(_mm_or_si128(bad, foreign(d, v4))))
+    __m128i front = both_own(own(d, v0), own(d, v1));
+    __m128i back = both_own(own(d, v2), own(d, v3));
+    back = both_own(back, own(d, v4));
+    if (!all(both_own(front, back)))
         return false;
     store_wide(out, decode(d, v0));
     store_wide(out + BYTES, decode(d, v1));
