@@ -9,7 +9,7 @@
 
 #include "ascii.h"
 
-enum { DATE_UNSET = -1, DAY_SECONDS = 86400 };
+enum { DATE_UNSET = -1, DAY_SECONDS = 86400, DATE_CLOCK = 12 };
 
 struct reading {
     int year, month, day; /* month from 1 */
@@ -246,6 +246,35 @@ static struct span word(struct span *s)
     return w;
 }
 
+static bool is_clock(struct span w)
+{
+    size_t i = 0;
+    while (i < w.n && (ascii_is(w.p[i], ASCII_DIGIT) || w.p[i] == ':'))
+        i++;
+    return w.n > 0 && i == w.n;
+}
+
+/* The next word; "08 : 12 (noon) : 31", which RFC 5322 4.3 has, is one, put
+   together in clock. */
+static struct span joined_word(struct span *s, char clock[DATE_CLOCK])
+{
+    struct span w = word(s);
+    size_t n = w.n;
+    if (n > DATE_CLOCK || !is_clock(w))
+        return w;
+    memcpy(clock, w.p, n);
+    for (;;) {
+        struct span rest = *s, next = word(&rest);
+        if (!is_clock(next) || n + next.n > DATE_CLOCK ||
+            (next.p[0] != ':' && clock[n - 1] != ':'))
+            break;
+        memcpy(clock + n, next.p, next.n);
+        n += next.n;
+        *s = rest;
+    }
+    return n == w.n ? w : span_of(clock, n);
+}
+
 /* Days since 1970-01-01 of the Gregorian calendar, from the era of 400 years
    that begins on 1 March 0000. */
 static int64_t days_since_1970(int year, int month, int day)
@@ -276,8 +305,9 @@ int date_parse(struct span value, struct date *d)
 {
     struct reading r = {DATE_UNSET, DATE_UNSET, DATE_UNSET, DATE_UNSET,
                         0,          false,      false,      false};
+    char clock[DATE_CLOCK];
     while (value.n)
-        read_word(&r, word(&value));
+        read_word(&r, joined_word(&value, clock));
     if (!fits(&r))
         return ERR_SYNTAX;
     if (r.second == DATE_UNSET)
