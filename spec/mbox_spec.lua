@@ -83,7 +83,7 @@ describe("an mbox", function()
   end)
 
   it("finds postmarks wherever its reads are cut", function()
-    for n = 65536 - 60, 65536 + 10, 3 do
+    for n = 8192 - 60, 8192 + 10 do
       local first = "\n" .. ("x"):rep(n - #mark - 2) .. "\n"
       assert.same({ first, "\ny\n" }, (all(mark .. first .. mark .. "\ny\n")))
     end

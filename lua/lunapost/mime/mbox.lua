@@ -26,7 +26,7 @@ local M = {}
 ---@field length integer  octets of the message as it stands in the file
 ---@field cut boolean  it was longer than limits.size: the rest is missing
 
-local PIECE <const> = 65536
+local PIECE <const> = 8192 -- read at once; little of it is moved again
 local LINE <const> = 1000 -- a longer line is no postmark
 local HEADER <const> = 1 << 20 -- where Content-Length is looked for
 local SIZE <const> = 64 << 20
@@ -164,7 +164,8 @@ end
 local function bytes_of(box, into)
   local bytes = table.concat(into)
   if not into.counted and not into.mark.cut then
-    bytes = bytes:gsub("(\r?\n)\r?\n$", "%1")
+    local tail = bytes:sub(-4):match("\n(\r?\n)$")
+    bytes = tail and bytes:sub(1, -1 - #tail) or bytes
   end
   local quote = box.format.unquote
   if quote and bytes:find("\n>", 1, true) then
