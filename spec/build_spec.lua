@@ -334,6 +334,12 @@ describe("the nesting of parts", function()
       mime.multipart("mixed", { assert(mime.part { type = "text/plain",
         data = "--xyz\n" }), boundary = "xyz" })
     end, 'multipart/mixed: boundary "xyz" occurs in its parts')
+    for _, around in ipairs { "preamble", "epilogue" } do
+      assert.has_error(function()
+        mime.multipart("mixed", { assert(mime.part { type = "text/plain",
+          data = "x" }), boundary = "xyz", [around] = "a\n--xyz\nb" })
+      end, 'multipart/mixed: boundary "xyz" occurs in its parts')
+    end
     local trap = build { text = "1", attach = { pdf } }.boundary
     assert.not_equal(trap, build { text = "--" .. trap .. "--\r\n",
       attach = { pdf } }.boundary)

@@ -59,6 +59,10 @@ describe("a body that is elsewhere", function()
   it("always has an id (RFC 2046 5.2.3)", function()
     local _, inner = read { access = "url", url = "https://x.org/" }
     assert.matches("^[%w_-]+@localhost$", inner.id)
+    local _, again = read { access = "url", url = "https://x.org/" }
+    assert.equal(inner.id, again.id)
+    _, again = read { access = "url", url = "https://y.org/" }
+    assert.not_equal(inner.id, again.id)
   end)
 
   it("has the command of a mail server", function()

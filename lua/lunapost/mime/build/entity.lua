@@ -133,14 +133,17 @@ local function settle(entity, allowed, chosen)
 end
 
 --- Whether the boundary of an entity stands in the octets of a part below
---- root, or is another's. One that is random need not be asked.
+--- root or around parts, or is another's. One that is random need not be asked.
 ---@param root lunapost.entity
 ---@param entity lunapost.entity
 ---@return boolean
 function M.clashes(root, entity)
+  local function holds(octets)
+    return octets and octets:find(entity.boundary, 1, true)
+  end
   for other in root:walk() do
-    local octets = other.content and other.content.octets
-    if octets and octets:find(entity.boundary, 1, true)
+    if holds(other.content and other.content.octets)
+      or holds(other.preamble) or holds(other.epilogue)
       or other ~= entity and other.boundary == entity.boundary then
       return true
     end

@@ -99,8 +99,19 @@ local function parameters_of(spec, access)
   return out
 end
 
+-- An id that follows from what is fetched: the same input, the same octets.
+local function id_of(type, parameters)
+  local words = { type }
+  for _, pair in ipairs(parts.parameter_list(parameters, "external")) do
+    words[#words + 1] = ("%q=%q"):format(pair[1], pair[2])
+  end
+  local octets = core.crypto.digest("sha256", table.concat(words, " "))
+  return core.codec.base64_encode(octets:sub(1, 18), 0, true, true)
+    .. "@localhost"
+end
+
 -- The header of what is fetched, which stands in the part as its body.
-local function phantom(spec)
+local function phantom(spec, access)
   local out = {}
   local function add(what, ...)
     out[#out + 1] = entity.field("external: " .. what, ...)
@@ -109,7 +120,7 @@ local function phantom(spec)
     spec.type or "application/octet-stream", "external")
   add("type", "typed", "Content-Type", type,
     parts.parameter_list(parameters, "external: type"))
-  local id = spec.id or entity.random_id() .. "@localhost"
+  local id = spec.id or id_of(type, access)
   add("id", "words", "Content-ID", fields.ids(id, "external: id"))
   if spec.encoding then
     add("encoding", "typed", "Content-Transfer-Encoding", spec.encoding, {})
@@ -127,11 +138,12 @@ function M.part(spec)
   if not spec.access then fail("external: 'access' is missing") end
   local access = spec.access:lower()
   check_kind(spec, access)
+  local where = parameters_of(spec, access)
   if spec.permission and not permissions[spec.permission] then
     options.unknown("permission", spec.permission, permissions, 0)
   end
   return parts.part({ type = "message/external-body",
-    parameters = parameters_of(spec, access), message = phantom(spec),
+    parameters = where, message = phantom(spec, where),
     description = spec.description, disposition = spec.disposition },
     "external")
 end
