@@ -3,7 +3,9 @@
 
 package.path = "./?.lua;" .. package.path
 
-for _, name in ipairs { "codec", "steps", "calls", "build", "receive" } do
+for _, name in ipairs {
+  "codec", "steps", "calls", "build", "parse", "receive",
+} do
   print("== " .. name)
   dofile("spec/bench/" .. name .. ".lua")
   print()

@@ -1,0 +1,92 @@
+--- Reads messages again and again: what spec/bench/parse.lua measures.
+---
+---   lua read.lua full|headers MS CHECKFILE FILE...
+---
+--- Each round takes every file, which is in memory as a string: full parses
+--- it, reads four fields of its header, walks all parts and decodes every
+--- body, texts to UTF-8; headers stops behind the four fields. Prints
+--- "rounds nanoseconds leaves bytes", processor time. CHECKFILE ("-": none)
+--- gets a line a message: size:crc32 of each leaf that is no text.
+
+local mime = require "lunapost.mime"
+
+local mode <const>, ms <const>, check <const> = arg[1], tonumber(arg[2]), arg[3]
+
+local messages = {}
+for i = 4, #arg do
+  local file <close> = assert(io.open(arg[i], "rb"))
+  messages[#messages + 1] = file:read("a")
+end
+
+local table_of_crc = {}
+for i = 0, 255 do
+  local c = i
+  for _ = 1, 8 do c = c & 1 == 1 and c >> 1 ~ 0xedb88320 or c >> 1 end
+  table_of_crc[i] = c
+end
+
+local function crc32(s)
+  local c = 0xffffffff
+  for at = 1, #s, 4096 do
+    for _, byte in ipairs { s:byte(at, math.min(at + 4095, #s)) } do
+      c = table_of_crc[(c ~ byte) & 255] ~ c >> 8
+    end
+  end
+  return c ~ 0xffffffff
+end
+
+local function read_fields(message)
+  return (message.subject and 1 or 0) + (message.date and 1 or 0)
+    + (message.from[1] and 1 or 0) + (message.to[1] and 1 or 0)
+end
+
+local function read_bodies(message, list)
+  local leaves, bytes = 0, 0
+  for part in message:walk() do
+    if not part.parts then
+      local text = part.type:find("^text/")
+      local body = part:body(text and "utf-8" or nil)
+      leaves, bytes = leaves + 1, bytes + #body
+      if list and not text then
+        list[#list + 1] = ("%d:%08x"):format(#body, crc32(body))
+      end
+    end
+  end
+  return leaves, bytes
+end
+
+local function read(bytes, list)
+  local message = mime.parse(bytes)
+  local found = read_fields(message)
+  if mode == "headers" then return 0, found end
+  return read_bodies(message, list)
+end
+
+local lines = {}
+for i, bytes in ipairs(messages) do
+  local list = {}
+  read(bytes, list)
+  lines[i] = table.concat(list, ",")
+end
+if check ~= "-" then
+  local file <close> = assert(io.open(check, "w"))
+  file:write(table.concat(lines, "\n"), "\n")
+end
+
+-- One round: leaves and bytes.
+local function round()
+  local leaves, bytes = 0, 0
+  for _, message in ipairs(messages) do
+    local n, size = read(message)
+    leaves, bytes = leaves + n, bytes + size
+  end
+  return leaves, bytes
+end
+
+local rounds <const>, start <const> = { n = 0 }, os.clock()
+repeat
+  rounds.leaves, rounds.bytes = round()
+  rounds.n = rounds.n + 1
+until (os.clock() - start) * 1000 >= ms
+print(("%d %.0f %d %d"):format(rounds.n, (os.clock() - start) * 1e9,
+  rounds.leaves, rounds.bytes))
