@@ -14,9 +14,12 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+#include "../core/addr.h"
 #include "../core/buf.h"
 #include "../core/err.h"
 #include "../core/kernel.h"
+#include "../core/mime_tree.h"
+#include "../core/param.h"
 #include "../core/span.h"
 
 /* Names of the userdata that more than one binding touches. */
@@ -121,12 +124,75 @@ INTERNAL int lbind_problem(lua_State *L, int err, size_t where);
 INTERNAL extern const luaL_Reg lbind_wholes[];
 INTERNAL extern const luaL_Reg lbind_texts[];
 
+/* What reading values works with (lvalue.c): one userdata, first upvalue of
+   each function. Its memory is used again, and a raising Lua call leaks
+   nothing. */
+struct lbind_work {
+    struct buf flat; /* an unfolded value */
+    struct buf text; /* what is made of it */
+    struct buf more;
+    struct param_list params;
+    struct addr_reader addresses;
+};
+
+INTERNAL struct lbind_work *lbind_new_work(lua_State *L);
+
+/* The one of this function, its buffers empty; and giving back what only a
+   large value needed. */
+INTERNAL struct lbind_work *lbind_work(lua_State *L);
+INTERNAL void lbind_work_end(struct lbind_work *w);
+
+/* A raw value without folds; borrows the value, or w->flat. */
+INTERNAL int lbind_flat(struct lbind_work *w, struct span raw,
+                        struct span *value);
+
+/* Push what a raw value tells, and return how many faults were repaired.
+   They raise for want of memory. Text: unfolded, encoded words decoded.
+   Addresses: a list, *more is set where it has more than most. */
+INTERNAL int lbind_push_value(lua_State *L, struct lbind_work *w,
+                              struct span raw);
+INTERNAL int lbind_push_addresses(lua_State *L, struct lbind_work *w,
+                                  struct span raw, size_t most, bool *more);
+
+/* "type/subtype", or, wordy, the first word of a raw value, in lower case;
+   nil where there is none. Leaves what follows it in *rest, until the next
+   use of w->flat. */
+INTERNAL void lbind_push_media(lua_State *L, struct lbind_work *w,
+                               struct span raw, bool wordy, struct span *rest);
+
+/* Reads parameters into w->params, and pushes them as a table. */
+INTERNAL int lbind_params(lua_State *L, struct lbind_work *w, struct span rest);
+INTERNAL void lbind_push_params(lua_State *L, const struct lbind_work *w);
+
+/* Pushes bytes of a charset as UTF-8, through w->more. Returns how many
+   faults there were, or ERR_*, with nothing pushed. No charset: ASCII, where
+   not all is UTF-8. */
+INTERNAL int lbind_push_utf8(lua_State *L, struct lbind_work *w,
+                             struct span charset, struct span bytes);
+
+/* The number of the defect of a body that is not well in an encoding; 0:
+   the encoding changes nothing; -1: it is unknown. */
+INTERNAL int lbind_encoding(struct span name);
+
+/* Undoes a transfer encoding (in any case) into out. False: it is none that
+   changes the bytes. */
+INTERNAL bool lbind_decode(lua_State *L, struct span encoding, struct span in,
+                           struct buf *out, size_t *faults);
+
+/* The map of a message (lparts.c). Unless whole, it may be that of its first
+   header only. Lives until the next such call with whole. */
+INTERNAL const struct mime_map *lbind_map(lua_State *L, int tree, bool whole);
+
+/* Pushes the tree of the message at an index. */
+INTERNAL void lbind_push_tree(lua_State *L, int message, int limits);
+
 /* The parts of lunapost.core, listed in lmain.c. Each pushes one table. */
 INTERNAL int lbind_open_codec(lua_State *L);
 INTERNAL int lbind_open_call(lua_State *L);
 INTERNAL int lbind_open_stream(lua_State *L);
 INTERNAL int lbind_open_mime(lua_State *L);
 INTERNAL int lbind_open_parts(lua_State *L);
+INTERNAL int lbind_open_part(lua_State *L);
 INTERNAL int lbind_open_compose(lua_State *L);
 INTERNAL int lbind_open_server(lua_State *L);
 INTERNAL int lbind_open_client(lua_State *L);

@@ -18,13 +18,18 @@
 #include "lbind.h"
 
 #define SCRATCH "lunapost.parts.scratch"
+#define READER  "lunapost.parts.reader"
 #define TREE    "lunapost.parts.tree"
 #define MACHINE "lunapost.parts.machine"
 
 /* Buffers of one call. They live in a userdata, so that a raising Lua call
    leaks nothing. */
 
-enum { SCRATCH_MOST = 1 << 30 };
+enum {
+    SCRATCH_MOST = 1 << 30,
+    READER_KEPT = 1 << 20,
+    WHOLE_MOST = 512 /* bytes of a message that is read at once */
+};
 
 static int scratch_drop(lua_State *L)
 {
@@ -90,28 +95,49 @@ static const struct {
     const char *name;
     int (*decode)(const struct kernel *kernel, struct buf *out, struct span in,
                   size_t *faults);
+    int number; /* of the defect that a fault is */
 } decodings[] = {
-    {"base64", decode_base64}, {"quoted-printable", decode_quoted},
-    {"x-uuencode", decode_uu}, {"uuencode", decode_uu},
-    {"x-uue", decode_uu},
+    {"base64", decode_base64, 302}, {"quoted-printable", decode_quoted, 303},
+    {"x-uuencode", decode_uu, 306}, {"uuencode", decode_uu, 306},
+    {"x-uue", decode_uu, 306},
 };
+
+int lbind_encoding(struct span name)
+{
+    for (size_t i = 0; i < sizeof decodings / sizeof decodings[0]; i++)
+        if (span_ieq(name, span_from(decodings[i].name)))
+            return decodings[i].number;
+    return span_ieq(name, SPAN("7bit")) || span_ieq(name, SPAN("8bit")) ||
+                   span_ieq(name, SPAN("binary"))
+               ? 0
+               : -1;
+}
+
+bool lbind_decode(lua_State *L, struct span encoding, struct span in,
+                  struct buf *out, size_t *faults)
+{
+    *faults = 0;
+    for (size_t i = 0; i < sizeof decodings / sizeof decodings[0]; i++) {
+        if (!span_ieq(encoding, span_from(decodings[i].name)))
+            continue;
+        if (decodings[i].decode(*lbind_kernel(L), out, in, faults) < 0)
+            luaL_error(L, "a body is too large to be decoded");
+        return true;
+    }
+    return false;
+}
 
 /* Pushes bytes decoded, and the number of faults; as they are where the
    encoding is none that changes them. */
 static int push_decoded(lua_State *L, const char *encoding, struct span in)
 {
-    size_t n = sizeof decodings / sizeof decodings[0], i = 0, faults = 0;
-    while (i < n && strcmp(decodings[i].name, encoding) != 0)
-        i++;
-    if (i == n) {
+    size_t faults;
+    struct buf *b = scratch(L);
+    if (!lbind_decode(L, span_from(encoding), in, b, &faults)) {
         lbind_push(L, in);
         lua_pushinteger(L, 0);
         return 2;
     }
-    struct buf *b = scratch(L);
-    int err = decodings[i].decode(*lbind_kernel(L), b, in, &faults);
-    if (err < 0)
-        return lbind_fail(L, err, NULL);
     lbind_push(L, buf_span(b));
     buf_free(b);
     lua_pushinteger(L, (lua_Integer)faults);
@@ -137,53 +163,119 @@ static void check_limits(lua_State *L, int arg, struct mime_limits *limits)
     if (lua_isnoneornil(L, arg))
         return;
     luaL_checktype(L, arg, LUA_TTABLE);
+    lua_pushnil(L);
+    if (!lua_next(L, arg))
+        return;
+    lua_pop(L, 2);
     limits->depth = lbind_field_size(L, arg, "depth", limits->depth);
     limits->parts = lbind_field_size(L, arg, "parts", limits->parts);
     limits->header = lbind_field_size(L, arg, "header", limits->header);
     limits->fields = lbind_field_size(L, arg, "fields", limits->fields);
 }
 
-static struct span tree_message(lua_State *L)
+/* What messages are read in, kept in the registry. */
+static const char reader_key;
+
+static int reader_drop(lua_State *L)
 {
-    struct span s;
-    lua_getiuservalue(L, 1, 1);
-    s.p = lua_tolstring(L, -1, &s.n); /* the tree keeps the string alive */
+    mime_tree_free(luaL_checkudata(L, 1, READER));
+    return 0;
+}
+
+static void make_reader(lua_State *L)
+{
+    lbind_type(L, READER, NULL, NULL, reader_drop);
+    struct mime_tree *t = lbind_new(L, sizeof *t, READER, 0);
+    mime_tree_init(t);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &reader_key);
+}
+
+static struct mime_tree *read_message(lua_State *L, struct span bytes,
+                                      const struct mime_limits *limits,
+                                      bool head)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &reader_key); /* reader */
+    struct mime_tree *t = lua_touserdata(L, -1);
     lua_pop(L, 1);
-    return s;
+    if (t->nodes.room + t->fields.room > READER_KEPT) {
+        mime_tree_free(t);
+        mime_tree_init(t);
+    }
+    int err = mime_tree_parse(t, bytes, limits, head);
+    if (err < 0)
+        luaL_error(L, "not enough memory");
+    return t;
+}
+
+/* A message in two steps: most of the large ones are looked at for their
+   header only. User values: 1 the bytes, 2 the map of the whole. */
+struct tree {
+    struct span message;
+    struct mime_limits limits;
+    bool whole;
+    const struct mime_map *map;
+    struct mime_map head[]; /* where the map is at first */
+};
+
+const struct mime_map *lbind_map(lua_State *L, int tree, bool whole)
+{
+    struct tree *t = luaL_checkudata(L, tree, TREE);
+    if (whole && !t->whole) {
+        struct mime_tree *read = read_message(L, t->message, &t->limits, false);
+        tree = lua_absindex(L, tree);
+        void *memory = lua_newuserdatauv(L, mime_map_size(read), 0);
+        mime_map_put(read, t->message, memory);
+        lua_setiuservalue(L, tree, 2);
+        t->map = memory;
+        t->whole = true;
+    }
+    return t->map;
+}
+
+void lbind_push_tree(lua_State *L, int message, int limits)
+{
+    struct span bytes = lbind_check(L, message);
+    struct mime_limits most;
+    message = lua_absindex(L, message);
+    check_limits(L, limits, &most);
+    bool whole = bytes.n <= WHOLE_MOST;
+    struct mime_tree *read = read_message(L, bytes, &most, !whole);
+    struct tree *t =
+        lua_newuserdatauv(L, sizeof *t + mime_map_size(read), 2); /* tree */
+    t->message = bytes;
+    t->limits = most;
+    t->whole = whole;
+    mime_map_put(read, bytes, t->head);
+    t->map = t->head;
+    luaL_setmetatable(L, TREE);
+    lua_pushvalue(L, message);
+    lua_setiuservalue(L, -2, 1);
 }
 
 /* tree(bytes, [limits]) -> tree */
 static int parts_tree(lua_State *L)
 {
-    struct span bytes = lbind_check(L, 1);
-    struct mime_limits limits;
-    check_limits(L, 2, &limits);
-    struct mime_tree *t = lbind_new(L, sizeof *t, TREE, 1);
-    lua_pushvalue(L, 1);
-    lua_setiuservalue(L, -2, 1);
-    int err = mime_tree_parse(t, bytes, &limits);
-    return err < 0 ? lbind_fail(L, err, NULL) : 1;
+    lbind_push_tree(L, 1, 2);
+    return 1;
 }
 
-static int tree_drop(lua_State *L)
+static const struct mime_map *check_tree(lua_State *L)
 {
-    mime_tree_free(luaL_checkudata(L, 1, TREE));
-    return 0;
+    return lbind_map(L, 1, true);
 }
 
 /* The part whose number, from 1 on, is the second argument. */
 static const struct mime_node *check_node(lua_State *L)
 {
-    const struct mime_tree *t = luaL_checkudata(L, 1, TREE);
+    const struct mime_map *map = check_tree(L);
     lua_Integer i = luaL_checkinteger(L, 2);
-    luaL_argcheck(L, i >= 1 && (lua_Unsigned)i <= t->n, 2, "no such part");
-    return mime_tree_node(t, (size_t)i - 1);
+    luaL_argcheck(L, i >= 1 && (lua_Unsigned)i <= map->n, 2, "no such part");
+    return &map->nodes[i - 1];
 }
 
 static int tree_count(lua_State *L)
 {
-    const struct mime_tree *t = luaL_checkudata(L, 1, TREE);
-    lua_pushinteger(L, (lua_Integer)t->n);
+    lua_pushinteger(L, (lua_Integer)check_tree(L)->n);
     return 1;
 }
 
@@ -209,13 +301,13 @@ static int tree_parent(lua_State *L)
 static int tree_children(lua_State *L)
 {
     const struct mime_node *node = check_node(L);
-    const struct mime_tree *t = lua_touserdata(L, 1);
+    const struct mime_map *map = check_tree(L);
     ptrdiff_t child = node->first_child;
     lua_newtable(L); /* list */
     for (lua_Integer n = 1; child != MIME_NONE; n++) {
         lua_pushinteger(L, (lua_Integer)child + 1);
         lua_rawseti(L, -2, n);
-        child = mime_tree_node(t, (size_t)child)->next;
+        child = map->nodes[child].next;
     }
     return 1;
 }
@@ -231,54 +323,19 @@ static int tree_offsets(lua_State *L)
     return 4;
 }
 
-static struct span node_header(lua_State *L)
-{
-    const struct mime_node *node = check_node(L);
-    return span_of(tree_message(L).p + node->header_at,
-                   node->header_end > node->header_at
-                       ? node->header_end - node->header_at
-                       : 0);
-}
-
-/* field(i, name, [nth]) -> raw value, offset | nil */
-static int tree_field(lua_State *L)
-{
-    struct span header = node_header(L), name = lbind_check(L, 3);
-    lua_Integer nth = luaL_optinteger(L, 4, 1);
-    struct header_field f;
-    luaL_argcheck(L, nth >= 1, 4, "out of range");
-    if (!header_find(header, name, (size_t)nth - 1, &f)) {
-        lua_pushnil(L);
-        return 1;
-    }
-    lbind_push(L, f.value);
-    lua_pushinteger(L, (lua_Integer)(check_node(L)->header_at + f.at));
-    return 2;
-}
-
 /* fields(i) -> { { name, raw value }, ... } */
 static int tree_fields(lua_State *L)
 {
-    struct span header = node_header(L);
+    const struct mime_node *node = check_node(L);
+    const struct mime_map *map = check_tree(L);
     struct header_field f;
-    size_t at = 0;
-    lua_newtable(L); /* list */
-    for (lua_Integer n = 1; header_next(header, &at, &f);) {
-        if (f.name.n == 0)
-            continue;
+    lua_createtable(L, (int)node->field_n, 0); /* list */
+    for (size_t i = 0; i < node->field_n; i++) {
+        mime_map_field(map, node->field + i, &f);
         push_field(L, &f);
-        lua_rawseti(L, -2, n++);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
     return 1;
-}
-
-/* body(i, encoding) -> decoded octets, faults */
-static int tree_body(lua_State *L)
-{
-    const struct mime_node *node = check_node(L);
-    struct span body = span_of(tree_message(L).p + node->body_at,
-                               node->body_end - node->body_at);
-    return push_decoded(L, luaL_checkstring(L, 3), body);
 }
 
 static void push_defect(lua_State *L, int number, uint64_t at)
@@ -299,16 +356,16 @@ static void push_defect(lua_State *L, int number, uint64_t at)
 /* defects() -> { defect, ... }, how many there are in all */
 static int tree_defects(lua_State *L)
 {
-    const struct mime_tree *t = luaL_checkudata(L, 1, TREE);
+    const struct mime_map *map = check_tree(L);
     size_t kept =
-        t->defect_n < MIME_DEFECTS_MOST ? t->defect_n : MIME_DEFECTS_MOST;
+        map->defect_n < MIME_DEFECTS_MOST ? map->defect_n : MIME_DEFECTS_MOST;
     lua_newtable(L); /* list */
     for (size_t i = 0; i < kept; i++) {
-        const struct defect *d = mime_tree_defect(t, i);
+        const struct defect *d = &map->defects[i];
         push_defect(L, d->number, d->at);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
-    lua_pushinteger(L, (lua_Integer)t->defect_n);
+    lua_pushinteger(L, (lua_Integer)map->defect_n);
     return 2;
 }
 
@@ -417,8 +474,7 @@ static int parts_decode(lua_State *L)
 static const luaL_Reg tree_methods[] = {
     {"count", tree_count},     {"kind", tree_kind},
     {"parent", tree_parent},   {"children", tree_children},
-    {"offsets", tree_offsets}, {"field", tree_field},
-    {"fields", tree_fields},   {"body", tree_body},
+    {"offsets", tree_offsets}, {"fields", tree_fields},
     {"defects", tree_defects}, {NULL, NULL},
 };
 
@@ -439,7 +495,8 @@ static const luaL_Reg functions[] = {
 int lbind_open_parts(lua_State *L)
 {
     lbind_type(L, SCRATCH, NULL, NULL, scratch_drop);
-    lbind_type(L, TREE, tree_methods, NULL, tree_drop);
+    lbind_type(L, TREE, tree_methods, NULL, NULL);
+    make_reader(L);
     lbind_type(L, MACHINE, machine_methods, NULL, machine_drop);
     luaL_newlib(L, functions);
     return 1;

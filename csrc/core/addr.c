@@ -33,15 +33,27 @@ struct entry {
 
 void addr_init(struct addr_reader *r, struct span value, size_t most)
 {
+    memset(r, 0, sizeof *r);
+    addr_again(r, value, most);
+}
+
+void addr_again(struct addr_reader *r, struct span value, size_t most)
+{
     size_t ceiling = 2 * value.n + 64;
+    struct addr_reader old = *r;
     memset(r, 0, sizeof *r);
     r->s = value;
     r->left = most;
-    buf_init(&r->name, ceiling);
-    buf_init(&r->word, ceiling);
-    buf_init(&r->spec, ceiling);
-    buf_init(&r->remark, ceiling);
-    buf_init(&r->group, ceiling);
+    r->name = old.name;
+    r->word = old.word;
+    r->spec = old.spec;
+    r->remark = old.remark;
+    r->group = old.group;
+    buf_renew(&r->name, ceiling);
+    buf_renew(&r->word, ceiling);
+    buf_renew(&r->spec, ceiling);
+    buf_renew(&r->remark, ceiling);
+    buf_renew(&r->group, ceiling);
 }
 
 void addr_free(struct addr_reader *r)

@@ -51,6 +51,10 @@ struct addr_reader {
 
 /* The value is borrowed until free. */
 INTERNAL void addr_init(struct addr_reader *r, struct span value, size_t most);
+
+/* The same with a reader that is zeroed or was used before: its memory is
+   used again. */
+INTERNAL void addr_again(struct addr_reader *r, struct span value, size_t most);
 INTERNAL void addr_free(struct addr_reader *r);
 
 /* 1 and the next address, whose spans live until the next call; 0 at the

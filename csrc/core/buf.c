@@ -17,6 +17,12 @@ void buf_init(struct buf *b, size_t ceiling)
     b->ceiling = ceiling;
 }
 
+void buf_renew(struct buf *b, size_t ceiling)
+{
+    buf_clear(b);
+    b->ceiling = ceiling;
+}
+
 void buf_free(struct buf *b)
 {
     free(b->base);

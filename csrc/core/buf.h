@@ -27,6 +27,9 @@ struct buf {
 INTERNAL void buf_init(struct buf *b, size_t ceiling);
 INTERNAL void buf_free(struct buf *b);
 
+/* Like init, but with the memory that it has; it may be zeroed. */
+INTERNAL void buf_renew(struct buf *b, size_t ceiling);
+
 /* What it holds; valid until the next call that is not const. */
 static inline struct span buf_span(const struct buf *b)
 {

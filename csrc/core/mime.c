@@ -33,19 +33,44 @@ void mime_limits_default(struct mime_limits *limits)
     limits->fields = 10000;
 }
 
+static void enter(struct mime *m, enum mime_state state)
+{
+    m->state = state;
+    m->lines = m->scanned = 0;
+    m->line_start = true;
+}
+
 void mime_init(struct mime *m, const struct mime_limits *limits)
 {
     memset(m, 0, sizeof *m);
+    mime_again(m, limits);
+}
+
+static void set_limits(struct mime *m, const struct mime_limits *limits)
+{
     m->limits = *limits;
     if (m->limits.header > SIZE_MAX / 4)
         m->limits.header = SIZE_MAX / 4;
     if (m->limits.depth > SIZE_MAX / (BOUNDARY_MOST + sizeof(struct frame)))
         m->limits.depth = SIZE_MAX / (BOUNDARY_MOST + sizeof(struct frame));
-    buf_init(&m->carry, m->limits.header + 2 * PIECE);
-    buf_init(&m->frames, SIZE_MAX / 2);
-    buf_init(&m->bounds, SIZE_MAX / 2);
-    buf_init(&m->scratch, m->limits.header + 1);
+    buf_renew(&m->carry, m->limits.header + 2 * PIECE);
+    buf_renew(&m->frames, SIZE_MAX / 2);
+    buf_renew(&m->bounds, SIZE_MAX / 2);
+    buf_renew(&m->scratch, m->limits.header + 1);
+}
+
+void mime_again(struct mime *m, const struct mime_limits *limits)
+{
+    set_limits(m, limits);
+    m->input = span_of(NULL, 0);
+    m->at = m->close_at = m->header_at = 0;
+    m->lines = m->scanned = m->fields = 0;
+    m->depth = m->open_bounds = m->parts = m->close_to = 0;
+    m->finished = false;
+    m->failure = 0;
+    m->defect_n = 0;
     m->opening = true;
+    enter(m, MIME_START);
 }
 
 void mime_free(struct mime *m)
@@ -65,13 +90,6 @@ void mime_push(struct mime *m, struct span chunk)
 void mime_finish(struct mime *m)
 {
     m->finished = true;
-}
-
-static void enter(struct mime *m, enum mime_state state)
-{
-    m->state = state;
-    m->lines = m->scanned = 0;
-    m->line_start = true;
 }
 
 /* The window */
@@ -317,7 +335,8 @@ static void settle_kind(struct mime *m)
         note(m, DEFECT_BOUNDARY_MISSING, m->header_at);
         m->kind = MIME_LEAF;
     }
-    if (m->kind == MIME_MESSAGE && m->encoded)
+    m->coded = m->kind == MIME_MESSAGE && m->encoded;
+    if (m->coded)
         m->kind = MIME_LEAF;
     if (m->kind != MIME_LEAF && m->depth >= m->limits.depth) {
         note(m, DEFECT_LIMIT_DEPTH, m->header_at);
@@ -342,6 +361,7 @@ static int end_header(struct mime *m, struct mime_event *e)
     e->at = m->at;
     e->depth = m->depth - 1;
     e->kind = m->kind;
+    e->coded = m->coded;
     return MIME_HEAD;
 }
 
@@ -384,7 +404,6 @@ static int take_field(struct mime *m, struct mime_event *e, size_t n)
     e->depth = m->depth - 1;
     e->bytes = bytes;
     e->field.at = 0;
-    header_split(bytes, &e->field);
     if (memchr(bytes.p, '\0', n))
         note(m, DEFECT_NUL, m->at);
     if (span_ieq(e->field.name, SPAN("content-type")))
@@ -452,7 +471,6 @@ static int try_header_end(struct mime *m, struct mime_event *e)
 static int step_header(struct mime *m, struct mime_event *e)
 {
     struct span w = window(m);
-    struct header_field f;
     size_t n, used = (size_t)(m->at - m->header_at);
     int ended = try_header_end(m, e);
     if (ended != AGAIN)
@@ -462,7 +480,7 @@ static int step_header(struct mime *m, struct mime_event *e)
         return over_limit(m, DEFECT_LIMIT_HEADER);
     if (n == 0)
         return MIME_MORE;
-    if (!header_split(span_of(w.p, n), &f))
+    if (!header_split(span_of(w.p, n), &e->field))
         return pass_over(m, n);
     if (m->fields >= m->limits.fields)
         return over_limit(m, DEFECT_LIMIT_FIELDS);

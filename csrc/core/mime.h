@@ -54,6 +54,7 @@ struct mime_event {
     struct span bytes;
     struct header_field field;
     enum mime_kind kind;
+    bool coded; /* at HEAD of a leaf: one that may be an encoded message */
     enum defect_number number;
 };
 
@@ -86,7 +87,7 @@ struct mime {
     bool opening;       /* then a part begins */
     uint64_t header_at; /* of the header that is being read: offset, */
     size_t fields;      /* fields, and what they say of the body: */
-    bool typed, encoded;
+    bool typed, encoded, coded;
     enum mime_kind kind;
     bool digest; /* the default type within it is message/rfc822 */
     struct param_list params;
@@ -100,6 +101,9 @@ INTERNAL void mime_limits_default(struct mime_limits *limits);
 
 INTERNAL void mime_init(struct mime *m, const struct mime_limits *limits);
 INTERNAL void mime_free(struct mime *m);
+
+/* Makes a machine that was initialised ready for another message. */
+INTERNAL void mime_again(struct mime *m, const struct mime_limits *limits);
 
 /* Only after MORE (or at first). The chunk is borrowed until MORE comes
    again. */

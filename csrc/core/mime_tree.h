@@ -1,8 +1,12 @@
 /*
  * mime_tree - the parts of one whole message, as offsets into it
  *
- * Owns: the arrays; the message stays the caller's. Fails with: ERR_MEMORY.
- * I/O: none.
+ * A tree is where messages are read, one after the other; its memory is used
+ * again. What was read is then put into one piece of memory of the caller's,
+ * a mime_map: the parts, the fields of their headers, the defects.
+ *
+ * Owns: the tree its arrays; the message stays the caller's.
+ * Fails with: ERR_MEMORY. I/O: none.
  */
 #ifndef CORE_MIME_TREE_H
 #define CORE_MIME_TREE_H
@@ -21,31 +25,60 @@ struct mime_node {
     size_t body_at;    /* behind the empty line */
     size_t body_end;   /* the end of the part */
     ptrdiff_t parent, first_child, last_child, next; /* indexes or NONE */
-    enum mime_kind kind;
+    size_t field, field_n; /* its fields: index of the first, how many */
     unsigned depth;
+    unsigned number; /* among its parent's children, from 1 on */
+    enum mime_kind kind;
+    bool coded; /* a leaf that may be an encoded message */
+};
+
+struct mime_field {
+    size_t at, n;  /* the whole field, its line end included */
+    uint32_t hash; /* mime_hash of its name */
 };
 
 struct mime_tree {
-    struct buf nodes;   /* struct mime_node, in order of appearance */
-    struct buf defects; /* struct defect */
-    size_t n, defect_n; /* of them; defects that were not kept included */
+    struct mime machine;
+    struct buf nodes;            /* struct mime_node, in order of appearance */
+    struct buf fields;           /* struct mime_field, by part */
+    struct buf defects;          /* struct defect */
+    size_t n, field_n, defect_n; /* of them; defects not kept included */
 };
 
-/* Reads a message; free also after a failure. */
-INTERNAL int mime_tree_parse(struct mime_tree *t, struct span message,
-                             const struct mime_limits *limits);
+/* A zeroed struct may be freed without init. free may run twice. */
+INTERNAL void mime_tree_init(struct mime_tree *t);
 INTERNAL void mime_tree_free(struct mime_tree *t);
 
-static inline const struct mime_node *mime_tree_node(const struct mime_tree *t,
-                                                     size_t i)
-{
-    return (const struct mime_node *)(const void *)t->nodes.base + i;
-}
+/* Reads a message in place of what was read before; head: its header only,
+   as if nothing followed. */
+INTERNAL int mime_tree_parse(struct mime_tree *t, struct span message,
+                             const struct mime_limits *limits, bool head);
 
-static inline const struct defect *mime_tree_defect(const struct mime_tree *t,
-                                                    size_t i)
-{
-    return (const struct defect *)(const void *)t->defects.base + i;
-}
+struct mime_map {
+    struct span message;
+    size_t n, field_n, defect_n;
+    const struct mime_node *nodes;
+    const struct mime_field *fields;
+    const struct defect *defects; /* MIME_DEFECTS_MOST at most */
+};
+
+/* How many bytes of memory the map of what was read takes, and the map, at
+   the head of that memory. */
+INTERNAL size_t mime_map_size(const struct mime_tree *t);
+INTERNAL void mime_map_put(const struct mime_tree *t, struct span message,
+                           void *memory);
+
+/* Of a field's name, the same for both cases of letters. */
+INTERNAL uint32_t mime_hash(struct span name);
+
+/* Finds the nth field (0: the first) of a name in a part's header, in any
+   case; f->at counts from the message's first byte. */
+INTERNAL bool mime_map_find(const struct mime_map *map, size_t part,
+                            struct span name, size_t nth,
+                            struct header_field *f);
+
+/* The field of that index as it stands. */
+INTERNAL void mime_map_field(const struct mime_map *map, size_t i,
+                             struct header_field *f);
 
 #endif

@@ -329,9 +329,9 @@ int param_parse(struct param_list *list, struct span value)
 {
     struct reader r;
     int err = 0;
-    param_list_free(list);
-    memset(list, 0, sizeof *list);
-    buf_init(&list->text, value.n * 8 + 64);
+    buf_renew(&list->text, value.n * 8 + 64);
+    list->n = list->faults = 0;
+    list->more = false;
     r.list = list;
     r.rest = value;
     r.n = 0;

@@ -105,25 +105,59 @@ static void run(struct watch *w, size_t step)
     mime_free(&m);
 }
 
+static void check_fields(const struct mime_map *map, const struct mime_node *n)
+{
+    size_t behind = n->header_at;
+    for (size_t i = n->field; i < n->field + n->field_n; i++) {
+        struct header_field f;
+        mime_map_field(map, i, &f);
+        need(f.at >= behind && f.at + f.n <= n->header_end);
+        need(f.name.n > 0 && mime_hash(f.name) == map->fields[i].hash);
+        behind = f.at + f.n;
+    }
+}
+
+static void check_node(const struct mime_map *map, size_t i)
+{
+    const struct mime_node *n = &map->nodes[i], *up;
+    size_t end = map->message.n;
+    need(n->at <= n->header_at && n->header_at <= end);
+    need(n->at <= n->body_at && n->body_at <= end);
+    need(n->header_end <= n->body_at || n->header_end == n->at);
+    need(n->body_at <= n->body_end && n->body_end <= end);
+    need(n->field + n->field_n <= map->field_n);
+    check_fields(map, n);
+    need((i == 0) == (n->parent == MIME_NONE));
+    if (i == 0)
+        return;
+    need(n->parent < (ptrdiff_t)i);
+    up = &map->nodes[n->parent];
+    need(up->body_at <= n->at && n->body_end <= up->body_end);
+    need(up->depth + 1 == n->depth && up->kind != MIME_LEAF);
+}
+
+/* The header alone is the same as that of the whole. */
+static void check_head(struct mime_tree *t, const struct mime_map *whole)
+{
+    need(mime_tree_parse(t, whole->message, &limits, true) == 0);
+    need(t->n == 1 && t->field_n == whole->nodes[0].field_n);
+    need(t->field_n == 0 || memcmp(t->fields.base, whole->fields,
+                                   t->field_n * sizeof *whole->fields) == 0);
+}
+
 static void check_tree(struct span message, size_t parts)
 {
     struct mime_tree t;
-    need(mime_tree_parse(&t, message, &limits) == 0);
+    mime_tree_init(&t);
+    need(mime_tree_parse(&t, message, &limits, false) == 0);
     need(t.n == parts && parts > 0);
-    for (size_t i = 0; i < t.n; i++) {
-        const struct mime_node *n = mime_tree_node(&t, i), *up;
-        need(n->at <= n->header_at && n->header_at <= message.n);
-        need(n->at <= n->body_at && n->body_at <= message.n);
-        need(n->header_end <= n->body_at || n->header_end == n->at);
-        need(n->body_at <= n->body_end && n->body_end <= message.n);
-        need((i == 0) == (n->parent == MIME_NONE));
-        if (i == 0)
-            continue;
-        need(n->parent < (ptrdiff_t)i);
-        up = mime_tree_node(&t, (size_t)n->parent);
-        need(up->body_at <= n->at && n->body_end <= up->body_end);
-        need(up->depth + 1 == n->depth && up->kind != MIME_LEAF);
-    }
+    struct mime_map *map = malloc(mime_map_size(&t));
+    need(map != NULL);
+    mime_map_put(&t, message, map);
+    for (size_t i = 0; i < map->n; i++)
+        check_node(map, i);
+    check_head(&t, map);
+    free(map);
     mime_tree_free(&t);
 }
 

@@ -17,9 +17,12 @@ local known_limits <const> = {
   fields = "integer", addresses = "integer",
 }
 
+local none <const> = {}
+
 local function limits_of(what, given)
-  options.check("option of " .. what, given or {}, known, 3)
-  local limits = given and given.limits or {}
+  if given == nil then return none end
+  options.check("option of " .. what, given, known, 3)
+  local limits = given.limits or none
   options.check("limit of " .. what, limits, known_limits, 3)
   for name, value in pairs(limits) do
     if value < 0 then

@@ -54,6 +54,13 @@ local parts <const>, values <const> = core.parts, core.mime
 ---@field return_path? string  the envelope's sender, "" for "<>"
 ---@field defects lunapost.mime.defect[]  of the whole message; decoding may
 ---  find more of them
+---@field header fun(self: lunapost.mime.part, name: string): string?  the
+---  first field of a name, in any case: unfolded, encoded words decoded, UTF-8
+---@field body fun(self: lunapost.mime.part, charset?: "utf-8"): string  the
+---  body, its transfer encoding undone; with "utf-8", from its charset, too,
+---  each byte that has no meaning there U+FFFD
+---@field _field fun(self: lunapost.mime.part, name: string, nth?: integer):
+---  string?, integer?  the nth raw value with its folds, and its offset
 local methods = {}
 
 local meta = { __name = "lunapost.mime.part" }
@@ -92,18 +99,6 @@ local function add_defect(state, defect, path)
   list[#list + 1] = setmetatable(defect, defect_meta)
 end
 
--- What all parts of one tree share.
-local function new_state(bytes, limits, path, origin)
-  local state = {
-    bytes = bytes, limits = limits, path = path, origin = origin,
-    tree = parts.tree(bytes, limits), made = {}, noted = {},
-  }
-  for _, defect in ipairs(origin and state.tree:defects() or {}) do
-    add_defect(state, defect, path)
-  end
-  return state
-end
-
 local function part_of(state, index)
   local part = state.made[index]
   if not part then
@@ -113,6 +108,10 @@ local function part_of(state, index)
   return part
 end
 
+-- Makes meta and methods those of parts, and gives the function that reads
+-- a message: csrc/bind/lpart.c.
+local read <const> = core.part.bind(meta, fields, methods)
+
 --- Parses bytes. A message within another's encoded part is given its path,
 --- and that part.
 ---@param bytes string
@@ -121,15 +120,11 @@ end
 ---@param origin? lunapost.mime.part
 ---@return lunapost.mime.part
 function M.parse(bytes, limits, path, origin)
-  return part_of(new_state(bytes, limits, path or "1", origin), 1)
-end
-
-function meta.__index(part, name)
-  local compute = fields[name]
-  if not compute then return methods[name] end
-  local value = compute(part)
-  if value ~= nil then rawset(part, name, value) end
-  return value
+  local part = read(bytes, limits, path or "1", origin)
+  for _, defect in ipairs(origin and part._state.tree:defects() or {}) do
+    add_defect(part._state, defect, path)
+  end
+  return part
 end
 
 local function author(part)
@@ -154,24 +149,28 @@ function methods:_note(number, offset)
   local state = self._state
   offset = offset or select(3, state.tree:offsets(self._index))
   local key = self._index .. ":" .. number .. ":" .. offset
+  state.noted = state.noted or {}
   if state.noted[key] then return end
   state.noted[key] = true
   add_defect(state, parts.defect(number, offset),
     state.origin and state.path or nil)
 end
 
+--- Notes a defect of the body, where lunapost.mime.locate finds it.
+---@param number integer
+---@param what "octet"|"charset"|"character"
+function methods:_misread(number, what)
+  self:_note(number, require("lunapost.mime.locate")[what](self))
+end
+
+--- A raw value in UTF-8.
+function methods:_legible(raw)
+  return require("lunapost.mime.legible").of(self, raw)
+end
+
 --- The list of defects of the whole message.
 function methods:_defects()
   return defects_of(self._state)
-end
-
---- The raw value of the nth field of a name.
----@param name string
----@param nth? integer  1 by default
----@return string? value  with its folds
----@return integer? offset
-function methods:_field(name, nth)
-  return self._state.tree:field(self._index, name, nth)
 end
 
 --- Where the part, its header, its body begin and end, from 0 on, in the
@@ -205,21 +204,10 @@ end
 local DEFECT_WORD <const> = 109
 
 local function decoded(part, raw, offset)
-  if raw:find("[\27\x80-\xff]") then
-    raw = require("lunapost.mime.legible").of(part, raw)
-  end
+  if raw:find("[\27\x80-\xff]") then raw = part:_legible(raw) end
   local text, faults = values.text(raw)
   if faults > 0 then part:_note(DEFECT_WORD, offset) end
   return text
-end
-
---- The first field of a name: unfolded, encoded words decoded, UTF-8.
----@param name string  in any case
----@return string? value
-function methods:header(name)
-  check_name(name)
-  local raw, offset = self:_field(name)
-  return raw and decoded(self, raw, offset)
 end
 
 --- All fields of a name, decoded; without a name all fields as they stand.
@@ -236,50 +224,6 @@ function methods:headers(name)
     end
   end
   return list
-end
-
-local body_defects <const> = {
-  base64 = 302, ["quoted-printable"] = 303,
-  ["x-uuencode"] = 306, uuencode = 306, ["x-uue"] = 306,
-}
-local plain <const> = { ["7bit"] = true, ["8bit"] = true, binary = true }
-local DEFECT_ENCODING <const> = 301
-local DEFECT_CHARSET <const> = 304
-local DEFECT_TEXT <const> = 305
-
-local function locate() return require "lunapost.mime.locate" end
-
-local function octets(part)
-  local bytes, faults = part._state.tree:body(part._index, part.encoding)
-  if faults > 0 then
-    part:_note(body_defects[part.encoding], locate().octet(part))
-  elseif not body_defects[part.encoding] and not plain[part.encoding] then
-    part:_note(DEFECT_ENCODING)
-  end
-  return bytes
-end
-
-local function as_text(part, bytes)
-  local text, faults = values.utf8(part.parameters.charset, bytes)
-  if not text then
-    part:_note(DEFECT_CHARSET, locate().charset(part))
-    text, faults = values.utf8(nil, bytes)
-  end
-  if faults > 0 then part:_note(DEFECT_TEXT, locate().character(part)) end
-  return text
-end
-
---- The body, its transfer encoding undone.
----@param charset? "utf-8"  text: from its charset to UTF-8, each byte that
----  has no meaning there U+FFFD
----@return string
-function methods:body(charset)
-  local bytes = octets(self)
-  if charset == nil then return bytes end
-  if type(charset) ~= "string" or charset:lower() ~= "utf-8" then
-    error("part:body gives octets, or \"utf-8\"", 2)
-  end
-  return as_text(self, bytes)
 end
 
 local PIECE <const> = 65536
