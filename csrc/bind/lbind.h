@@ -16,6 +16,8 @@
 
 #include "../core/addr.h"
 #include "../core/buf.h"
+#include "../core/charset.h"
+#include "../core/charset_name.h"
 #include "../core/err.h"
 #include "../core/kernel.h"
 #include "../core/mime_tree.h"
@@ -133,6 +135,9 @@ struct lbind_work {
     struct buf more;
     struct param_list params;
     struct addr_reader addresses;
+    struct charset_stream stream; /* the last text's, open */
+    char charset[CHARSET_NAME_MOST];
+    size_t charset_n; /* 0: none is open */
 };
 
 INTERNAL struct lbind_work *lbind_new_work(lua_State *L);

@@ -20,19 +20,8 @@
 #include "../core/media.h"
 #include "lbind.h"
 
-enum { KNOWN = 2, METHODS = 3, META = 4 };
-
-enum {
-    DEFECT_NOTE_DATE = 107,
-    DEFECT_NOTE_ADDRESS = 108,
-    DEFECT_NOTE_WORD = 109,
-    DEFECT_NOTE_PARAM = 110,
-    DEFECT_NOTE_ENCODING = 301,
-    DEFECT_NOTE_CHARSET = 304,
-    DEFECT_NOTE_TEXT = 305,
-    DEFECT_NOTE_ADDRESSES = 405,
-    DEFECT_NOTE_PARAMS = 406
-};
+/* Upvalues; the first is what lbind_work gives. The last are names. */
+enum { KNOWN = 2, METHODS, META, STATE, INDEX, TREE, MADE, UPVALUES = MADE };
 
 struct part {
     lua_State *L;
@@ -44,20 +33,33 @@ struct part {
     struct lbind_work *w;
 };
 
+/* Pushes the value of a name that is an upvalue. */
+static int raw_field(lua_State *L, int table, int name)
+{
+    lua_pushvalue(L, lua_upvalueindex(name));
+    return lua_rawget(L, table);
+}
+
+static void set_raw(lua_State *L, int table, int name)
+{
+    table = lua_absindex(L, table);
+    lua_pushvalue(L, lua_upvalueindex(name));
+    lua_insert(L, -2);
+    lua_rawset(L, table);
+}
+
 /* Fetches the part that is the first argument; pushes its state and tree. */
 static struct part part_of(lua_State *L, bool whole)
 {
     struct part p = {.L = L, .w = lbind_work(L)};
     lua_Integer i;
     luaL_checktype(L, 1, LUA_TTABLE);
-    lua_pushliteral(L, "_index");
-    lua_rawget(L, 1);
+    raw_field(L, 1, INDEX);
     i = lua_tointeger(L, -1);
     lua_pop(L, 1);
-    lua_pushliteral(L, "_state");
-    luaL_argcheck(L, lua_rawget(L, 1) == LUA_TTABLE, 1, "no part");
+    luaL_argcheck(L, raw_field(L, 1, STATE) == LUA_TTABLE, 1, "no part");
     p.state = lua_gettop(L);
-    lua_getfield(L, -1, "tree");
+    raw_field(L, p.state, TREE);
     p.tree = p.state + 1;
     p.map = lbind_map(L, p.tree, whole || i > 1);
     luaL_argcheck(L, i >= 1 && (lua_Unsigned)i <= p.map->n, 1, "no part");
@@ -117,7 +119,7 @@ static void read_text(struct part *p, const char *name)
     if (!find(p, name, &f))
         lua_pushnil(p->L);
     else if (lbind_push_value(p->L, p->w, legible(p, f.value)) > 0)
-        note(p, DEFECT_NOTE_WORD, f.at);
+        note(p, DEFECT_WORD, f.at);
 }
 
 static size_t most_addresses(const struct part *p)
@@ -144,9 +146,9 @@ static void read_addresses(struct part *p, const char *name)
     }
     value = legible(p, f.value);
     if (lbind_push_addresses(p->L, p->w, value, most_addresses(p), &more))
-        note(p, DEFECT_NOTE_ADDRESS, f.at);
+        note(p, DEFECT_ADDRESS, f.at);
     if (more)
-        note(p, DEFECT_NOTE_ADDRESSES, f.at);
+        note(p, DEFECT_LIMIT_ADDRESSES, f.at);
 }
 
 static void read_date(struct part *p, const char *name)
@@ -159,7 +161,7 @@ static void read_date(struct part *p, const char *name)
         return;
     }
     if (found)
-        note(p, DEFECT_NOTE_DATE, f.at);
+        note(p, DEFECT_DATE, f.at);
     lua_pushnil(p->L);
 }
 
@@ -216,8 +218,7 @@ static bool parameters(struct part *p, const char *name, bool wordy)
         rest = m.rest;
     }
     if (lbind_params(p->L, p->w, rest))
-        note(p, p->w->params.more ? DEFECT_NOTE_PARAMS : DEFECT_NOTE_PARAM,
-             f.at);
+        note(p, p->w->params.more ? DEFECT_LIMIT_PARAMS : DEFECT_PARAM, f.at);
     return true;
 }
 
@@ -254,13 +255,17 @@ static void read_encoding(struct part *p, const char *name)
     }
 }
 
-/* The word of Content-Transfer-Encoding, which stays on the stack. */
+/* The word of Content-Transfer-Encoding, until the next use of p->w. */
 static struct span encoding_of(struct part *p)
 {
-    struct span word;
-    read_encoding(p, "Content-Transfer-Encoding");
-    word.p = lua_tolstring(p->L, -1, &word.n);
-    return word;
+    struct header_field f;
+    struct span word = {NULL, 0}, rest;
+    if (find(p, "Content-Transfer-Encoding", &f)) {
+        if (lbind_flat(p->w, f.value, &word) < 0)
+            luaL_error(p->L, "not enough memory");
+        word = media_word(word, &rest);
+    }
+    return word.n ? word : SPAN("7bit");
 }
 
 /* A file name there, or, where there is none, a name here; one that is
@@ -280,21 +285,28 @@ static void read_filename(struct part *p, const char *name)
 
 /* Parts below */
 
+/* Pushes a new part, whose state is at an index, and puts it into the table
+   `made` at the top. room: for what will be known of it. */
+static void new_part(lua_State *L, int state, size_t i, int room)
+{
+    lua_createtable(L, 0, room); /* made part */
+    lua_pushvalue(L, state);
+    set_raw(L, -2, STATE);
+    lua_pushinteger(L, (lua_Integer)i + 1);
+    set_raw(L, -2, INDEX);
+    lua_pushvalue(L, lua_upvalueindex(META));
+    lua_setmetatable(L, -2);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, -3, (lua_Integer)i + 1);
+}
+
 static void push_part(struct part *p, size_t i)
 {
     lua_State *L = p->L;
-    lua_getfield(L, p->state, "made"); /* made */
+    raw_field(L, p->state, MADE); /* made */
     if (lua_rawgeti(L, -1, (lua_Integer)i + 1) == LUA_TNIL) {
         lua_pop(L, 1);
-        lua_createtable(L, 0, 4); /* made part */
-        lua_pushvalue(L, p->state);
-        lua_setfield(L, -2, "_state");
-        lua_pushinteger(L, (lua_Integer)i + 1);
-        lua_setfield(L, -2, "_index");
-        lua_pushvalue(L, lua_upvalueindex(META));
-        lua_setmetatable(L, -2);
-        lua_pushvalue(L, -1);
-        lua_rawseti(L, -3, (lua_Integer)i + 1);
+        new_part(L, p->state, i, 4);
     }
     lua_remove(L, -2); /* part */
 }
@@ -473,7 +485,7 @@ static struct span octets(struct part *p)
     int number = lbind_encoding(word);
     size_t faults = 0;
     if (number < 0)
-        note(p, DEFECT_NOTE_ENCODING, p->node->body_at);
+        note(p, DEFECT_ENCODING, p->node->body_at);
     if (lbind_decode(p->L, word, body, &p->w->text, &faults))
         body = buf_span(&p->w->text);
     if (number > 0 && faults) {
@@ -500,9 +512,9 @@ static void push_utf8(struct part *p, struct span body)
     if (faults < 0)
         luaL_error(p->L, "a text is too large to be decoded");
     if (!known)
-        note_within(p, DEFECT_NOTE_CHARSET, "charset");
+        note_within(p, DEFECT_CHARSET, "charset");
     if (faults > 0)
-        note_within(p, DEFECT_NOTE_TEXT, "character");
+        note_within(p, DEFECT_TEXT, "character");
 }
 
 /* The body, its transfer encoding undone; "utf-8": from its charset, too. */
@@ -533,37 +545,26 @@ static const luaL_Reg methods[] = {
 /* message(bytes, limits, path, origin) -> its root part */
 static int part_message(lua_State *L)
 {
+    static const char *const names[] = {"bytes", "limits", "path", "origin"};
     lua_settop(L, 4);
     lua_createtable(L, 0, 8); /* state */
+    for (int i = 1; i <= 4; i++) {
+        lua_pushvalue(L, i);
+        lua_setfield(L, 5, names[i - 1]);
+    }
     lbind_push_tree(L, 1, 2);
-    lua_setfield(L, -2, "tree");
-    lua_pushvalue(L, 1);
-    lua_setfield(L, -2, "bytes");
-    lua_pushvalue(L, 2);
-    lua_setfield(L, -2, "limits");
-    lua_pushvalue(L, 3);
-    lua_setfield(L, -2, "path");
-    lua_pushvalue(L, 4);
-    lua_setfield(L, -2, "origin");
-    lua_createtable(L, 1, 0); /* state made */
-    lua_createtable(L, 0, 8); /* state made part */
-    lua_pushvalue(L, -3);
-    lua_setfield(L, -2, "_state");
-    lua_pushinteger(L, 1);
-    lua_setfield(L, -2, "_index");
-    lua_pushvalue(L, lua_upvalueindex(META));
-    lua_setmetatable(L, -2);
+    set_raw(L, 5, TREE);
+    lua_createtable(L, 1, 0);
     lua_pushvalue(L, -1);
-    lua_rawseti(L, -3, 1);
-    lua_insert(L, -3);           /* part state made */
-    lua_setfield(L, -2, "made"); /* part state */
-    lua_pop(L, 1);
+    set_raw(L, 5, MADE); /* state made */
+    new_part(L, 5, 0, 8);
     return 1;
 }
 
 /* bind(meta, computed, methods) -> message: makes tables those of parts */
 static int part_bind(lua_State *L)
 {
+    static const char *const names[] = {"_state", "_index", "tree", "made"};
     for (int i = 1; i <= 3; i++)
         luaL_checktype(L, i, LUA_TTABLE);
     lua_settop(L, 3); /* meta known methods */
@@ -574,16 +575,18 @@ static int part_bind(lua_State *L)
     lbind_new_work(L);
     lua_insert(L, 2);
     lua_pushvalue(L, 1); /* meta work known methods meta */
-    for (int i = 2; i <= 5; i++)
-        lua_pushvalue(L, i);
-    lua_pushcclosure(L, part_index, 4);
-    lua_setfield(L, 1, "__index");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        lua_pushstring(L, names[i]);
     lua_pushvalue(L, 4);
-    for (int i = 2; i <= 5; i++)
+    for (int i = 2; i <= UPVALUES + 1; i++)
         lua_pushvalue(L, i);
-    luaL_setfuncs(L, methods, 4);
+    luaL_setfuncs(L, methods, UPVALUES);
     lua_pop(L, 1);
-    lua_pushcclosure(L, part_message, 4);
+    for (int i = 2; i <= UPVALUES + 1; i++)
+        lua_pushvalue(L, i);
+    lua_pushcclosure(L, part_index, UPVALUES);
+    lua_setfield(L, 1, "__index");
+    lua_pushcclosure(L, part_message, UPVALUES);
     return 1;
 }
 

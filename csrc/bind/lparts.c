@@ -207,9 +207,13 @@ static struct mime_tree *read_message(lua_State *L, struct span bytes,
     return t;
 }
 
+/* To ask for a type by its name takes as long as most answers. */
+static const char tree_mark;
+
 /* A message in two steps: most of the large ones are looked at for their
    header only. User values: 1 the bytes, 2 the map of the whole. */
 struct tree {
+    const void *mark; /* tree_mark: this is one */
     struct span message;
     struct mime_limits limits;
     bool whole;
@@ -219,7 +223,9 @@ struct tree {
 
 const struct mime_map *lbind_map(lua_State *L, int tree, bool whole)
 {
-    struct tree *t = luaL_checkudata(L, tree, TREE);
+    struct tree *t = lua_touserdata(L, tree);
+    if (!t || lua_rawlen(L, tree) < sizeof *t || t->mark != &tree_mark)
+        luaL_typeerror(L, tree, TREE);
     if (whole && !t->whole) {
         struct mime_tree *read = read_message(L, t->message, &t->limits, false);
         tree = lua_absindex(L, tree);
@@ -242,6 +248,7 @@ void lbind_push_tree(lua_State *L, int message, int limits)
     struct mime_tree *read = read_message(L, bytes, &most, !whole);
     struct tree *t =
         lua_newuserdatauv(L, sizeof *t + mime_map_size(read), 2); /* tree */
+    t->mark = &tree_mark;
     t->message = bytes;
     t->limits = most;
     t->whole = whole;

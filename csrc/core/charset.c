@@ -465,6 +465,17 @@ void charset_free(struct charset_stream *s)
     s->cd = s->spare = NULL;
 }
 
+void charset_again(struct charset_stream *s)
+{
+    if (s->cd)
+        iconv(s->cd, NULL, NULL, NULL, NULL);
+    bool hz = s->seven.hz;
+    memset(&s->seven, 0, sizeof s->seven);
+    s->seven.hz = hz;
+    s->held_n = 0;
+    s->faults = 0;
+}
+
 static int convert(struct buf *out, struct span charset, struct span in,
                    bool writing)
 {

@@ -72,4 +72,8 @@ INTERNAL int charset_step(struct charset_stream *s, struct span in,
 INTERNAL int charset_finish(struct charset_stream *s, struct buf *out);
 INTERNAL void charset_free(struct charset_stream *s);
 
+/* Makes an open stream ready for another text: opening it may load a table,
+   which takes longer than most texts. */
+INTERNAL void charset_again(struct charset_stream *s);
+
 #endif

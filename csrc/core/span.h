@@ -75,12 +75,17 @@ static inline size_t span_find(struct span s, char c)
     return q ? (size_t)(q - s.p) : s.n;
 }
 
+static inline bool span_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 /* Without blanks (space, tab, CR, LF) at both ends. */
 static inline struct span span_trim(struct span s)
 {
-    while (s.n && strchr(" \t\r\n", s.p[0]) && s.p[0])
+    while (s.n && span_blank(s.p[0]))
         s = span_of(s.p + 1, s.n - 1);
-    while (s.n && strchr(" \t\r\n", s.p[s.n - 1]) && s.p[s.n - 1])
+    while (s.n && span_blank(s.p[s.n - 1]))
         s.n--;
     return s;
 }
