@@ -240,11 +240,19 @@ static int decode_ascii(struct buf *out, struct span bytes)
     return buf_error(out) ? buf_error(out) : faults;
 }
 
-/* Those most met that are read without iconv, and in which ASCII is ASCII. */
+/* In these ASCII is ASCII, whatever stands before it. */
 static bool is_superset(struct span charset)
 {
-    static const char *const names[] = {"us-ascii", "iso-8859-1",
-                                        "windows-1252"};
+    static const char *const names[] = {
+        "us-ascii",     "iso-8859-1",   "iso-8859-2",   "iso-8859-3",
+        "iso-8859-4",   "iso-8859-5",   "iso-8859-6",   "iso-8859-7",
+        "iso-8859-8",   "iso-8859-9",   "iso-8859-10",  "iso-8859-13",
+        "iso-8859-14",  "iso-8859-15",  "iso-8859-16",  "koi8-r",
+        "koi8-u",       "windows-1250", "windows-1251", "windows-1252",
+        "windows-1253", "windows-1254", "windows-1255", "windows-1256",
+        "windows-1257", "windows-1258", "gb2312",       "gbk",
+        "gb18030",      "big5",         "euc-kr",       "euc-jp",
+    };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (span_ieq(charset, span_from(names[i])))
             return true;
