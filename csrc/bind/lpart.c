@@ -246,6 +246,14 @@ static void read_word(struct part *p, const char *name)
         lua_pushnil(p->L);
 }
 
+/* What is wrong with its parameters is told at once: of a disposition few
+   look at anything else. */
+static void read_disposition(struct part *p, const char *name)
+{
+    (void)parameters(p, name, true);
+    read_word(p, name);
+}
+
 static void read_encoding(struct part *p, const char *name)
 {
     read_word(p, name);
@@ -324,14 +332,12 @@ static void push_nested(struct part *p)
 
 static bool is_coded_message(struct part *p)
 {
-    const char *type;
-    bool yes;
     if (!p->node->coded)
         return false;
     read_type(p, NULL);
-    type = lua_tostring(p->L, -1);
-    yes = strcmp(type, "message/rfc822") == 0 ||
-          strcmp(type, "message/global") == 0;
+    const char *type = lua_tostring(p->L, -1);
+    bool yes = strcmp(type, "message/rfc822") == 0 ||
+               strcmp(type, "message/global") == 0;
     yes = yes && lbind_encoding(encoding_of(p)) > 0;
     lua_settop(p->L, p->tree);
     return yes;
@@ -394,7 +400,7 @@ static const struct {
     {"type", read_type, NULL, false},
     {"parameters", read_parameters, "Content-Type", false},
     {"encoding", read_encoding, "Content-Transfer-Encoding", false},
-    {"disposition", read_word, "Content-Disposition", false},
+    {"disposition", read_disposition, "Content-Disposition", false},
     {"filename", read_filename, "Content-Disposition", false},
     {"parts", read_parts, NULL, true},
     {"path", read_path, NULL, false},
@@ -440,20 +446,14 @@ static int part_index(lua_State *L)
 
 /* Methods */
 
-static const char *check_name(lua_State *L)
-{
-    if (lua_type(L, 2) != LUA_TSTRING)
-        luaL_error(L, "the name of a header field is a string, not %s",
-                   luaL_typename(L, 2));
-    return lua_tostring(L, 2);
-}
-
 /* The first field of a name: unfolded, encoded words decoded, UTF-8. */
 static int part_header(lua_State *L)
 {
-    const char *name = check_name(L);
+    if (lua_type(L, 2) != LUA_TSTRING)
+        return luaL_error(L, "the name of a header field is a string, not %s",
+                          luaL_typename(L, 2));
     struct part p = part_of(L, false);
-    read_text(&p, name);
+    read_text(&p, lua_tostring(L, 2));
     lbind_work_end(p.w);
     return 1;
 }
