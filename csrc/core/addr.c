@@ -145,7 +145,8 @@ static size_t atom(struct span s)
         n = literal(s);
     if (n)
         return n;
-    while (n < s.n && !is_blank(s.p[n]) && !strchr("<>,;:@()\"", s.p[n]))
+    while (n < s.n && (ascii_is(s.p[n], ASCII_ATEXT) ||
+                       (!is_blank(s.p[n]) && !strchr("<>,;:@()\"", s.p[n]))))
         n++;
     return n;
 }

@@ -101,17 +101,42 @@ static inline size_t utf8_next(const unsigned char *p, size_t left)
     return charset_utf8(span_of((const char *)p, left));
 }
 
+/* How many of the eight bytes at p, from the first on, are ASCII. */
+static inline size_t ascii_of_eight(const unsigned char *p)
+{
+    uint64_t word;
+    memcpy(&word, p, sizeof word);
+    word &= UINT64_C(0x8080808080808080);
+    if (word == 0)
+        return sizeof word;
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return (size_t)__builtin_ctzll(word) / 8;
+#else
+    return (size_t)__builtin_clzll(word) / 8;
+#endif
+}
+
 /* Length of the longest well-formed head of s. */
 static size_t utf8_run(struct span s)
 {
     const unsigned char *p = (const unsigned char *)s.p;
-    size_t i = 0;
-    while (i < s.n) {
-        size_t n = p[i] < 0x80 ? charset_ascii_run(span_skip(s, i))
-                               : utf8_next(p + i, s.n - i);
+    size_t i = 0, n;
+    while (s.n - i >= sizeof(uint64_t)) {
+        n = ascii_of_eight(p + i);
+        i += n;
+        if (n == sizeof(uint64_t))
+            continue;
+        do {
+            n = utf8_next(p + i, s.n - i);
+            i += n;
+        } while (n && i < s.n && p[i] >= 0x80);
+        if (n == 0)
+            return i;
+    }
+    for (; i < s.n; i += n) {
+        n = p[i] < 0x80 ? 1 : utf8_next(p + i, s.n - i);
         if (n == 0)
             break;
-        i += n;
     }
     return i;
 }

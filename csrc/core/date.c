@@ -235,11 +235,13 @@ static struct span word(struct span *s)
             depth++;
         else if (c == ')' && depth)
             depth--;
-        else if (!depth && !strchr(" \t\r\n,", c))
+        else if (!depth &&
+                 (ascii_is(c, ASCII_LETDIG) || !strchr(" \t\r\n,", c)))
             break;
     }
     from = i;
-    while (i < s->n && (!s->p[i] || !strchr(" \t\r\n,(", s->p[i])))
+    while (i < s->n && (ascii_is(s->p[i], ASCII_LETDIG) || !s->p[i] ||
+                        !strchr(" \t\r\n,(", s->p[i])))
         i++;
     struct span w = span_of(s->p + from, i - from);
     *s = span_skip(*s, i);
