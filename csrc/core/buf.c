@@ -103,11 +103,6 @@ int buf_add_text(struct buf *b, const char *text)
     return buf_add(b, text, strlen(text));
 }
 
-int buf_add_char(struct buf *b, char c)
-{
-    return buf_add(b, &c, 1);
-}
-
 int buf_add_number(struct buf *b, unsigned long long n)
 {
     char digits[24];

@@ -56,8 +56,16 @@ INTERNAL void buf_filled(struct buf *b, size_t n);
 INTERNAL int buf_add(struct buf *b, const char *p, size_t n);
 INTERNAL int buf_add_span(struct buf *b, struct span s);
 INTERNAL int buf_add_text(struct buf *b, const char *text);
-INTERNAL int buf_add_char(struct buf *b, char c);
 INTERNAL int buf_add_number(struct buf *b, unsigned long long n);
+
+/* The same for one byte, which most often has room. */
+static inline int buf_add_char(struct buf *b, char c)
+{
+    if (b->err || b->tail == b->room || buf_size(b) >= b->ceiling)
+        return buf_add(b, &c, 1);
+    b->base[b->tail++] = c;
+    return 0;
+}
 
 /* Drops n bytes (at most all) from the head. */
 INTERNAL void buf_drop(struct buf *b, size_t n);
