@@ -197,7 +197,8 @@ static struct mime_tree *read_message(lua_State *L, struct span bytes,
     lua_rawgetp(L, LUA_REGISTRYINDEX, &reader_key); /* reader */
     struct mime_tree *t = lua_touserdata(L, -1);
     lua_pop(L, 1);
-    if (t->nodes.room + t->fields.room > READER_KEPT) {
+    if (t->nodes.room + t->fields.room + t->machine.params.text.room >
+        READER_KEPT) {
         mime_tree_free(t);
         mime_tree_init(t);
     }

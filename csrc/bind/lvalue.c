@@ -64,6 +64,8 @@ static void give_back(struct buf *b)
 
 void lbind_work_end(struct lbind_work *w)
 {
+    if (w->params.text.room > WORK_KEPT)
+        param_list_free(&w->params);
     give_back(&w->flat);
     give_back(&w->text);
     give_back(&w->more);

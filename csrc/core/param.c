@@ -34,7 +34,6 @@ struct reader {
     struct span rest;
     struct piece pieces[PARAM_MOST];
     size_t n;
-    struct buf joined; /* the value being put together */
 };
 
 static bool is_blank(char c)
@@ -196,7 +195,7 @@ static void add_value(struct reader *r, const struct piece *piece,
             c = (char)(high * 16 + low);
             i += 2;
         }
-        buf_add_char(&r->joined, c);
+        buf_add_char(&r->list->joined, c);
     }
 }
 
@@ -215,7 +214,7 @@ static struct span take_charset(struct span *value)
 static int add_decoded(struct reader *r, bool extended, struct span charset)
 {
     struct buf *text = &r->list->text;
-    struct span bytes = buf_span(&r->joined);
+    struct span bytes = buf_span(&r->list->joined);
     size_t before = buf_size(text);
     int faults = ERR_CHARSET;
     if (!extended)
@@ -305,15 +304,15 @@ static int add_param(struct reader *r, struct piece *first)
     struct span charset = SPAN("");
     bool extended = false;
     int faults;
-    buf_clear(&r->joined);
+    buf_clear(&r->list->joined);
     param->name_at = buf_size(&list->text);
     param->name_n = first->name.n;
     faults = add_name(list, first->name);
     if (faults < 0)
         return faults;
     join(r, best_piece(r, first), &charset, &extended);
-    if (buf_error(&r->joined))
-        return buf_error(&r->joined);
+    if (buf_error(&r->list->joined))
+        return buf_error(&r->list->joined);
     param->value_at = buf_size(&list->text);
     faults = add_decoded(r, extended, charset);
     if (faults < 0)
@@ -335,19 +334,19 @@ int param_parse(struct param_list *list, struct span value)
     r.list = list;
     r.rest = value;
     r.n = 0;
-    buf_init(&r.joined, value.n + 1);
+    buf_renew(&list->joined, value.n + 1);
     while (r.rest.n)
         take_piece(&r);
     for (size_t i = 0; i < r.n && err == 0; i++)
         if (!r.pieces[i].done)
             err = add_param(&r, &r.pieces[i]);
-    buf_free(&r.joined);
     return err;
 }
 
 void param_list_free(struct param_list *list)
 {
     buf_free(&list->text);
+    buf_free(&list->joined);
     list->n = 0;
 }
 

@@ -6,7 +6,7 @@
  * they do not belong (a common habit), missing semicolons and quotes. The
  * values are UTF-8 in one buf.
  *
- * Owns: param_list its buf. Fails with: ERR_MEMORY, ERR_LIMIT. I/O: none.
+ * Owns: param_list its bufs. Fails with: ERR_MEMORY, ERR_LIMIT. I/O: none.
  */
 #ifndef CORE_PARAM_H
 #define CORE_PARAM_H
@@ -22,6 +22,7 @@ struct param {
 
 struct param_list {
     struct buf text;
+    struct buf joined; /* a value that is being put together */
     struct param items[PARAM_MOST];
     size_t n;
     size_t faults; /* repaired or dropped things */
