@@ -185,6 +185,7 @@ static int l_qp_decode(lua_State *L)
     struct qp_decoder d;
     struct buf *b = scratch(L);
     qp_decoder_init(&d);
+    d.kernel = *kernel(L);
     qp_decode(&d, in, b);
     if (qp_decode_finish(&d, b) < 0)
         return lbind_fail(L, buf_error(b), NULL);

@@ -68,8 +68,8 @@ static int decode_quoted(const struct kernel *kernel, struct buf *out,
                          struct span in, size_t *faults)
 {
     struct qp_decoder d;
-    (void)kernel;
     qp_decoder_init(&d);
+    d.kernel = kernel;
     (void)qp_decode(&d, in, out);
     (void)qp_decode_finish(&d, out);
     *faults = d.invalid;

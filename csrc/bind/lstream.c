@@ -173,6 +173,8 @@ static int zeroed_open(lua_State *L, struct stream *s, int options)
 
 static int qp_decoder_open(lua_State *L, struct stream *s, int options)
 {
+    qp_decoder_init(&s->as.unquote.d);
+    s->as.unquote.d.kernel = *lbind_kernel(L);
     s->as.unquote.strict = lbind_field_bool(L, options, "strict", false);
     return 0;
 }

@@ -158,6 +158,7 @@ static int l_qp_decode(lua_State *L)
         return lbind_problem(L, ERR_SYNTAX, judge.wrong_at + 1);
     }
     qp_decoder_init(&d);
+    d.kernel = *call->kernel;
     qp_decode(&d, in, &call->out);
     if (gathered(L, qp_decode_finish(&d, &call->out)) > 1)
         return 2;

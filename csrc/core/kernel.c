@@ -28,9 +28,14 @@ static size_t no_lines(const unsigned char *in, size_t n, char *out, bool url,
     return no_groups(in, n, out, url);
 }
 
-static size_t no_octets(const unsigned char *in, size_t n, char *out)
+static size_t no_text(struct kernel_lines *l, const unsigned char *in, size_t n)
 {
-    return no_groups(in, n, out, false);
+    return no_groups(in, n, l->to, false);
+}
+
+static size_t no_octets(const unsigned char *in, size_t n, char **to)
+{
+    return no_groups(in, n, *to, false);
 }
 
 #if ISA_X86
@@ -63,7 +68,8 @@ static const struct kernel avx512 = {
     .base64_encode_lines = base64_avx512_encode_lines,
     .base64_decode = base64_avx512_decode,
     .base64_decode_lines = base64_avx512_decode_lines,
-    .qp_escape = qp_avx512_escape,
+    .qp_encode = qp_avx512_encode,
+    .qp_decode = qp_avx512_decode,
 };
 
 static const struct kernel avx2 = {
@@ -73,7 +79,8 @@ static const struct kernel avx2 = {
     .base64_encode_lines = base64_avx2_encode_lines,
     .base64_decode = base64_avx2_decode,
     .base64_decode_lines = base64_avx2_decode_lines,
-    .qp_escape = no_octets,
+    .qp_encode = qp_avx2_encode,
+    .qp_decode = qp_avx2_decode,
 };
 
 static const struct kernel ssse3 = {
@@ -83,7 +90,8 @@ static const struct kernel ssse3 = {
     .base64_encode_lines = base64_ssse3_encode_lines,
     .base64_decode = base64_ssse3_decode,
     .base64_decode_lines = base64_ssse3_decode_lines,
-    .qp_escape = no_octets,
+    .qp_encode = no_text,
+    .qp_decode = no_octets,
 };
 
 #endif
@@ -97,7 +105,8 @@ static const struct kernel neon = {
     .base64_encode_lines = base64_neon_encode_lines,
     .base64_decode = base64_neon_decode,
     .base64_decode_lines = base64_neon_decode_lines,
-    .qp_escape = no_octets,
+    .qp_encode = no_text,
+    .qp_decode = no_octets,
 };
 
 #endif
@@ -109,7 +118,8 @@ const struct kernel kernel_scalar = {
     .base64_encode_lines = no_lines,
     .base64_decode = no_groups,
     .base64_decode_lines = no_lines,
-    .qp_escape = no_octets,
+    .qp_encode = no_text,
+    .qp_decode = no_octets,
 };
 
 const struct kernel *const kernels[] = {

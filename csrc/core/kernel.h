@@ -21,7 +21,16 @@
 enum {
     KERNEL_LINE = 76,
     KERNEL_LINE_BYTES = 57,
-    KERNEL_QP_ROOM = 64 /* that qp_escape may write behind its result */
+    KERNEL_QP_AHEAD = 256, /* octets that quoted-printable leaves at the end */
+    KERNEL_QP_ROOM = 64    /* that it may write behind its result */
+};
+
+/* Lines of quoted-printable in the making; see qp.h. */
+struct kernel_lines {
+    char *to; /* where the next character goes */
+    unsigned column;
+    bool binary;
+    bool keep;
 };
 
 struct kernel {
@@ -49,8 +58,13 @@ struct kernel {
     size_t (*base64_decode_lines)(const unsigned char *in, size_t lines,
                                   char *out, bool url, bool lf);
 
-    /* Octets to "=XX" each; returns how many octets. */
-    size_t (*qp_escape)(const unsigned char *in, size_t n, char *out);
+    /* Octets to lines; returns how many octets. */
+    size_t (*qp_encode)(struct kernel_lines *l, const unsigned char *in,
+                        size_t n);
+
+    /* Lines to octets, as far as nothing needs a second look; moves *to
+       behind them. Returns how many characters. */
+    size_t (*qp_decode)(const unsigned char *in, size_t n, char **to);
 };
 
 INTERNAL extern const struct kernel kernel_scalar;

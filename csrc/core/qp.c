@@ -9,7 +9,7 @@
 #include "qp.h"
 
 enum {
-    BLOCK = 4096,
+    BLOCK = 16384,
     STRIDE = 16,
     LINE_MOST = 75, /* and the "=" of a soft break */
     PLAIN = 1,
@@ -208,8 +208,7 @@ __attribute__((noinline)) static size_t put_threes(struct qp_encoder *e,
     most = (LINE_MOST - e->column) / 9 * 3;
     while (n < most && w->n - i - n >= 3 && is_three(w->p + i + n))
         n += 3;
-    size_t done = e->kernel->qp_escape(w->p + i, n, w->to);
-    escape(w->to + 3 * done, w->p + i + done, n - done);
+    escape(w->to, w->p + i, n);
     w->to += 3 * n;
     e->column += 3 * (unsigned)n;
     return i + n;
@@ -234,11 +233,23 @@ static inline size_t put_other(struct qp_encoder *e, struct work *w, size_t i)
     return i + n;
 }
 
+/* What the kernel takes of the bytes from i on. */
+static inline size_t encode_bulk(struct qp_encoder *e, struct work *w, size_t i)
+{
+    struct kernel_lines l = {w->to, e->column, e->binary, e->keep};
+    size_t n = e->kernel->qp_encode(&l, w->p + i, w->n - i);
+    w->to = l.to;
+    e->column = l.column;
+    return n;
+}
+
 /* Encodes a block; returns how many bytes it took. */
 static size_t encode_block(struct qp_encoder *e, struct work *w)
 {
     size_t i = 0;
     while (i < w->n) {
+        if (w->n - i >= KERNEL_QP_AHEAD)
+            i += encode_bulk(e, w, i);
         size_t end = i, next;
         while (end < w->n && classes[w->p[end]])
             end++;
@@ -319,6 +330,7 @@ int qp_encode_finish(struct qp_encoder *e, struct buf *out)
 void qp_decoder_init(struct qp_decoder *d)
 {
     memset(d, 0, sizeof *d);
+    d->kernel = &kernel_scalar;
 }
 
 /* clang-format off */
@@ -410,6 +422,7 @@ static size_t decode_block(struct qp_decoder *d, struct work *w)
 {
     size_t i = 0, next, line = find(w, 0, '\n'), quoted = find(w, 0, '=');
     while (i < w->n) {
+        i += d->kernel->qp_decode(w->p + i, w->n - i, &w->to);
         if (line < i)
             line = find(w, i, '\n');
         if (quoted < i)
@@ -440,7 +453,7 @@ static int decode_span(struct qp_decoder *d, struct span in, bool final,
 {
     for (*used = 0; *used < in.n;) {
         size_t left = in.n - *used, n = left < BLOCK ? left : BLOCK;
-        char *to = buf_space(out, n);
+        char *to = buf_space(out, n + KERNEL_QP_ROOM);
         struct work w = {(const unsigned char *)in.p + *used, n,
                          final && n == left, to};
         if (!to)

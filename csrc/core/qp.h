@@ -10,7 +10,7 @@
  * Any split of the input gives the same bytes.
  *
  * Owns: nothing. Fails with: ERR_MEMORY, ERR_LIMIT of the buf written to
- * (which needs room for a few KiB more than comes out). I/O: none.
+ * (which needs room for a good deal more than comes out). I/O: none.
  */
 #ifndef CORE_QP_H
 #define CORE_QP_H
@@ -36,6 +36,7 @@ INTERNAL int qp_encode(struct qp_encoder *e, struct span in, struct buf *out);
 INTERNAL int qp_encode_finish(struct qp_encoder *e, struct buf *out);
 
 struct qp_decoder {
+    const struct kernel *kernel;       /* after init the portable one */
     unsigned char held[QP_BLANKS + 2]; /* "=", blanks, CR: what they are
                                           depends on what follows */
     unsigned held_n;

@@ -9,8 +9,14 @@
 #ifndef CORE_QP_KERNELS_H
 #define CORE_QP_KERNELS_H
 
-#include "span.h"
+#include "kernel.h"
 
-INTERNAL size_t qp_avx512_escape(const unsigned char *in, size_t n, char *out);
+INTERNAL size_t qp_avx512_encode(struct kernel_lines *l,
+                                 const unsigned char *in, size_t n);
+INTERNAL size_t qp_avx512_decode(const unsigned char *in, size_t n, char **to);
+
+INTERNAL size_t qp_avx2_encode(struct kernel_lines *l, const unsigned char *in,
+                               size_t n);
+INTERNAL size_t qp_avx2_decode(const unsigned char *in, size_t n, char **to);
 
 #endif

@@ -1,0 +1,209 @@
+/*
+ * qp_avx2 - quoted-printable by 64 octets at a time; see qp_kernels.h
+ *
+ * Vectors find what is to be done, runs between are copied 32 octets at a
+ * time, and each escape is looked up in a table.
+ */
+#include "qp_kernels.h"
+
+#include <stdint.h>
+
+#include "isa.h"
+
+#if ISA_X86
+
+#define ON AVX2 STEP
+
+#include "qp_lines.h"
+
+struct block {
+    __m256i a, b;
+};
+
+ON struct block load(const unsigned char *in)
+{
+    struct block v = {
+        _mm256_loadu_si256((const __m256i *)(const void *)in),
+        _mm256_loadu_si256((const __m256i *)(const void *)(in + 32)),
+    };
+    return v;
+}
+
+ON uint64_t bits(__m256i a, __m256i b)
+{
+    return (uint64_t)(uint32_t)_mm256_movemask_epi8(a) |
+           (uint64_t)(uint32_t)_mm256_movemask_epi8(b) << 32;
+}
+
+ON uint64_t is(struct block v, char c)
+{
+    __m256i x = _mm256_set1_epi8(c);
+    return bits(_mm256_cmpeq_epi8(v.a, x), _mm256_cmpeq_epi8(v.b, x));
+}
+
+/* Octets from..to, for 0..127 or for 128..255: signed, they are in order. */
+ON uint64_t within(struct block v, int from, int to)
+{
+    __m256i low_end = _mm256_set1_epi8((char)(from - 1));
+    __m256i high_end = _mm256_set1_epi8((char)to);
+    return bits(_mm256_cmpgt_epi8(v.a, low_end),
+                _mm256_cmpgt_epi8(v.b, low_end)) &
+           ~bits(_mm256_cmpgt_epi8(v.a, high_end),
+                 _mm256_cmpgt_epi8(v.b, high_end));
+}
+
+ON uint64_t sequences(struct block v, const unsigned char *in, uint64_t *carry)
+{
+    uint64_t t1 = within(load(in + 1), 0x81 - 256, 0xbf - 256) |
+                  is(load(in + 1), (char)0x80);
+    uint64_t t2 = t1 & (within(load(in + 2), 0x81 - 256, 0xbf - 256) |
+                        is(load(in + 2), (char)0x80));
+    uint64_t t3 = t2 & (within(load(in + 3), 0x81 - 256, 0xbf - 256) |
+                        is(load(in + 3), (char)0x80));
+    return tails(within(v, 0xc2 - 256, 0xdf - 256) & t1,
+                 within(v, 0xe0 - 256, 0xef - 256) & t2,
+                 within(v, 0xf0 - 256, 0xf4 - 256) & t3, carry);
+}
+
+ON void sense(struct stretch *s, size_t i, const unsigned char *in, bool binary,
+              uint64_t *carry)
+{
+    struct block v = load(in);
+    uint64_t tab = is(v, '\t'), high = bits(v.a, v.b);
+    __m256i space = _mm256_set1_epi8(' ');
+    uint64_t below = bits(_mm256_cmpgt_epi8(space, v.a),
+                          _mm256_cmpgt_epi8(space, v.b)); /* and 128..255 */
+    uint64_t escaped = (below & ~tab) | is(v, '=') | is(v, 127);
+    s->ends[i] = 0;
+    if (!binary) {
+        struct block v1 = load(in + 1);
+        uint64_t lf1 = is(v1, '\n');
+        uint64_t next = lf1 | (is(v1, '\r') & is(load(in + 2), '\n'));
+        s->ends[i] = is(v, '\n') | (is(v, '\r') & lf1);
+        escaped |= (tab | is(v, ' ')) & next; /* a blank may not end a line */
+    }
+    s->escaped[i] = escaped;
+    s->bound[i] = high ? sequences(v, in, carry) : 0;
+}
+
+/* A line at most; what is written behind it is room. */
+ON char *copy(char *to, const unsigned char *in, size_t n)
+{
+    struct block v = load(in);
+    _mm256_storeu_si256((__m256i *)(void *)to, v.a);
+    if (n > 32)
+        _mm256_storeu_si256((__m256i *)(void *)(to + 32), v.b);
+    if (n > 64)
+        memcpy(to + 64, in + 64, 16);
+    return to + n;
+}
+
+/* clang-format off */
+#define COLUMNS(h)                                                       \
+    "=" h "0", "=" h "1", "=" h "2", "=" h "3", "=" h "4", "=" h "5",    \
+    "=" h "6", "=" h "7", "=" h "8", "=" h "9", "=" h "A", "=" h "B",    \
+    "=" h "C", "=" h "D", "=" h "E", "=" h "F"
+
+static const char escapes[256][4] = {
+    COLUMNS("0"), COLUMNS("1"), COLUMNS("2"), COLUMNS("3"),
+    COLUMNS("4"), COLUMNS("5"), COLUMNS("6"), COLUMNS("7"),
+    COLUMNS("8"), COLUMNS("9"), COLUMNS("A"), COLUMNS("B"),
+    COLUMNS("C"), COLUMNS("D"), COLUMNS("E"), COLUMNS("F"),
+};
+/* clang-format on */
+
+ON char *put(const unsigned char *in, size_t n, struct pair escaped, char *to)
+{
+    size_t i = 0;
+    for (size_t next; (next = next_of(escaped, i)) < n;) {
+        if (next > i)
+            to = copy(to, in + i, next - i);
+        for (i = next; i < n && at(escaped, i); i++, to += 3)
+            memcpy(to, escapes[in[i]], 4);
+    }
+    return i < n ? copy(to, in + i, n - i) : to;
+}
+
+AVX2 size_t qp_avx2_encode(struct kernel_lines *l, const unsigned char *in,
+                           size_t n)
+{
+    return encode_lines(l, in, n);
+}
+
+/* clang-format off */
+#define N4 16, 16, 16, 16
+#define N16 N4, N4, N4, N4
+static const unsigned char values[256] = {
+    N16, N16, N16, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 16, N4,
+    16, 10, 11, 12, 13, 14, 15, 16, N4, N4, N16,
+    16, 10, 11, 12, 13, 14, 15, 16, N4, N4, N16,
+    N16, N16, N16, N16, N16, N16, N16, N16,
+};
+/* clang-format on */
+
+/* What "=" at p is followed by: 3 or 2 octets with it, an escape, whose value
+   goes to to, or a soft break; 0 for anything else. */
+ON size_t unquote(const unsigned char *p, char **to)
+{
+    unsigned high = values[p[1]], digit = values[p[2]];
+    if ((high | digit) < 16) {
+        *(*to)++ = (char)(high << 4 | digit);
+        return 3;
+    }
+    if (p[1] == '\n')
+        return 2;
+    return p[1] == '\r' && p[2] == '\n' ? 3 : 0;
+}
+
+/* Decodes up to stop; returns where it stopped, behind it where an escape
+   ends there. *odd: before. */
+ON size_t unquote_all(const unsigned char *in, uint64_t marks, size_t stop,
+                      char **to, bool *odd)
+{
+    size_t at = 0;
+    for (marks &= low(stop); marks; marks &= marks - 1) {
+        size_t mark = first_of(marks);
+        if (mark > at)
+            *to = copy(*to, in + at, mark - at);
+        at = mark;
+        size_t n = unquote(in + at, to);
+        *odd = n == 0;
+        if (*odd)
+            return at;
+        at += n;
+    }
+    if (at < stop)
+        *to = copy(*to, in + at, stop - at);
+    return at < stop ? stop : at;
+}
+
+/* Where the blanks begin whose last one is at. */
+ON size_t run_start(uint64_t blank, size_t at)
+{
+    uint64_t other = ~blank & low(at);
+    return other ? 64 - (size_t)__builtin_clzll(other) : 0;
+}
+
+AVX2 size_t qp_avx2_decode(const unsigned char *in, size_t n, char **to)
+{
+    size_t i = 0;
+    bool odd = false;
+    while (!odd && n - i >= KERNEL_QP_AHEAD) {
+        struct block v = load(in + i);
+        uint64_t blank = is(v, ' ') | is(v, '\t'), marks = is(v, '=');
+        uint64_t ends = is(v, '\r') | is(v, '\n'), doubt = blank & ends >> 1;
+        size_t stop = 64;
+        unsigned char next = in[i + 64];
+        if (blank >> 63 &&
+            (next == ' ' || next == '\t' || next == '\r' || next == '\n'))
+            doubt |= (uint64_t)1 << 63;
+        if (doubt)
+            stop = run_start(blank, first_of(doubt));
+        odd = stop == 0;
+        if (stop)
+            i += unquote_all(in + i, marks, stop, to, &odd);
+    }
+    return i;
+}
+
+#endif
