@@ -172,6 +172,7 @@ build = {
         "csrc/core/param.c",
         "csrc/core/path.c",
         "csrc/core/qp.c",
+        "csrc/core/qp_avx2.c",
         "csrc/core/qp_avx512.c",
         "csrc/core/qp_strict.c",
         "csrc/core/reply.c",
