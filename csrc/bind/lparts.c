@@ -245,14 +245,14 @@ void lbind_push_tree(lua_State *L, int message, int limits)
     struct mime_limits most;
     message = lua_absindex(L, message);
     check_limits(L, limits, &most);
-    bool whole = bytes.n <= WHOLE_MOST;
-    struct mime_tree *read = read_message(L, bytes, &most, !whole);
+    struct mime_tree *read =
+        read_message(L, bytes, &most, bytes.n > WHOLE_MOST);
     struct tree *t =
         lua_newuserdatauv(L, sizeof *t + mime_map_size(read), 2); /* tree */
     t->mark = &tree_mark;
     t->message = bytes;
     t->limits = most;
-    t->whole = whole;
+    t->whole = read->whole;
     mime_map_put(read, bytes, t->head);
     t->map = t->head;
     luaL_setmetatable(L, TREE);

@@ -137,12 +137,11 @@ int mime_tree_parse(struct mime_tree *t, struct span message,
     mime_again(&t->machine, limits);
     mime_push(&t->machine, message);
     mime_finish(&t->machine);
-    while (err == 0 && (err = mime_next(&t->machine, &e)) > MIME_MORE &&
-           err != MIME_END) {
-        bool over = head && err == MIME_HEAD;
+    t->whole = true;
+    while (err == 0 && t->whole &&
+           (err = mime_next(&t->machine, &e)) > MIME_MORE && err != MIME_END) {
+        t->whole = !head || err != MIME_HEAD || e.kind == MIME_LEAF;
         err = take(t, &e, &now);
-        if (over)
-            break;
     }
     return err < 0 ? err : 0;
 }

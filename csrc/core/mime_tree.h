@@ -43,14 +43,15 @@ struct mime_tree {
     struct buf fields;           /* struct mime_field, by part */
     struct buf defects;          /* struct defect */
     size_t n, field_n, defect_n; /* of them; defects not kept included */
+    bool whole;                  /* all of the message was read */
 };
 
 /* A zeroed struct may be freed without init. free may run twice. */
 INTERNAL void mime_tree_init(struct mime_tree *t);
 INTERNAL void mime_tree_free(struct mime_tree *t);
 
-/* Reads a message in place of what was read before; head: its header only,
-   as if nothing followed. */
+/* Reads a message in place of what was read before. head: its header only,
+   as if nothing followed, unless its body is no more work. */
 INTERNAL int mime_tree_parse(struct mime_tree *t, struct span message,
                              const struct mime_limits *limits, bool head);
 
