@@ -122,6 +122,7 @@ build = {
       sources = {
         "csrc/bind/lbind.c",
         "csrc/bind/lcall.c",
+        "csrc/bind/lcharset.c",
         "csrc/bind/lclient.c",
         "csrc/bind/lcodec.c",
         "csrc/bind/lcompose.c",
@@ -153,6 +154,7 @@ build = {
         "csrc/core/buf.c",
         "csrc/core/charset.c",
         "csrc/core/charset_name.c",
+        "csrc/core/charset_store.c",
         "csrc/core/check.c",
         "csrc/core/client.c",
         "csrc/core/cmd.c",
@@ -181,6 +183,7 @@ build = {
         "csrc/core/seven.c",
         "csrc/core/uu.c",
         "csrc/core/word.c",
+        "csrc/core/word_encode.c",
         "csrc/net/conn.c",
         "csrc/net/digest.c",
         "csrc/net/idn.c",

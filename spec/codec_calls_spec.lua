@@ -101,10 +101,12 @@ end
     return before, after
   end
 
-  local linux <const> = io.open "/proc/self/status"
+  -- AddressSanitizer keeps for a while what is given back.
+  local seen <const> = io.open "/proc/self/status"
+    and not (os.getenv "LUNAPOST_BUILD" or ""):find "asan"
 
   it("gives back what a big input needed", function()
-    if not linux then return pending "there is no /proc here" end
+    if not seen then return pending "no size is told here" end
     local before, after = sizes [[
 local s = ("x"):rep(1 << 20)
 codec.base64.encode(s)
@@ -124,7 +126,7 @@ print(before, size "VmRSS")]]
   end)
 
   it("keeps its memory from call to call, up to a ceiling", function()
-    if not linux then return pending "there is no /proc here" end
+    if not seen then return pending "no size is told here" end
     local before, after = sizes [[
 local s = ("x"):rep(1 << 20)
 local coded = codec.base64.encode(s)
@@ -170,6 +172,74 @@ print(before, size "VmHWM")]]
       assert.is_false(ok)
       assert.truthy(problem:find(case[1], 1, true), problem)
       assert.truthy(problem:find("codec_calls_spec.lua:", 1, true), problem)
+    end
+  end)
+end)
+
+describe("charsets in one call", function()
+  local names <const> = { "koi8-r", "big5", "euc-kr", "iso-8859-2", "utf-16",
+    "iso-2022-jp", "utf-7", "shift_jis", "gb18030", "iso-2022-kr", "hz",
+    "windows-1251", "utf-32", "unicode", "euc-jp", "tcvn", "big5-hkscs" }
+
+  it("give the same from a descriptor that was used before", function()
+    math.randomseed(7)
+    for _ = 1, 1500 do
+      local name, bytes = names[math.random(#names)], {}
+      if not codec.charset.known(name) then name = "koi8-r" end
+      for i = 1, math.random(0, 40) do
+        bytes[i] = string.char(math.random(0, 255))
+      end
+      bytes = (math.random(3) == 1 and "\xff\xfe" or "")
+        .. (math.random(3) == 1 and "\27$B" or "") .. table.concat(bytes)
+      local f = assert(codec.charset.decoder(name)) -- opens its own
+      local fresh = assert(f:update(bytes)) .. assert(f:finish())
+      assert.equal(fresh, (codec.charset.decode(bytes, name)), name)
+    end
+  end)
+end)
+
+describe("a language", function()
+  local function back(...)
+    local values, defects, languages =
+      codec.parameter.decode(assert(codec.parameter.encode(...)))
+    assert.equal(0, #defects)
+    return values.n, (languages or {}).n
+  end
+
+  it("of a parameter goes both ways", function()
+    assert.equal("n*=utf-8'de'sch%C3%B6n",
+      codec.parameter.encode("n", "sch\u{f6}n", { language = "de" }))
+    assert.equal("n*=iso-8859-1'en-GB'caf%E9", codec.parameter.encode("n",
+      "caf\u{e9}", { charset = "iso-8859-1", language = "en-GB" }))
+    assert.same({ "x", "de" }, { back("n", "x", { language = "de" }) })
+    local long <const> = ("\u{44f}\u{431}c "):rep(60)
+    for _, charset in ipairs { "utf-8", "koi8-r", "utf-16be", "gb18030" } do
+      local options <const> = { charset = charset, language = "ru" }
+      assert.same({ long, "ru" }, { back("n", long, options) })
+      for line in codec.parameter.encode("n", long, options):gmatch "%S+" do
+        assert.is_true(#line <= 75)
+      end
+    end
+    local values, _, languages = codec.parameter.decode "n=a; m*=utf-8''b"
+    assert.same({ n = "a", m = "b" }, values)
+    assert.is_nil(languages)
+  end)
+
+  it("of an encoded word is written, and passed over in reading", function()
+    assert.equal("=?utf-8*de?B?c2Now7Zu?=",
+      codec.encoded_word.encode("sch\u{f6}n", { language = "de" }))
+    local long <const> = ("Gr\u{fc}\u{df}e, "):rep(30)
+    local coded = codec.encoded_word.encode(long, { language = "de-CH" })
+    for word in coded:gmatch "%S+" do assert.is_true(#word <= 75) end
+    assert.equal(long, (codec.encoded_word.decode(coded)))
+  end)
+
+  it("or a charset that is none is refused", function()
+    for _, options in ipairs { { language = "d'e" }, { charset = "no-such" },
+      { language = ("x"):rep(36) }, { language = "de\r\n" },
+      { charset = "'utf-16'" } } do
+      assert.is_nil((codec.parameter.encode("n", "\u{e9}", options)))
+      assert.is_nil((codec.encoded_word.encode("\u{e9}", options)))
     end
   end)
 end)

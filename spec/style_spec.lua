@@ -65,6 +65,7 @@ describe("the layers", function()
   local core_more <const> = {
     ["csrc/core/buf.c"] = set "stdlib.h",
     ["csrc/core/charset.c"] = set "iconv.h errno.h",
+    ["csrc/core/charset_store.c"] = set "iconv.h",
     ["csrc/core/isa.h"] = set "immintrin.h arm_neon.h",
   }
   local bind_more <const> = set "lua.h lauxlib.h stdlib.h math.h time.h"

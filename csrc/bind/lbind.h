@@ -17,7 +17,6 @@
 #include "../core/addr.h"
 #include "../core/buf.h"
 #include "../core/charset.h"
-#include "../core/charset_name.h"
 #include "../core/err.h"
 #include "../core/kernel.h"
 #include "../core/mime_tree.h"
@@ -66,6 +65,10 @@ INTERNAL const struct kernel **lbind_kernel(lua_State *L);
 /* The kernel of that name, or the best (NULL); NULL: not on this machine. */
 INTERNAL const struct kernel *lbind_kernel_find(const char *name);
 
+/* Where this Lua state keeps descriptors of iconv for its conversions, until
+   it is closed. */
+INTERNAL struct charset_store *lbind_charsets(lua_State *L);
+
 /* Before close(fd): every poller of this Lua state lets go of it. Allocates
    and raises nothing. */
 INTERNAL void lbind_forget(lua_State *L, int fd);
@@ -74,8 +77,9 @@ INTERNAL void lbind_forget(lua_State *L, int fd);
    first upvalue of each. */
 struct lbind_call {
     struct buf out; /* where a result is gathered: kept, up to a ceiling */
-    struct buf more;
+    struct param_list params;
     const struct kernel **kernel;
+    struct charset_store *charsets;
 };
 
 /* The one of this function, with out empty. */
@@ -109,6 +113,10 @@ INTERNAL void lbind_options(lua_State *L, int arg, const char *what,
 /* Pushes what was gathered, and lets go of memory beyond the ceiling. */
 INTERNAL void lbind_gathered(lua_State *L);
 
+/* Lets go of memory beyond the ceiling, as lbind_gathered and lbind_problem
+   do. */
+INTERNAL void lbind_rest(lua_State *L);
+
 /* At the top of the stack is nil, or the list of defects: adds one, unless
    count is 0. offset counts from 1; 0: none. The format gets the count and
    a plural s. */
@@ -135,9 +143,7 @@ struct lbind_work {
     struct buf more;
     struct param_list params;
     struct addr_reader addresses;
-    struct charset_stream stream; /* the last text's, open */
-    char charset[CHARSET_NAME_MOST];
-    size_t charset_n; /* 0: none is open */
+    struct charset_store *charsets;
 };
 
 INTERNAL struct lbind_work *lbind_new_work(lua_State *L);

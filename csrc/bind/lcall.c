@@ -34,7 +34,7 @@ static int call_drop(lua_State *L)
 {
     struct lbind_call *call = luaL_checkudata(L, 1, CALL);
     buf_free(&call->out);
-    buf_free(&call->more);
+    param_list_free(&call->params);
     return 0;
 }
 
@@ -49,8 +49,8 @@ static int l_open(lua_State *L)
     lbind_type(L, CALL, NULL, NULL, call_drop);
     call = lbind_new(L, sizeof *call, CALL, USER_VALUES); /* call */
     buf_init(&call->out, SIZE_MAX / 2);
-    buf_init(&call->more, SIZE_MAX / 2);
     call->kernel = lbind_kernel(L);
+    call->charsets = lbind_charsets(L);
     for (int i = 1; i <= USER_VALUES; i++) {
         lua_pushvalue(L, i);
         lua_setiuservalue(L, -2, i);
@@ -173,18 +173,19 @@ static void rest(struct buf *b)
         buf_free(b);
 }
 
-static void call_rest(lua_State *L)
+void lbind_rest(lua_State *L)
 {
     struct lbind_call *call = lua_touserdata(L, lua_upvalueindex(1));
     rest(&call->out);
-    rest(&call->more);
+    rest(&call->params.text);
+    rest(&call->params.joined);
 }
 
 void lbind_gathered(lua_State *L)
 {
     struct lbind_call *call = lua_touserdata(L, lua_upvalueindex(1));
     lbind_push(L, buf_span(&call->out));
-    call_rest(L);
+    lbind_rest(L);
 }
 
 void lbind_defect(lua_State *L, const char *kind, size_t count, size_t offset,
@@ -222,7 +223,7 @@ void lbind_defects(lua_State *L)
 
 int lbind_problem(lua_State *L, int err, size_t where)
 {
-    call_rest(L);
+    lbind_rest(L);
     if (err == ERR_MEMORY)
         return luaL_error(L, "not enough memory");
     lua_pushnil(L);

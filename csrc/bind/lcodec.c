@@ -125,14 +125,14 @@ static int l_charset_decode(lua_State *L)
 {
     struct span charset = lbind_check(L, 1), in = lbind_check(L, 2);
     struct buf *b = scratch(L);
-    return push_converted(L, b, charset_decode(b, charset, in));
+    return push_converted(L, b, charset_decode(b, charset, in, NULL));
 }
 
 static int l_charset_encode(lua_State *L)
 {
     struct span charset = lbind_check(L, 1), in = lbind_check(L, 2);
     struct buf *b = scratch(L);
-    return push_converted(L, b, charset_encode(b, charset, in));
+    return push_converted(L, b, charset_encode(b, charset, in, NULL));
 }
 
 static int l_charset_known(lua_State *L)
@@ -200,7 +200,7 @@ static int l_word_decode(lua_State *L)
 {
     struct span in = lbind_check(L, 1);
     struct buf *b = scratch(L);
-    return push_converted(L, b, word_decode(b, in));
+    return push_converted(L, b, word_decode(b, in, NULL));
 }
 
 /* text, charset, place -> string */

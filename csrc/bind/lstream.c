@@ -354,13 +354,13 @@ static int crlf_decoder_finish(struct stream *s)
 static int charset_reader_open(lua_State *L, struct stream *s, int options)
 {
     struct span charset = lbind_field(L, options, "charset");
-    return charset_open(&s->as.charset, charset, false);
+    return charset_open(&s->as.charset, charset, false, NULL);
 }
 
 static int charset_writer_open(lua_State *L, struct stream *s, int options)
 {
     struct span charset = lbind_field(L, options, "charset");
-    return charset_open(&s->as.charset, charset, true);
+    return charset_open(&s->as.charset, charset, true, NULL);
 }
 
 static int charset_update(struct stream *s, struct span in)

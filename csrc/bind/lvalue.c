@@ -30,9 +30,6 @@ static int work_drop(lua_State *L)
     buf_free(&w->more);
     param_list_free(&w->params);
     addr_free(&w->addresses);
-    if (w->charset_n)
-        charset_free(&w->stream);
-    w->charset_n = 0;
     return 0;
 }
 
@@ -43,6 +40,7 @@ struct lbind_work *lbind_new_work(lua_State *L)
     buf_init(&w->flat, WORK_MOST);
     buf_init(&w->text, WORK_MOST);
     buf_init(&w->more, WORK_MOST);
+    w->charsets = w->params.store = lbind_charsets(L);
     return w;
 }
 
@@ -111,7 +109,7 @@ static int push_decoded(lua_State *L, struct lbind_work *w, struct span s)
         return 0;
     }
     buf_clear(&w->text);
-    faults = word_decode(&w->text, s);
+    faults = word_decode(&w->text, s, w->charsets);
     check(L, faults);
     lbind_push(L, buf_span(&w->text));
     return faults;
@@ -269,40 +267,6 @@ static bool stays(struct span charset, struct span bytes)
     return is_superset(charset) && charset_ascii_run(bytes) == bytes.n;
 }
 
-/* Opens a charset, unless it is the one that is open. */
-static int open_charset(struct lbind_work *w, struct span charset)
-{
-    int err;
-    if (w->charset_n && span_eq(charset, span_of(w->charset, w->charset_n))) {
-        charset_again(&w->stream);
-        return 0;
-    }
-    if (w->charset_n)
-        charset_free(&w->stream);
-    w->charset_n = 0;
-    err = charset_open(&w->stream, charset, false);
-    if (err < 0)
-        return err;
-    if (charset.n > sizeof w->charset)
-        charset.n = sizeof w->charset; /* it will not be found again */
-    memcpy(w->charset, charset.p, charset.n);
-    w->charset_n = charset.n;
-    return 0;
-}
-
-static int decode_charset(struct lbind_work *w, struct span charset,
-                          struct span bytes)
-{
-    int err = open_charset(w, charset);
-    if (err == 0)
-        err = charset_step(&w->stream, bytes, &w->more);
-    if (err == 0)
-        err = charset_finish(&w->stream, &w->more);
-    if (err < 0)
-        return err;
-    return w->stream.faults > INT_MAX ? INT_MAX : (int)w->stream.faults;
-}
-
 int lbind_push_utf8(lua_State *L, struct lbind_work *w, struct span charset,
                     struct span bytes)
 {
@@ -312,7 +276,7 @@ int lbind_push_utf8(lua_State *L, struct lbind_work *w, struct span charset,
         return 0;
     }
     buf_clear(&w->more);
-    faults = charset.n ? decode_charset(w, charset, bytes)
+    faults = charset.n ? charset_decode(&w->more, charset, bytes, w->charsets)
                        : decode_ascii(&w->more, bytes);
     if (faults >= 0)
         lbind_push(L, buf_span(&w->more));

@@ -11,8 +11,6 @@
 #include <limits.h>
 #include <stdint.h>
 
-#include "charset_name.h"
-
 enum { SPACE_LEAST = 16, SPACE_MOST = 1 << 16 };
 
 static const char replacement[] = "\xef\xbf\xbd";
@@ -254,10 +252,15 @@ static bool fault_passed(const struct charset_stream *s, const char *start,
     return s->passes && at - start >= 2 && memcmp(at - 2, "\xa2\xe8", 2) == 0;
 }
 
-static void *iconv_try(const char *name, bool writing)
+static void *iconv_try(struct charset_store *store, const char *name,
+                       bool writing)
 {
-    iconv_t cd = writing ? iconv_open(name, CHARSET_NAME_UTF8)
-                         : iconv_open(CHARSET_NAME_UTF8, name);
+    void *kept = charset_store_take(store, name, writing);
+    iconv_t cd;
+    if (kept)
+        return kept;
+    cd = writing ? iconv_open(name, CHARSET_NAME_UTF8)
+                 : iconv_open(CHARSET_NAME_UTF8, name);
     return cd == (iconv_t)-1 ? NULL : cd;
 }
 
@@ -275,7 +278,7 @@ static bool read_spare(struct charset_stream *s, struct span character,
     if (s->kind != CHARSET_SEVEN || s->seven.hz || character.n < 2)
         return false;
     if (!s->spare)
-        s->spare = iconv_try("euc-jp-ms", false);
+        s->spare = iconv_try(s->store, CHARSET_NAME_SPARE, false);
     if (!s->spare || !(q = buf_space(out, room)))
         return false;
     if (iconv(s->spare, &p.to, &character.n, &q, &room) == (size_t)-1)
@@ -449,33 +452,38 @@ static enum charset_kind name_kind(const char *known, bool writing)
                : CHARSET_ICONV;
 }
 
-static void *open_iconv(struct charset_stream *s, const char *known)
+static void *open_iconv(struct charset_stream *s)
 {
+    const char *twin;
     void *cd;
     if (s->kind == CHARSET_SEVEN) {
-        s->seven.hz = strcmp(known, CHARSET_NAME_HZ) == 0;
-        return iconv_try(s->seven.hz ? "gb18030" : "euc-jp", false);
+        s->seven.hz = strcmp(s->name, CHARSET_NAME_HZ) == 0;
+        twin = s->seven.hz ? "gb18030" : "euc-jp";
+        memcpy(s->name, twin, strlen(twin) + 1);
     }
-    cd = iconv_try(known, s->writing);
-    if (!cd && strncmp(known, "x-", 2) == 0)
-        cd = iconv_try(known + 2, s->writing);
+    cd = iconv_try(s->store, s->name, s->writing);
+    if (!cd && strncmp(s->name, "x-", 2) == 0) {
+        memmove(s->name, s->name + 2, strlen(s->name) - 1);
+        cd = iconv_try(s->store, s->name, s->writing);
+    }
     return cd;
 }
 
-int charset_open(struct charset_stream *s, struct span charset, bool writing)
+int charset_open(struct charset_stream *s, struct span charset, bool writing,
+                 struct charset_store *store)
 {
-    char known[CHARSET_NAME_MOST];
     memset(s, 0, sizeof *s);
     s->writing = writing;
-    if (!charset_name(charset, writing, known))
+    s->store = store;
+    if (!charset_name(charset, writing, s->name))
         return ERR_CHARSET;
-    s->unit = name_unit(known);
-    s->resets = strcmp(known, "utf-7") == 0;
-    s->passes = strcmp(known, "cp949") == 0;
-    s->kind = name_kind(known, writing);
+    s->unit = name_unit(s->name);
+    s->resets = strcmp(s->name, "utf-7") == 0;
+    s->passes = strcmp(s->name, "cp949") == 0;
+    s->kind = name_kind(s->name, writing);
     if (s->kind < CHARSET_ICONV)
         return 0;
-    s->cd = open_iconv(s, known);
+    s->cd = open_iconv(s);
     if (s->cd)
         return 0;
     return errno == ENOMEM ? ERR_MEMORY : ERR_CHARSET;
@@ -483,29 +491,16 @@ int charset_open(struct charset_stream *s, struct span charset, bool writing)
 
 void charset_free(struct charset_stream *s)
 {
-    if (s->cd)
-        iconv_close(s->cd);
-    if (s->spare)
-        iconv_close(s->spare);
+    charset_store_give(s->store, s->cd, s->name, s->writing);
+    charset_store_give(s->store, s->spare, CHARSET_NAME_SPARE, false);
     s->cd = s->spare = NULL;
 }
 
-void charset_again(struct charset_stream *s)
-{
-    if (s->cd)
-        iconv(s->cd, NULL, NULL, NULL, NULL);
-    bool hz = s->seven.hz;
-    memset(&s->seven, 0, sizeof s->seven);
-    s->seven.hz = hz;
-    s->held_n = 0;
-    s->faults = 0;
-}
-
 static int convert(struct buf *out, struct span charset, struct span in,
-                   bool writing)
+                   bool writing, struct charset_store *store)
 {
     struct charset_stream s;
-    int err = charset_open(&s, charset, writing);
+    int err = charset_open(&s, charset, writing, store);
     if (err < 0)
         return err;
     err = charset_step(&s, in, out);
@@ -517,20 +512,22 @@ static int convert(struct buf *out, struct span charset, struct span in,
     return s.faults > INT_MAX ? INT_MAX : (int)s.faults;
 }
 
-int charset_decode(struct buf *out, struct span charset, struct span bytes)
+int charset_decode(struct buf *out, struct span charset, struct span bytes,
+                   struct charset_store *store)
 {
-    return convert(out, charset, bytes, false);
+    return convert(out, charset, bytes, false, store);
 }
 
-int charset_encode(struct buf *out, struct span charset, struct span text)
+int charset_encode(struct buf *out, struct span charset, struct span text,
+                   struct charset_store *store)
 {
-    return convert(out, charset, text, true);
+    return convert(out, charset, text, true, store);
 }
 
 bool charset_known(struct span charset)
 {
     struct charset_stream s;
-    if (charset_open(&s, charset, false) < 0)
+    if (charset_open(&s, charset, false, NULL) < 0)
         return false;
     charset_free(&s);
     return true;

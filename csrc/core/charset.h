@@ -17,17 +17,20 @@
 #define CORE_CHARSET_H
 
 #include "buf.h"
+#include "charset_name.h"
+#include "charset_store.h"
 #include "seven.h"
 
 /* Appends the UTF-8 of bytes in a charset to out. Returns how many faults
-   were replaced by U+FFFD, or read otherwise than labelled. */
+   were replaced by U+FFFD, or read otherwise than labelled. store may be
+   NULL. */
 INTERNAL int charset_decode(struct buf *out, struct span charset,
-                            struct span bytes);
+                            struct span bytes, struct charset_store *store);
 
 /* Appends the UTF-8 text in a charset to out. ERR_SYNTAX when the text is
    not UTF-8 or has a character that the charset lacks. */
 INTERNAL int charset_encode(struct buf *out, struct span charset,
-                            struct span text);
+                            struct span text, struct charset_store *store);
 
 INTERNAL bool charset_known(struct span charset);
 
@@ -50,6 +53,8 @@ enum charset_kind {
 };
 
 struct charset_stream {
+    struct charset_store *store;  /* where descriptors come from and go to */
+    char name[CHARSET_NAME_MOST]; /* as iconv knows it */
     void *cd;    /* iconv_t; NULL for the kinds that need none */
     void *spare; /* iconv_t for characters that cd lacks; opened with need */
     enum charset_kind kind;
@@ -64,16 +69,13 @@ struct charset_stream {
 };
 
 /* Open reads bytes in a charset, or writes text in it. A failed open needs
-   no free; free may run twice and on a zeroed struct. */
+   no free; free may run twice and on a zeroed struct. A store, or NULL, has
+   to live until free. */
 INTERNAL int charset_open(struct charset_stream *s, struct span charset,
-                          bool writing);
+                          bool writing, struct charset_store *store);
 INTERNAL int charset_step(struct charset_stream *s, struct span in,
                           struct buf *out);
 INTERNAL int charset_finish(struct charset_stream *s, struct buf *out);
 INTERNAL void charset_free(struct charset_stream *s);
-
-/* Makes an open stream ready for another text: opening it may load a table,
-   which takes longer than most texts. */
-INTERNAL void charset_again(struct charset_stream *s);
 
 #endif

@@ -19,6 +19,7 @@ enum { CHARSET_NAME_MOST = 48 };
 #define CHARSET_NAME_1252  "windows-1252"
 #define CHARSET_NAME_JP    "iso-2022-jp"
 #define CHARSET_NAME_HZ    "hz-gb-2312"
+#define CHARSET_NAME_SPARE "euc-jp-ms" /* what iso-2022-jp may have besides */
 
 /* Writes to name, a string, what a label means when reading or writing.
    False: it cannot be a charset of mail. */

@@ -200,12 +200,12 @@ static void add_value(struct reader *r, const struct piece *piece,
 }
 
 /* Takes "charset'language'" off the first piece of an extended value. */
-static struct span take_charset(struct span *value)
+static struct span take_charset(struct span *value, struct span *language)
 {
     struct span s = *value, charset = span_cut(&s, '\'');
     if (span_find(s, '\'') == s.n)
         return SPAN("");
-    span_cut(&s, '\'');
+    *language = span_cut(&s, '\'');
     *value = s;
     return charset;
 }
@@ -215,16 +215,17 @@ static int add_decoded(struct reader *r, bool extended, struct span charset)
 {
     struct buf *text = &r->list->text;
     struct span bytes = buf_span(&r->list->joined);
+    struct charset_store *store = r->list->store;
     size_t before = buf_size(text);
     int faults = ERR_CHARSET;
     if (!extended)
-        return word_decode(text, bytes);
+        return word_decode(text, bytes, store);
     if (charset.n)
-        faults = charset_decode(text, charset, bytes);
+        faults = charset_decode(text, charset, bytes, store);
     if (faults != ERR_CHARSET && faults != ERR_SYNTAX)
         return faults;
     buf_cut(text, before);
-    faults = charset_decode(text, SPAN("unknown-8bit"), bytes);
+    faults = charset_decode(text, SPAN("unknown-8bit"), bytes, NULL);
     return faults >= 0 && charset.n ? faults + 1 : faults;
 }
 
@@ -268,16 +269,22 @@ static void drop_name(struct reader *r, struct span name)
             r->pieces[i].done = true;
 }
 
-static void join(struct reader *r, struct piece *piece, struct span *charset,
-                 bool *extended)
+/* What a value says of itself */
+struct said {
+    struct span charset;
+    struct span language;
+    bool extended;
+};
+
+static void join(struct reader *r, struct piece *piece, struct said *said)
 {
     struct span value = piece->value;
     int section = piece->section;
     if (piece->extended)
-        *charset = take_charset(&value);
+        said->charset = take_charset(&value, &said->language);
     r->list->faults += section > 0; /* the first one is missing */
     for (;;) {
-        *extended |= piece->extended;
+        said->extended |= piece->extended;
         add_value(r, piece, value);
         if (section == PLAIN)
             return;
@@ -301,8 +308,7 @@ static int add_param(struct reader *r, struct piece *first)
 {
     struct param_list *list = r->list;
     struct param *param = &list->items[list->n];
-    struct span charset = SPAN("");
-    bool extended = false;
+    struct said said = {SPAN(""), SPAN(""), false};
     int faults;
     buf_clear(&r->list->joined);
     param->name_at = buf_size(&list->text);
@@ -310,14 +316,16 @@ static int add_param(struct reader *r, struct piece *first)
     faults = add_name(list, first->name);
     if (faults < 0)
         return faults;
-    join(r, best_piece(r, first), &charset, &extended);
+    join(r, best_piece(r, first), &said);
     if (buf_error(&r->list->joined))
         return buf_error(&r->list->joined);
     param->value_at = buf_size(&list->text);
-    faults = add_decoded(r, extended, charset);
+    faults = add_decoded(r, said.extended, said.charset);
     if (faults < 0)
         return faults;
     param->value_n = buf_size(&list->text) - param->value_at;
+    param->language_n = word_is_language(said.language) ? said.language.n : 0;
+    buf_add(&list->text, said.language.p, param->language_n);
     list->faults += (size_t)faults;
     list->n++;
     drop_name(r, first->name);
@@ -362,6 +370,12 @@ struct span param_value(const struct param_list *list, size_t i)
     return span_of(s.p + list->items[i].value_at, list->items[i].value_n);
 }
 
+struct span param_language(const struct param_list *list, size_t i)
+{
+    struct span value = param_value(list, i);
+    return span_of(value.p + value.n, list->items[i].language_n);
+}
+
 /* RFC 2231 attribute-char */
 static bool is_attribute(char c)
 {
@@ -372,6 +386,9 @@ struct writer {
     struct buf *out;
     struct span name;
     struct span rest; /* of the value */
+    struct span charset;
+    struct span language;
+    bool octets; /* rest is not UTF-8 */
     bool extended;
     bool numbered;
     unsigned section;
@@ -381,7 +398,7 @@ struct writer {
    it is. */
 static size_t width(const struct writer *w, struct span s, size_t *n)
 {
-    *n = charset_utf8(s);
+    *n = w->octets ? 1 : charset_utf8(s);
     if (w->extended)
         return is_attribute(s.p[0]) ? 1 : 3 * *n;
     return s.p[0] == '"' || s.p[0] == '\\' ? 2 : 1;
@@ -437,8 +454,12 @@ static void put_piece(struct writer *w)
         buf_add_number(w->out, w->section);
     }
     buf_add_text(w->out, w->extended ? "*=" : "=");
-    if (w->extended && w->section == 0)
-        buf_add_text(w->out, "utf-8''");
+    if (w->extended && w->section == 0) {
+        buf_add_span(w->out, w->charset);
+        buf_add_char(w->out, '\'');
+        buf_add_span(w->out, w->language);
+        buf_add_char(w->out, '\'');
+    }
     n = buf_size(w->out) - before + (w->extended ? 0 : 2);
     n = w->numbered ? fitting(w, n < LINE_MOST ? LINE_MOST - n : 1) : w->rest.n;
     if (w->extended)
@@ -452,7 +473,9 @@ static void put_piece(struct writer *w)
 /* Would the value fit one piece? */
 static bool is_short(const struct writer *w)
 {
-    size_t n = w->name.n + (w->extended ? sizeof "; *=utf-8''" : 5);
+    size_t n = w->name.n + 5;
+    if (w->extended)
+        n += 2 + w->charset.n + w->language.n;
     return n < LINE_MOST && fitting(w, LINE_MOST - n) == w->rest.n;
 }
 
@@ -464,24 +487,58 @@ static bool looks_encoded(struct span s)
     return false;
 }
 
-int param_encode(struct buf *out, struct span name, struct span value)
+static int put_param(struct writer *w)
 {
-    struct writer w = {.out = out, .name = name, .rest = value};
+    w->numbered = !is_short(w) && (w->extended || w->rest.n > WHOLE_MOST);
+    if (!w->numbered && !w->extended && ascii_all(w->rest, ASCII_TOKEN)) {
+        buf_add_text(w->out, "; ");
+        buf_add_span(w->out, w->name);
+        buf_add_char(w->out, '=');
+        return buf_add_span(w->out, w->rest);
+    }
+    do
+        put_piece(w);
+    while (w->rest.n);
+    return buf_error(w->out);
+}
+
+static int put_converted(struct writer *w)
+{
+    struct buf bytes;
+    int err;
+    buf_init(&bytes, w->rest.n * 8 + 64);
+    err = charset_encode(&bytes, w->charset, w->rest, NULL);
+    w->octets = true;
+    w->rest = buf_span(&bytes);
+    if (err == 0)
+        err = put_param(w);
+    buf_free(&bytes);
+    return err;
+}
+
+int param_encode_as(struct buf *out, struct span name, struct span value,
+                    struct span charset, struct span language)
+{
+    struct writer w = {
+        .out = out, .name = name, .rest = value, .language = language};
+    bool ascii = ascii_all(value, ASCII_VISIBLE | ASCII_BLANK);
     if (!ascii_all(name, ASCII_TOKEN) || span_find(name, '*') < name.n)
         return ERR_SYNTAX;
     if (ascii_breaks(value) || !charset_is_utf8(value))
         return ERR_SYNTAX;
-    w.extended = value.n && (!ascii_all(value, ASCII_VISIBLE | ASCII_BLANK) ||
-                             looks_encoded(value));
-    w.numbered = !is_short(&w) && (w.extended || value.n > WHOLE_MOST);
-    if (!w.numbered && ascii_all(value, ASCII_TOKEN)) {
-        buf_add_text(out, "; ");
-        buf_add_span(out, name);
-        buf_add_char(out, '=');
-        return buf_add_span(out, value);
-    }
-    do
-        put_piece(&w);
-    while (w.rest.n);
-    return buf_error(out);
+    if (language.n && !word_is_language(language))
+        return ERR_SYNTAX;
+    w.charset = charset.n ? charset : SPAN("utf-8");
+    if (!ascii_all(w.charset, ASCII_TOKEN) ||
+        span_find(w.charset, '\'') < w.charset.n)
+        return ERR_CHARSET;
+    w.extended = language.n || (value.n && (!ascii || looks_encoded(value)));
+    if (!w.extended || span_ieq(w.charset, SPAN("utf-8")))
+        return put_param(&w);
+    return put_converted(&w);
+}
+
+int param_encode(struct buf *out, struct span name, struct span value)
+{
+    return param_encode_as(out, name, value, SPAN(""), SPAN(""));
 }

@@ -80,6 +80,22 @@ static inline bool span_blank(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
+/* Offset of the first pair of characters at or behind from, or s.n. */
+static inline size_t span_find_pair(struct span s, size_t from,
+                                    const char *pair)
+{
+    while (from + 1 < s.n) {
+        const char *q = memchr(s.p + from, pair[0], s.n - from - 1);
+        if (!q)
+            break;
+        from = (size_t)(q - s.p);
+        if (q[1] == pair[1])
+            return from;
+        from++;
+    }
+    return s.n;
+}
+
 /* Without blanks (space, tab, CR, LF) at both ends. */
 static inline struct span span_trim(struct span s)
 {

@@ -7,7 +7,7 @@
 #ifndef CORE_WORD_H
 #define CORE_WORD_H
 
-#include "buf.h"
+#include "charset.h"
 
 enum word_place { /* where the words will stand decides what may be bare */
                   WORD_TEXT,   /* unstructured text: Subject */
@@ -19,8 +19,9 @@ enum word_place { /* where the words will stand decides what may be bare */
    decoded, adjacent ones joined (a character split across two is whole
    again). Raw 8-bit text is taken as UTF-8, else as windows-1252. Returns
    how many faults there were (unknown charset or malformed word: its text
-   is kept). */
-INTERNAL int word_decode(struct buf *out, struct span value);
+   is kept). store, or NULL: see charset.h. */
+INTERNAL int word_decode(struct buf *out, struct span value,
+                         struct charset_store *store);
 
 /* Appends UTF-8 text so that it is ASCII: bare where it can be, else as
    words of at most 75 characters in the charset, split between characters,
@@ -37,5 +38,20 @@ INTERNAL int word_encode(struct buf *out, struct span text, struct span charset,
 INTERNAL int word_encode_at(struct buf *out, struct span text,
                             struct span charset, enum word_place place,
                             size_t taken);
+
+struct word_form { /* what no other field asks for may be zero */
+    struct span charset;
+    struct span language; /* RFC 2231 5; letters, digits and "-" */
+    enum word_place place;
+    size_t taken;
+    struct charset_store *store;
+};
+
+/* All of the above. ERR_LIMIT: charset and language leave no room. */
+INTERNAL int word_encode_as(struct buf *out, struct span text,
+                            const struct word_form *form);
+
+/* Is it a language as RFC 5646 writes them, of up to 35 characters? */
+INTERNAL bool word_is_language(struct span s);
 
 #endif

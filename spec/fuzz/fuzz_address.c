@@ -31,7 +31,7 @@ static void check_same(struct span value, struct span address,
     addr_init(&r, value, 10);
     need(addr_next(&r, &a) == 1);
     need(span_eq(a.address, address));
-    need(word_decode(&name, a.name) >= 0);
+    need(word_decode(&name, a.name, NULL) >= 0);
     need(span_eq(span_trim(buf_span(&name)), span_trim(expected)));
     need(addr_next(&r, &a) == 0);
     buf_free(&name);
@@ -77,7 +77,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t n)
         need(!ascii_breaks(a.group) && a.local <= a.address.n);
         need(a.name.n + a.address.n > 0 && ++found <= 1000);
         buf_clear(&name);
-        need(word_decode(&name, a.name) >= 0);
+        need(word_decode(&name, a.name, NULL) >= 0);
         if (compose_address(a.address) >= 0)
             check_written(buf_span(&name), a.address);
     }

@@ -11,7 +11,7 @@ static int convert(struct span name, struct span in, size_t step, bool writing,
 {
     struct charset_stream s;
     size_t n;
-    int err = charset_open(&s, name, writing);
+    int err = charset_open(&s, name, writing, NULL);
     if (err < 0)
         return err;
     while (in.n && err == 0) {

@@ -1,65 +1,46 @@
 --- Parameters of MIME fields, RFC 2045 5.1 and RFC 2231.
 
 local check = require "lunapost.codec.check"
-local core = require "lunapost.core".codec
-local err = require "lunapost.err"
 local filter = require "lunapost.codec.filter"
 
 local M = {}
 
---- name=value for a MIME field: bare, quoted, or RFC 2231 with charset
---- utf-8, in pieces separated by "; " where it is long.
----@param name string
----@param value string  UTF-8
----@return string?, lunapost.err?
-function M.encode(name, value)
-  check.text("parameter.encode", name)
-  check.text("parameter.encode", value)
-  local out, kind = core.param_encode(name, value)
-  if out then return out:sub(3) end
-  return nil, err.of(kind, "parameter: the name must be a token, the value "
-    .. "UTF-8 without line ends and NUL")
-end
-
--- Where the parameters of a field begin: at once, or behind its value.
-local function parameters_of(field)
-  if field:find "^%s*;" or not field:find "^%s*[%w!#-'*+.^_`{|}~-]+%s*=" then
-    return field:match ";.*$" or ""
-  end
-  return ";" .. field
-end
+--- name=value for a MIME field: bare, quoted, or RFC 2231, in pieces
+--- separated by "; " where it is long. A value that is not ASCII goes in the
+--- charset, utf-8 unless given; a language (RFC 5646) is for RFC 2231 only.
+---@type fun(name: string, value: string, options?: { charset?: string,
+---  language?: string }): string?, lunapost.err?
+M.encode = check.call.param_encode
 
 --- The parameters of a field value ("text/plain; charset=x", or from the
---- first name on): decoded values by lower-case name.
----@param field string
----@return table<string, string>, lunapost.codec.defect[]
-function M.decode(field)
-  check.text("parameter.decode", field)
-  local list, faults = core.param_parse(parameters_of(field))
-  local values, defects = {}, {}
-  for _, pair in ipairs(list) do values[pair[1]] = pair[2] end
-  check.note(defects, "parameter", faults, "%d fault%s in parameters")
-  return values, defects
-end
+--- first name on): decoded values by lower-case name, and, where any was
+--- said, languages by name.
+---@type fun(field: string): table<string, string>,
+---  lunapost.codec.defect[], table<string, string>?
+M.decode = check.call.param_decode
 
---- Gathers a value, and gives name=value at the end.
----@param options { name: string }
+--- Gathers a value of at most 1 MiB, and gives name=value at the end.
+---@param options { name: string, charset?: string, language?: string }
 ---@return lunapost.codec.filter
 function M.encoder(options)
-  local o = check.options("parameter.encoder", options, { name = "string" })
+  local o = check.options("parameter.encoder", options, { name = "string",
+    charset = "string", language = "string" })
   local name = o.name or error("codec.parameter.encoder needs a name", 2)
+  local how <const> = { charset = o.charset, language = o.language }
   return filter.gather("parameter encoder",
-    function(s) return M.encode(name, s) end)
+    function(s) return M.encode(name, s, how) end)
 end
 
---- Gathers a field, and gives a line "name=value" for each parameter.
+--- Gathers a field of at most 1 MiB, and gives a line "name=value" for each
+--- parameter, in the order of the names.
 ---@return lunapost.codec.filter
 function M.decoder()
   return filter.gather("parameter decoder", function(s)
     local lines = {}
-    for i, pair in ipairs(core.param_parse(parameters_of(s))) do
-      lines[i] = pair[1] .. "=" .. pair[2] .. "\n"
+    for name, value in pairs((M.decode(s))) do
+      lines[#lines + 1] = name .. "=" .. value .. "\n"
     end
+    table.sort(lines)
     return table.concat(lines)
   end)
 end
