@@ -99,12 +99,14 @@ ON size_t fitting(struct pair escaped, size_t n, size_t room)
     size_t wide = 2 * count_low(escaped, n);
     size_t k = wide < n && n - wide > room / 3 ? n - wide : room / 3;
     size_t columns = k + 2 * count_low(escaped, k);
-    for (;;) { /* what is k now fits */
-        size_t more = at(escaped, k) ? 3 : 1;
-        if (columns + more > room)
-            return k;
-        columns += more;
-        k++;
+    for (;;) { /* k octets fit; those up to the next escape, and it? */
+        size_t next = next_of(escaped, k), run = next - k;
+        if (columns + run > room)
+            return k + (room - columns);
+        if (columns + run + 3 > room)
+            return next;
+        columns += run + 3;
+        k = next + 1;
     }
 }
 
