@@ -13,7 +13,11 @@
 static void words_are_short(struct span value)
 {
     while (value.n) {
-        struct span word = span_cut(&value, ' ');
+        struct span word = value;
+        word.n = 0;
+        while (word.n < value.n && !ascii_is(value.p[word.n], ASCII_BLANK))
+            word.n++;
+        value = span_skip(value, word.n + 1);
         bool is_word = word.n > 4 && memcmp(word.p, "=?", 2) == 0 &&
                        memcmp(word.p + word.n - 2, "?=", 2) == 0;
         need(!is_word || word.n <= 75);
