@@ -320,30 +320,87 @@ ON __m512i pack57(const struct decoder *d, const struct line *l)
     return _mm512_permutex2var_epi8(join(l->v0), d->pack_line, join(l->v1));
 }
 
+/* Back again four lines are five steps, too: one of 64 characters, and four
+   of 60, whose 45 bytes come from 62 places with a line end among them. For
+   lines of w places and a step that begins at the character s: where its
+   load begins, so that it ends within the lines, and where each of its
+   characters is in that. */
+enum { PART = 60, PART_BYTES = 45 };
+
+#define PLACE(w, s) ((s) / KERNEL_LINE * (w) + (s) % KERNEL_LINE)
+#define LOAD(w, s)                                                             \
+    ((s) + PART < LINES * KERNEL_LINE ? PLACE(w, s) : LINES * (w)-CHARS)
+#define PICK(w, s, i)                                                          \
+    (PLACE(w, (s) + ((i) < PART ? (i) : PART - 1)) - LOAD(w, s))
+
+static const unsigned char picks[2][STEPS - 1][CHARS] = {
+    {IN64(PICK, CRLF, CHARS), IN64(PICK, CRLF, CHARS + PART),
+     IN64(PICK, CRLF, CHARS + 2 * PART), IN64(PICK, CRLF, CHARS + 3 * PART)},
+    {IN64(PICK, LF, CHARS), IN64(PICK, LF, CHARS + PART),
+     IN64(PICK, LF, CHARS + 2 * PART), IN64(PICK, LF, CHARS + 3 * PART)},
+};
+
+struct line_decoder {
+    struct decoder d;
+    __m512i p1, p2, p3, p4;
+};
+
+ON struct line_decoder line_decoder(bool url, bool lf)
+{
+    const unsigned char(*p)[CHARS] = picks[lf];
+    struct line_decoder d = {decoder(url), load(p[0]), load(p[1]), load(p[2]),
+                             load(p[3])};
+    return d;
+}
+
+ON __m512i pick(__m512i from, const unsigned char *in)
+{
+    return _mm512_permutexvar_epi8(from, load(in));
+}
+
+/* Read before anything is written: out may be in. */
+ON bool decode_four_lines(const struct line_decoder *l, const unsigned char *in,
+                          char *out, bool lf)
+{
+    const size_t w = lf ? LF : CRLF;
+    const struct decoder *d = &l->d;
+    __m512i c0 = load(in), c1 = pick(l->p1, in + LOAD(w, CHARS));
+    __m512i c2 = pick(l->p2, in + LOAD(w, CHARS + PART));
+    __m512i c3 = pick(l->p3, in + LOAD(w, CHARS + 2 * PART));
+    __m512i c4 = pick(l->p4, in + LOAD(w, CHARS + 3 * PART));
+    __m512i v0 = look_up(d, c0), v1 = look_up(d, c1), v2 = look_up(d, c2);
+    __m512i v3 = look_up(d, c3), v4 = look_up(d, c4);
+    __m512i bad = _mm512_ternarylogic_epi64(c0, c1, c2, 0xfe);
+    bad = _mm512_ternarylogic_epi64(bad, c3, c4, 0xfe);
+    bad = _mm512_ternarylogic_epi64(bad, v0, v1, 0xfe);
+    bad = _mm512_ternarylogic_epi64(bad, v2, v3, 0xfe);
+    unsigned ends = not_ended(in, lf) | not_ended(in + w, lf) |
+                    not_ended(in + 2 * w, lf) | not_ended(in + 3 * w, lf);
+    if (ends || foreign(_mm512_or_si512(bad, v4)))
+        return false;
+    store(out, pack48(d, v0));
+    store(out += BYTES, pack48(d, v1));
+    store(out += PART_BYTES, pack48(d, v2));
+    store(out += PART_BYTES, pack48(d, v3));
+    out += PART_BYTES;
+    _mm512_mask_storeu_epi8(out, first(PART_BYTES), pack48(d, v4));
+    return true;
+}
+
 ON size_t decode_lines(const unsigned char *in, size_t lines, char *out,
                        bool url, bool lf)
 {
     const size_t w = lf ? LF : CRLF, n = KERNEL_LINE_BYTES;
-    struct decoder d = decoder(url);
+    struct line_decoder d = line_decoder(url, lf);
     size_t i = 0;
-    for (; i + LINES <= lines; i += LINES, in += LINES * w, out += LINES * n) {
-        struct line l0 = line_at(&d, in), l1 = line_at(&d, in + w);
-        struct line l2 = line_at(&d, in + 2 * w), l3 = line_at(&d, in + 3 * w);
-        __m512i bad = _mm512_ternarylogic_epi64(l0.bad, l1.bad, l2.bad, 0xfe);
-        unsigned ends = not_ended(in, lf) | not_ended(in + w, lf) |
-                        not_ended(in + 2 * w, lf) | not_ended(in + 3 * w, lf);
-        if (ends || foreign(_mm512_or_si512(bad, l3.bad)))
+    while (i + LINES <= lines &&
+           decode_four_lines(&d, in + i * w, out + i * n, lf))
+        i += LINES;
+    for (; i < lines; i++) {
+        struct line l = line_at(&d.d, in + i * w);
+        if (not_ended(in + i * w, lf) || foreign(l.bad))
             break;
-        store(out, pack57(&d, &l0));
-        store(out + n, pack57(&d, &l1));
-        store(out + 2 * n, pack57(&d, &l2));
-        _mm512_mask_storeu_epi8(out + 3 * n, first(n), pack57(&d, &l3));
-    }
-    for (; i < lines; i++, in += w, out += n) {
-        struct line l = line_at(&d, in);
-        if (not_ended(in, lf) || foreign(l.bad))
-            break;
-        _mm512_mask_storeu_epi8(out, first(n), pack57(&d, &l));
+        _mm512_mask_storeu_epi8(out + i * n, first(n), pack57(&d.d, &l));
     }
     return i;
 }
