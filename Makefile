@@ -209,7 +209,14 @@ build/fuzz/fuzz_%: spec/fuzz/fuzz_%.c $(FUZZ_CORE)
 
 -include $(FUZZ_CORE:.o=.d)
 
-bench: all
+# The steps of core beside memcpy, without Lua.
+SPEED := $(BUILD)/speed
+
+$(SPEED): spec/kernel/speed.c $(filter $(BUILD)/obj/core/%,$(OBJECTS))
+	@echo '  LD  $@'
+	@$(CC) $(CFLAGS) $(WARN) -Icsrc $(LDFLAGS) -o $@ $^
+
+bench: all $(SPEED)
 	@$(PATHS) LUNAPOST_BUILD=$(BUILD) $(LUA) spec/bench/run.lua
 
 # Without LuaRocks: modules, the shared object and the command under PREFIX.

@@ -4,7 +4,7 @@
 package.path = "./?.lua;" .. package.path
 
 for _, name in ipairs {
-  "codec", "steps", "calls", "build", "parse", "receive",
+  "codec", "kernels", "steps", "calls", "build", "parse", "receive",
 } do
   print("== " .. name)
   dofile("spec/bench/" .. name .. ".lua")
