@@ -165,23 +165,34 @@ void compare_base64(struct work *w, const struct kernel *k, size_t n,
     compare_decodes(w, k, n, alignment);
 }
 
-/* Every octet at every place of a few steps, in both alphabets. */
+/* Four lines, as many as a kernel does at once, of one character each; or
+   the length of two without an end, where width is 0. */
+static struct span lines_of(struct work *w, size_t width)
+{
+    size_t n = width ? 4 * width : 2 * KERNEL_LINE;
+    memset(w->text, 'Q', n);
+    for (size_t i = 0; width && i < n; i += width)
+        memcpy(w->text + i + KERNEL_LINE,
+               width == KERNEL_LINE + 1 ? "\n" : "\r\n", width - KERNEL_LINE);
+    return span_of(w->text, n);
+}
+
+/* Every octet at every place of them. */
 void compare_base64_octets(struct work *w, const struct kernel *k)
 {
-    enum { LENGTH = 2 * 78 };
-    for (unsigned octet = 0; octet < 256; octet++)
-        for (size_t at = 0; at < LENGTH; at++)
-            for (size_t i = 0; i < 2; i++) {
-                memset(w->text, 'Q', LENGTH);
-                if (i == 0) {
-                    memcpy(w->text + 76, "\r\n", 2);
-                    memcpy(w->text + 78 + 76, "\r\n", 2);
-                }
+    static const size_t widths[] = {0, KERNEL_LINE + 2, KERNEL_LINE + 1};
+    for (size_t i = 0; i < sizeof widths / sizeof widths[0]; i++) {
+        struct span in = lines_of(w, widths[i]);
+        for (size_t at = 0; at < in.n; at++) {
+            char kept = w->text[at];
+            for (unsigned octet = 0; octet < 256; octet++) {
                 w->text[at] = (char)octet;
-                struct span in = span_of(w->text, LENGTH);
                 compare_decode(w, k, in, false, at % AROUND);
                 compare_decode(w, k, in, true, at % AROUND);
             }
+            w->text[at] = kept;
+        }
+    }
 }
 
 static struct span plain_octets(struct work *w, size_t variant, size_t n)
