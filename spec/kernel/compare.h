@@ -22,9 +22,9 @@ enum { MOST = 1 << 16, AROUND = 64, CANARY = 0xa5, ALL_LENGTHS = 320 };
 
 struct work {
     unsigned char plain[MOST + AROUND]; /* random, the same in each run */
-    char text[2 * MOST], other[2 * MOST];
-    unsigned char expected[2 * MOST];
-    unsigned char room[2 * MOST + 5 * AROUND]; /* what a kernel works on */
+    char text[4 * MOST], other[4 * MOST];
+    unsigned char expected[4 * MOST];
+    unsigned char room[4 * MOST + 5 * AROUND]; /* what a kernel works on */
     uint64_t random;
     bool some; /* one shape of a codec, by chance, is enough */
 };
@@ -58,6 +58,7 @@ struct step {
 };
 
 extern const struct step base64_encoding, base64_decoding;
+extern const struct step qp_encoding, qp_decoding;
 
 /* Every step by that kernel, of each length up to ALL_LENGTHS and then of
    every so manieth up to most. */
@@ -67,5 +68,7 @@ void guard(struct work *w, const struct kernel *k, size_t most, size_t every);
 void compare_base64(struct work *w, const struct kernel *k, size_t n,
                     size_t alignment);
 void compare_base64_octets(struct work *w, const struct kernel *k);
+void compare_qp(struct work *w, const struct kernel *k, size_t n,
+                size_t alignment);
 
 #endif

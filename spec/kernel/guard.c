@@ -15,6 +15,8 @@
 static const struct step *const steps[] = {
     &base64_encoding,
     &base64_decoding,
+    &qp_encoding,
+    &qp_decoding,
 };
 
 enum { STEPS = sizeof steps / sizeof steps[0] };
@@ -93,7 +95,7 @@ static void at_edges(struct work *w, const struct fields *f,
 
 void guard(struct work *w, const struct kernel *k, size_t most, size_t every)
 {
-    struct fields f = {field(2 * most + AROUND), field(2 * most + AROUND)};
+    struct fields f = {field(4 * most + AROUND), field(4 * most + AROUND)};
     now.kernel = k;
     signal(SIGSEGV, told);
     signal(SIGBUS, told);
