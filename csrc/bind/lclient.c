@@ -23,7 +23,9 @@ static struct client *check(lua_State *L)
 
 static int lclient_new(lua_State *L)
 {
-    client_init(lbind_new(L, sizeof(struct client), LCLIENT, 0));
+    struct client *c = lbind_new(L, sizeof *c, LCLIENT, 0);
+    client_init(c);
+    c->kernel = *lbind_kernel(L);
     return 1;
 }
 

@@ -143,7 +143,7 @@ static int l_charset_known(lua_State *L)
 
 static int l_is_utf8(lua_State *L)
 {
-    lua_pushboolean(L, charset_is_utf8(lbind_check(L, 1)));
+    lua_pushboolean(L, charset_is_utf8_by(*kernel(L), lbind_check(L, 1)));
     return 1;
 }
 
@@ -153,6 +153,7 @@ static int l_dot_encode(lua_State *L)
     struct span in = lbind_check(L, 1);
     struct dot_encoder e = {0};
     struct buf *b = scratch(L);
+    e.kernel = *kernel(L);
     e.plain = lua_toboolean(L, 2);
     e.unmarked = lua_toboolean(L, 3);
     dot_encode(&e, in, b);

@@ -220,7 +220,8 @@ static int scan_end(lua_State *L)
 /* scan() -> a scan of nothing yet */
 static int scan(lua_State *L)
 {
-    lbind_new(L, sizeof(struct scan), LCOMPOSE_SCAN, 0);
+    struct scan *s = lbind_new(L, sizeof *s, LCOMPOSE_SCAN, 0);
+    s->kernel = *lbind_kernel(L);
     return 1;
 }
 

@@ -69,6 +69,7 @@ static int machine_new(lua_State *L)
     lua_pushvalue(L, 1);         /* config ... machine config */
     lua_setiuservalue(L, -2, 1); /* config ... machine */
     server_init(&m->server, c);
+    m->server.kernel = *lbind_kernel(L);
     return 1;
 }
 

@@ -245,6 +245,7 @@ static void uu_decoder_notes(lua_State *L, const struct stream *s)
 
 static int dot_encoder_open(lua_State *L, struct stream *s, int options)
 {
+    s->as.dot.kernel = *lbind_kernel(L);
     s->as.dot.plain = lbind_field_bool(L, options, "plain", false);
     s->as.dot.unmarked = lbind_field_bool(L, options, "unmarked", false);
     return 0;
@@ -262,6 +263,7 @@ static int dot_encoder_finish(struct stream *s)
 
 static int dot_decoder_open(lua_State *L, struct stream *s, int options)
 {
+    s->as.undot.d.kernel = *lbind_kernel(L);
     s->as.undot.fix = lbind_field_bool(L, options, "fix", false);
     s->as.undot.strict = lbind_field_bool(L, options, "strict", false);
     return 0;

@@ -27,7 +27,8 @@ static int gathered(lua_State *L, int err, const char *text)
 
 static int l_is_utf8(lua_State *L)
 {
-    lua_pushboolean(L, charset_is_utf8(lbind_text(L, 1, "is_utf8")));
+    struct span s = lbind_text(L, 1, "is_utf8");
+    lua_pushboolean(L, charset_is_utf8_by(*lbind_call(L)->kernel, s));
     return 1;
 }
 

@@ -173,6 +173,7 @@ static int stuffed(lua_State *L, const char *what, struct dot_encoder e)
 {
     struct span in = lbind_text(L, 1, what);
     struct lbind_call *call = lbind_call(L);
+    e.kernel = *call->kernel;
     dot_encode(&e, in, &call->out);
     return gathered(L, dot_encode_finish(&e, &call->out));
 }
@@ -256,7 +257,7 @@ static int unstuffed(lua_State *L, const char *what, bool marked)
     struct span in = lbind_text(L, 1, what);
     struct lbind_call *call = lbind_call(L);
     struct lbind_given given[LBIND_OPTIONS];
-    struct dot_decoder d = {0};
+    struct dot_decoder d = {.kernel = *call->kernel};
     bool bare, ended;
     int err;
     lbind_options(L, 2, what, dot_decoding, given);
@@ -366,7 +367,7 @@ static void put_count(lua_State *L, const char *name, size_t value)
 
 static int l_scan(lua_State *L)
 {
-    struct scan s = {0};
+    struct scan s = {.kernel = *lbind_call(L)->kernel};
     scan_step(&s, lbind_text(L, 1, "scan"));
     scan_finish(&s);
     lua_createtable(L, 0, 11); /* table */

@@ -144,6 +144,11 @@ bool charset_is_utf8(struct span s)
     return utf8_run(s) == s.n;
 }
 
+bool charset_is_utf8_by(const struct kernel *kernel, struct span s)
+{
+    return charset_is_utf8(span_skip(s, kernel->utf8(s)));
+}
+
 static void add_1252(struct buf *out, unsigned char c)
 {
     unsigned u = c >= 0x80 && c < 0xa0 ? upper[c - 0x80] : c;

@@ -19,6 +19,7 @@
 #include "buf.h"
 #include "charset_name.h"
 #include "charset_store.h"
+#include "kernel.h"
 #include "seven.h"
 
 /* Appends the UTF-8 of bytes in a charset to out. Returns how many faults
@@ -39,6 +40,9 @@ INTERNAL size_t charset_utf8(struct span s);
 
 /* True when all of s is well-formed UTF-8. */
 INTERNAL bool charset_is_utf8(struct span s);
+
+/* The same, for what may be long. */
+INTERNAL bool charset_is_utf8_by(const struct kernel *kernel, struct span s);
 
 /* Length of the run of ASCII at the head of s. */
 INTERNAL size_t charset_ascii_run(struct span s);

@@ -241,6 +241,7 @@ static void client_take(struct client *c, enum topic topic)
         break;
     case TOPIC_DATA:
         memset(&c->dot, 0, sizeof c->dot);
+        c->dot.kernel = c->kernel;
         client_enter(c, class == 3 ? CLIENT_BODY : CLIENT_COMMAND);
         break;
     case TOPIC_STARTTLS:

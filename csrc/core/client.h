@@ -47,6 +47,7 @@ struct client {
     struct buf in, out;
     struct reply reply;
     struct buf offers; /* the lines of the last EHLO's reply, LF behind each */
+    const struct kernel *kernel; /* NULL: kernel_scalar */
     struct dot_encoder dot;
     bool chunking;    /* chunks were written, not the last one */
     struct buf chunk; /* one with its line ends mended */

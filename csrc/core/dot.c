@@ -13,7 +13,8 @@
 
 #define ONES UINT64_C(0x0101010101010101)
 
-enum { LINES = 8192 }; /* bytes taken at once */
+/* Bytes taken at once, and the least that a kernel takes. */
+enum { LINES = 8192, LEAST = 64 };
 
 static size_t encode_held(struct dot_encoder *e, struct span in,
                           struct buf *out)
@@ -72,9 +73,35 @@ static size_t encode_lines(const struct dot_encoder *e, struct span in,
     return (size_t)(p - in.p);
 }
 
-int dot_encode(struct dot_encoder *e, struct span in, struct buf *out)
+/* What the kernel takes of in; returns how many bytes. */
+static size_t encode_by_kernel(struct dot_encoder *e, struct span in,
+                               struct buf *out)
 {
-    size_t i = encode_held(e, in, out), from = i;
+    size_t i = 0, n;
+    do {
+        struct span part = span_skip(in, i);
+        if (part.n > LINES)
+            part.n = LINES;
+        size_t room = 2 * part.n + LEAST;
+        if (part.n < LEAST || buf_error(out) ||
+            out->ceiling - buf_size(out) < room)
+            break;
+        char *p = buf_space(out, room);
+        if (!p)
+            break;
+        struct kernel_wire l = {!e->plain, e->inside, 0};
+        n = e->kernel->dot_encode(&l, part, p);
+        buf_filled(out, l.written);
+        e->inside = l.inside;
+        i += n;
+    } while (n >= LEAST);
+    return i;
+}
+
+static int encode_portably(struct dot_encoder *e, struct span in,
+                           struct buf *out)
+{
+    size_t i = 0, from = 0;
     struct breaks b;
     breaks_init(&b, in);
     while (i < in.n) {
@@ -108,6 +135,19 @@ int dot_encode(struct dot_encoder *e, struct span in, struct buf *out)
     return buf_add(out, in.p + from, in.n - from);
 }
 
+int dot_encode(struct dot_encoder *e, struct span in, struct buf *out)
+{
+    while (in.n) {
+        in = span_skip(in, encode_held(e, in, out));
+        if (e->kernel)
+            in = span_skip(in, encode_by_kernel(e, in, out));
+        size_t n = e->kernel && in.n > LINES ? LINES : in.n;
+        encode_portably(e, span_of(in.p, n), out);
+        in = span_skip(in, n);
+    }
+    return buf_error(out);
+}
+
 int dot_encode_finish(struct dot_encoder *e, struct buf *out)
 {
     bool mark = !e->plain && !e->unmarked;
@@ -124,16 +164,9 @@ struct sink {
     char *p;
     size_t n;
     struct buf *out;
+    struct dot_decoder *d;
+    const char *noted; /* decode_notes was told of what lies before */
 };
-
-static void sink_add(struct sink *s, const char *p, size_t n)
-{
-    if (s->out)
-        buf_add(s->out, p, n);
-    else if (n && s->p + s->n != p)
-        memmove(s->p + s->n, p, n);
-    s->n += n;
-}
 
 static bool eight_bit(const char *p, size_t n)
 {
@@ -154,6 +187,25 @@ static void decode_notes(struct dot_decoder *d, const char *p, size_t n)
         d->nul = n && memchr(p, '\0', n) != NULL;
     if (!d->eight_bit)
         d->eight_bit = eight_bit(p, n);
+}
+
+static void note_until(struct sink *s, const char *end)
+{
+    decode_notes(s->d, s->noted, (size_t)(end - s->noted));
+    s->noted = end;
+}
+
+static void sink_add(struct sink *s, const char *p, size_t n)
+{
+    if (n == 0)
+        return;
+    if (p + n > s->noted)
+        note_until(s, p + n); /* before it is moved */
+    if (s->out)
+        buf_add(s->out, p, n);
+    else if (s->p + s->n != p)
+        memmove(s->p + s->n, p, n);
+    s->n += n;
 }
 
 static void decode_line(struct dot_decoder *d, size_t end)
@@ -181,7 +233,8 @@ static size_t decode_repair(struct dot_decoder *d, struct sink *s,
         return from;
     }
     sink_add(s, p + from, i - from);
-    sink_add(s, "\r\n", 2);
+    buf_add(s->out, "\r\n", 2);
+    s->n += 2;
     decode_line(d, 2);
     return i + 1;
 }
@@ -210,6 +263,26 @@ static bool decode_start(struct dot_decoder *d, struct sink *s, const char *p,
     return true;
 }
 
+/* What the kernel sees of lines that are as they should be; returns how many
+   bytes. */
+static size_t decode_by_kernel(struct dot_decoder *d, struct sink *s,
+                               struct span in)
+{
+    struct kernel_body b = {d->at == DOT_AT_INSIDE, d->nul, d->eight_bit,
+                            d->line, d->longest};
+    size_t n = d->kernel->dot_look(&b, in);
+    if (n == 0)
+        return 0;
+    note_until(s, in.p);
+    s->noted = in.p + n;
+    d->at = b.inside ? DOT_AT_INSIDE : DOT_AT_START;
+    d->nul |= b.nul;
+    d->eight_bit |= b.eight_bit;
+    d->line = b.line;
+    d->longest = b.longest;
+    return n;
+}
+
 /* Returns how many bytes were taken. */
 static size_t decode_run(struct dot_decoder *d, struct sink *s, const char *p,
                          size_t n)
@@ -218,6 +291,10 @@ static size_t decode_run(struct dot_decoder *d, struct sink *s, const char *p,
     struct breaks b;
     breaks_init(&b, span_of(p, n));
     while (i < n && d->at != DOT_AT_END) {
+        if (d->kernel && n - i >= LEAST && d->at != DOT_AT_DOT)
+            i += decode_by_kernel(d, s, span_of(p + i, n - i));
+        if (i == n)
+            break;
         if (d->at != DOT_AT_INSIDE && !decode_start(d, s, p, n, &from, &i))
             break;
         size_t next = breaks_next(&b, i);
@@ -237,7 +314,7 @@ static size_t decode_run(struct dot_decoder *d, struct sink *s, const char *p,
         }
     }
     sink_add(s, p + from, i - from);
-    decode_notes(d, p, i);
+    note_until(s, p + i);
     d->wire += i;
     d->size += s->n;
     return i;
@@ -246,7 +323,7 @@ static size_t decode_run(struct dot_decoder *d, struct sink *s, const char *p,
 int dot_decode(struct dot_decoder *d, char *p, size_t n, size_t *out_n,
                size_t *used)
 {
-    struct sink s = {p, 0, NULL};
+    struct sink s = {p, 0, NULL, d, p};
     *used = decode_run(d, &s, p, n);
     *out_n = s.n;
     return d->at == DOT_AT_END;
@@ -255,7 +332,7 @@ int dot_decode(struct dot_decoder *d, char *p, size_t n, size_t *out_n,
 int dot_decode_fix(struct dot_decoder *d, struct span in, struct buf *out,
                    size_t *used)
 {
-    struct sink s = {NULL, 0, out};
+    struct sink s = {NULL, 0, out, d, in.p};
     *used = decode_run(d, &s, in.p, in.n);
     return buf_error(out) ? buf_error(out) : d->at == DOT_AT_END;
 }

@@ -15,12 +15,14 @@
 #define CORE_DOT_H
 
 #include "buf.h"
+#include "kernel.h"
 
-struct dot_encoder { /* ready when zeroed */
-    bool plain;      /* line ends only: no dots, no end mark (BDAT, files) */
-    bool unmarked;   /* dots, but no end mark: somebody else writes it */
-    bool inside;     /* the present line has begun */
-    bool cr;         /* a CR waits for what follows it */
+struct dot_encoder {             /* ready when zeroed */
+    const struct kernel *kernel; /* NULL: kernel_scalar */
+    bool plain;    /* line ends only: no dots, no end mark (BDAT, files) */
+    bool unmarked; /* dots, but no end mark: somebody else writes it */
+    bool inside;   /* the present line has begun */
+    bool cr;       /* a CR waits for what follows it */
 };
 
 /* Append to out; 0 or the failure of buf. */
@@ -38,7 +40,8 @@ enum dot_policy { DOT_REJECT, DOT_FIX, DOT_KEEP };
 
 enum dot_at { DOT_AT_START, DOT_AT_DOT, DOT_AT_INSIDE, DOT_AT_END };
 
-struct dot_decoder { /* ready when zeroed */
+struct dot_decoder {             /* ready when zeroed */
+    const struct kernel *kernel; /* NULL: kernel_scalar */
     enum dot_at at;
     bool bare_cr, bare_lf; /* seen: the body is not what RFC 5321 allows */
     bool nul, eight_bit;   /* seen */

@@ -6,6 +6,7 @@
 #include "base64_kernels.h"
 #include "isa.h"
 #include "qp_kernels.h"
+#include "text_kernels.h"
 
 static bool always(void)
 {
@@ -36,6 +37,34 @@ static size_t no_text(struct kernel_lines *l, const unsigned char *in, size_t n)
 static size_t no_octets(const unsigned char *in, size_t n, char **to)
 {
     return no_groups(in, n, *to, false);
+}
+
+static size_t no_lines_encoded(struct kernel_wire *l, struct span in, char *out)
+{
+    (void)in;
+    (void)out;
+    l->written = 0;
+    return 0;
+}
+
+static size_t no_body(struct kernel_body *b, struct span in)
+{
+    (void)b;
+    (void)in;
+    return 0;
+}
+
+static size_t no_scan(struct scan *s, struct span in)
+{
+    (void)s;
+    (void)in;
+    return 0;
+}
+
+static size_t no_utf8(struct span in)
+{
+    (void)in;
+    return 0;
 }
 
 #if ISA_X86
@@ -70,6 +99,10 @@ static const struct kernel avx512 = {
     .base64_decode_lines = base64_avx512_decode_lines,
     .qp_encode = qp_avx512_encode,
     .qp_decode = qp_avx512_decode,
+    .dot_encode = text_avx512_encode,
+    .dot_look = text_avx512_look,
+    .scan = text_avx512_scan,
+    .utf8 = text_avx512_utf8,
 };
 
 static const struct kernel avx2 = {
@@ -81,6 +114,10 @@ static const struct kernel avx2 = {
     .base64_decode_lines = base64_avx2_decode_lines,
     .qp_encode = qp_avx2_encode,
     .qp_decode = qp_avx2_decode,
+    .dot_encode = text_avx2_encode,
+    .dot_look = text_avx2_look,
+    .scan = text_avx2_scan,
+    .utf8 = text_avx2_utf8,
 };
 
 static const struct kernel ssse3 = {
@@ -92,6 +129,10 @@ static const struct kernel ssse3 = {
     .base64_decode_lines = base64_ssse3_decode_lines,
     .qp_encode = no_text,
     .qp_decode = no_octets,
+    .dot_encode = text_ssse3_encode,
+    .dot_look = text_ssse3_look,
+    .scan = text_ssse3_scan,
+    .utf8 = text_ssse3_utf8,
 };
 
 #endif
@@ -107,6 +148,10 @@ static const struct kernel neon = {
     .base64_decode_lines = base64_neon_decode_lines,
     .qp_encode = no_text,
     .qp_decode = no_octets,
+    .dot_encode = text_neon_encode,
+    .dot_look = text_neon_look,
+    .scan = text_neon_scan,
+    .utf8 = text_neon_utf8,
 };
 
 #endif
@@ -120,6 +165,10 @@ const struct kernel kernel_scalar = {
     .base64_decode_lines = no_lines,
     .qp_encode = no_text,
     .qp_decode = no_octets,
+    .dot_encode = no_lines_encoded,
+    .dot_look = no_body,
+    .scan = no_scan,
+    .utf8 = no_utf8,
 };
 
 const struct kernel *const kernels[] = {

@@ -33,6 +33,22 @@ struct kernel_lines {
     bool keep;
 };
 
+/* The state of lines, before and after. */
+struct kernel_wire {
+    bool dots;      /* those that begin a line are doubled */
+    bool inside;    /* the present line has begun */
+    size_t written; /* octets */
+};
+
+/* What is seen of a body on the wire; line and longest as in dot.h. */
+struct kernel_body {
+    bool inside; /* the present line has begun */
+    bool nul, eight_bit;
+    size_t line, longest;
+};
+
+struct scan;
+
 struct kernel {
     const char *name; /* avx512, avx2, ssse3, neon, scalar */
     bool (*here)(void);
@@ -65,6 +81,21 @@ struct kernel {
     /* Lines to octets, as far as nothing needs a second look; moves *to
        behind them. Returns how many characters. */
     size_t (*qp_decode)(const unsigned char *in, size_t n, char **to);
+
+    /* Lines to the wire: LF becomes CRLF, CRLF stays; stops before a CR that
+       is bare, or may be. Returns how many octets it took. out, which has
+       no byte in common with in, has room for 2 * in.n + 64. */
+    size_t (*dot_encode)(struct kernel_wire *l, struct span in, char *out);
+
+    /* Looks at lines of the wire until a CR or LF that is bare, or may be,
+       or a dot that begins a line. Returns how many octets it saw. */
+    size_t (*dot_look)(struct kernel_body *b, struct span in);
+
+    /* scan.h, but for size, the UTF-8, and a CR that waits before in. */
+    size_t (*scan)(struct scan *s, struct span in);
+
+    /* Length of a well-formed UTF-8 head of in: whole sequences. */
+    size_t (*utf8)(struct span in);
 };
 
 INTERNAL extern const struct kernel kernel_scalar;

@@ -110,6 +110,8 @@ static void scan_utf8(struct scan *s, struct span in)
     if (s->held_n)
         in = span_skip(in, utf8_held(s, in));
     while (in.n && !s->not_utf8) {
+        if (s->kernel)
+            in = span_skip(in, s->kernel->utf8(in));
         in = span_skip(in, charset_ascii_run(in));
         if (in.n == 0)
             return;
@@ -124,16 +126,22 @@ static void scan_utf8(struct scan *s, struct span in)
     }
 }
 
+static void scan_portably(struct scan *s, struct span block)
+{
+    s->eight_bit += count_eight_bit(block);
+    s->nul = s->nul || (block.n && memchr(block.p, '\0', block.n));
+    scan_lines(s, block);
+}
+
 void scan_step(struct scan *s, struct span in)
 {
     while (in.n) {
         struct span block = span_of(in.p, in.n < BLOCK ? in.n : BLOCK);
-        size_t eight_bit = count_eight_bit(block);
+        size_t eight_bit = s->eight_bit;
+        size_t n = s->kernel ? s->kernel->scan(s, block) : 0;
         s->size += block.n;
-        s->eight_bit += eight_bit;
-        s->nul = s->nul || memchr(block.p, '\0', block.n);
-        scan_lines(s, block);
-        if ((eight_bit || s->held_n) && !s->not_utf8)
+        scan_portably(s, span_skip(block, n));
+        if ((s->eight_bit > eight_bit || s->held_n) && !s->not_utf8)
             scan_utf8(s, block);
         in = span_skip(in, block.n);
     }

@@ -10,11 +10,13 @@
 #ifndef CORE_SCAN_H
 #define CORE_SCAN_H
 
+#include "kernel.h"
 #include "span.h"
 
-struct scan {         /* ready when zeroed */
-    size_t size;      /* bytes seen */
-    size_t lines;     /* line ends of any kind */
+struct scan {                    /* ready when zeroed */
+    const struct kernel *kernel; /* NULL: kernel_scalar */
+    size_t size;                 /* bytes seen */
+    size_t lines;                /* line ends of any kind */
     size_t longest;   /* longest line, without its end, once finished */
     size_t eight_bit; /* bytes above 127 */
     size_t bare_cr, bare_lf;

@@ -323,6 +323,7 @@ static void body_begin(struct server *s)
     memset(&s->notes, 0, sizeof s->notes);
     memset(&s->mend, 0, sizeof s->mend);
     s->mend.plain = true;
+    s->dot.kernel = s->notes.kernel = s->mend.kernel = s->kernel;
     s->ended = false;
     s->broken = 0;
 }

@@ -93,6 +93,7 @@ struct server {
     size_t reading; /* octets to make room for at the next read */
     size_t offered; /* room of the last server_space */
     struct line_reader line;
+    const struct kernel *kernel; /* NULL: kernel_scalar */
     struct dot_decoder dot;
     struct scan notes;       /* of chunks */
     struct dot_encoder mend; /* of their line ends */

@@ -46,6 +46,7 @@ static void compare(struct work *w, const struct kernel *k, size_t n,
 {
     compare_base64(w, k, n, alignment);
     compare_qp(w, k, n, alignment);
+    compare_text(w, k, n, alignment);
 }
 
 static void compare_all(struct work *w, const struct kernel *k, size_t most,

@@ -59,6 +59,7 @@ struct step {
 
 extern const struct step base64_encoding, base64_decoding;
 extern const struct step qp_encoding, qp_decoding;
+extern const struct step text_steps;
 
 /* Every step by that kernel, of each length up to ALL_LENGTHS and then of
    every so manieth up to most. */
@@ -70,5 +71,7 @@ void compare_base64(struct work *w, const struct kernel *k, size_t n,
 void compare_base64_octets(struct work *w, const struct kernel *k);
 void compare_qp(struct work *w, const struct kernel *k, size_t n,
                 size_t alignment);
+void compare_text(struct work *w, const struct kernel *k, size_t n,
+                  size_t alignment);
 
 #endif

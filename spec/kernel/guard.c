@@ -13,10 +13,7 @@
 #include "compare.h"
 
 static const struct step *const steps[] = {
-    &base64_encoding,
-    &base64_decoding,
-    &qp_encoding,
-    &qp_decoding,
+    &base64_encoding, &base64_decoding, &qp_encoding, &qp_decoding, &text_steps,
 };
 
 enum { STEPS = sizeof steps / sizeof steps[0] };
