@@ -311,7 +311,7 @@ static int lclient_failed(lua_State *L)
 static int lclient_survey(lua_State *L)
 {
     bool eight_bit;
-    size_t n = client_survey(lbind_check(L, 1), &eight_bit);
+    size_t n = client_survey(*lbind_kernel(L), lbind_check(L, 1), &eight_bit);
     lua_pushinteger(L, (lua_Integer)n);
     lua_pushboolean(L, eight_bit);
     return 2;

@@ -491,11 +491,14 @@ static inline size_t bytes_sum(uint64_t x)
     return (size_t)(pairs * UINT64_C(0x0001000100010001) >> 48);
 }
 
-size_t client_survey(struct span body, bool *eight_bit)
+size_t client_survey(const struct kernel *kernel, struct span body,
+                     bool *eight_bit)
 {
-    size_t lf = 0, cr = 0, end = 0, n = body.n;
+    struct kernel_count c = {0, 0, false};
+    size_t n = body.n - kernel->count(&c, body);
+    size_t lf = c.lf, cr = c.cr, end = 0;
     uint64_t seen = 0;
-    if (n && body.p[n - 1] != '\n')
+    if (body.n && body.p[body.n - 1] != '\n')
         end = 2;
     while (n >= sizeof seen) { /* in blocks that a byte can count */
         uint64_t word, lfs = 0, crs = 0;
@@ -510,11 +513,11 @@ size_t client_survey(struct span body, bool *eight_bit)
         cr += bytes_sum(crs);
     }
     for (; n > 0; n--) {
-        char c = body.p[body.n - n];
-        seen |= (unsigned char)c;
-        lf += c == '\n';
-        cr += c == '\r';
+        char octet = body.p[body.n - n];
+        seen |= (unsigned char)octet;
+        lf += octet == '\n';
+        cr += octet == '\r';
     }
-    *eight_bit = (seen & EACH(0x80)) != 0;
+    *eight_bit = c.eight_bit || (seen & EACH(0x80)) != 0;
     return body.n + end + (lf > cr ? lf - cr : cr - lf);
 }

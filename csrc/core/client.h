@@ -122,6 +122,7 @@ INTERNAL bool client_offer(const struct client *c, size_t *at,
 /* The size of a body on the wire, dots not counted: CRLF for CR or LF, and at
    its end; too small where bare ones of both kinds are mixed (RFC 1870 5
    wants an estimate). */
-INTERNAL size_t client_survey(struct span body, bool *eight_bit);
+INTERNAL size_t client_survey(const struct kernel *kernel, struct span body,
+                              bool *eight_bit);
 
 #endif

@@ -61,6 +61,13 @@ static size_t no_scan(struct scan *s, struct span in)
     return 0;
 }
 
+static size_t no_count(struct kernel_count *c, struct span in)
+{
+    (void)c;
+    (void)in;
+    return 0;
+}
+
 static size_t no_utf8(struct span in)
 {
     (void)in;
@@ -102,6 +109,7 @@ static const struct kernel avx512 = {
     .dot_encode = text_avx512_encode,
     .dot_look = text_avx512_look,
     .scan = text_avx512_scan,
+    .count = text_avx512_count,
     .utf8 = text_avx512_utf8,
 };
 
@@ -117,6 +125,7 @@ static const struct kernel avx2 = {
     .dot_encode = text_avx2_encode,
     .dot_look = text_avx2_look,
     .scan = text_avx2_scan,
+    .count = text_avx2_count,
     .utf8 = text_avx2_utf8,
 };
 
@@ -132,6 +141,7 @@ static const struct kernel ssse3 = {
     .dot_encode = text_ssse3_encode,
     .dot_look = text_ssse3_look,
     .scan = text_ssse3_scan,
+    .count = text_ssse3_count,
     .utf8 = text_ssse3_utf8,
 };
 
@@ -151,6 +161,7 @@ static const struct kernel neon = {
     .dot_encode = text_neon_encode,
     .dot_look = text_neon_look,
     .scan = text_neon_scan,
+    .count = text_neon_count,
     .utf8 = text_neon_utf8,
 };
 
@@ -168,6 +179,7 @@ const struct kernel kernel_scalar = {
     .dot_encode = no_lines_encoded,
     .dot_look = no_body,
     .scan = no_scan,
+    .count = no_count,
     .utf8 = no_utf8,
 };
 

@@ -47,6 +47,12 @@ struct kernel_body {
     size_t line, longest;
 };
 
+/* What is counted of octets. */
+struct kernel_count {
+    size_t lf, cr;
+    bool eight_bit; /* seen */
+};
+
 struct scan;
 
 struct kernel {
@@ -93,6 +99,9 @@ struct kernel {
 
     /* scan.h, but for size, the UTF-8, and a CR that waits before in. */
     size_t (*scan)(struct scan *s, struct span in);
+
+    /* Adds to the counts; returns how many octets it counted. */
+    size_t (*count)(struct kernel_count *c, struct span in);
 
     /* Length of a well-formed UTF-8 head of in: whole sequences. */
     size_t (*utf8)(struct span in);

@@ -69,6 +69,11 @@ AVX2 size_t text_avx2_scan(struct scan *s, struct span in)
     return scan(s, in);
 }
 
+AVX2 size_t text_avx2_count(struct kernel_count *c, struct span in)
+{
+    return count_ends(c, in);
+}
+
 AVX2 size_t text_avx2_utf8(struct span in)
 {
     return utf8(in);

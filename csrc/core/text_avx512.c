@@ -116,6 +116,11 @@ AVX512 size_t text_avx512_scan(struct scan *s, struct span in)
     return scan(s, in);
 }
 
+AVX512 size_t text_avx512_count(struct kernel_count *c, struct span in)
+{
+    return count_ends(c, in);
+}
+
 AVX512 size_t text_avx512_utf8(struct span in)
 {
     return utf8(in);

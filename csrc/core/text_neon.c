@@ -71,6 +71,11 @@ NEON size_t text_neon_scan(struct scan *s, struct span in)
     return scan(s, in);
 }
 
+NEON size_t text_neon_count(struct kernel_count *c, struct span in)
+{
+    return count_ends(c, in);
+}
+
 NEON size_t text_neon_utf8(struct span in)
 {
     return utf8(in);

@@ -82,6 +82,11 @@ SSSE3 size_t text_ssse3_scan(struct scan *s, struct span in)
     return scan(s, in);
 }
 
+SSSE3 size_t text_ssse3_count(struct kernel_count *c, struct span in)
+{
+    return count_ends(c, in);
+}
+
 SSSE3 size_t text_ssse3_utf8(struct span in)
 {
     return utf8(in);

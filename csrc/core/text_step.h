@@ -235,6 +235,21 @@ ON size_t scan(struct scan *state, struct span in)
     return i;
 }
 
+ON size_t count_ends(struct kernel_count *counts, struct span in)
+{
+    struct kernel_count c = *counts;
+    uint64_t eight_bit = 0;
+    size_t i = 0;
+    for (; in.n - i >= STEP_SIZE; i += STEP_SIZE) {
+        c.lf += count(equal(in.p + i, '\n'));
+        c.cr += count(equal(in.p + i, '\r'));
+        eight_bit |= high(in.p + i);
+    }
+    c.eight_bit |= eight_bit != 0;
+    *counts = c;
+    return i;
+}
+
 /* What 64 octets leave for the next ones: where octets 80..BF are due, and
    in the lowest bit whether the last one was E0, ED, F0, F4. */
 struct sequences {

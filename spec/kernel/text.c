@@ -6,6 +6,7 @@
  * where its memory does, so that ASan sees what reads further.
  */
 #include "core/charset.h"
+#include "core/client.h"
 #include "core/dot.h"
 #include "core/scan.h"
 
@@ -115,6 +116,13 @@ static void compare_scan(struct work *w, const struct kernel *k, struct span in)
     need(n <= in.n && charset_is_utf8(span_of(in.p, n)), k, "a head", in.n);
 }
 
+static void compare_survey(const struct kernel *k, struct span in)
+{
+    bool a, b;
+    size_t n = client_survey(&kernel_scalar, in, &a);
+    need(n == client_survey(k, in, &b) && a == b, k, "a survey", in.n);
+}
+
 struct decoded {
     struct dot_decoder d;
     struct buf body;
@@ -189,6 +197,7 @@ void compare_text(struct work *w, const struct kernel *k, size_t n,
     mix(w, kind, p, n);
     compare_encode(w, k, span_of(p, n), alignment);
     compare_scan(w, k, span_of(p, n));
+    compare_survey(k, span_of(p, n));
     compare_decode(w, k, span_of(p, n));
     free(memory);
 }
