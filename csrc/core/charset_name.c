@@ -94,11 +94,12 @@ static bool name_lower(struct span charset, char *name)
         return false;
     for (size_t i = 0; i < charset.n; i++) {
         char c = ascii_lower(charset.p[i]);
-        if (!ascii_is(c, ASCII_LETDIG) && (!c || !strchr("-_.:+()", c)))
+        if (ascii_is(c, ASCII_LETDIG) || (c && strchr("-_.:", c)))
+            *name++ = c;
+        else if (!c || !strchr("+()", c)) /* which iconv passes over */
             return false;
-        name[i] = c;
     }
-    name[charset.n] = '\0';
+    *name = '\0';
     return true;
 }
 
