@@ -41,28 +41,30 @@ ON uint64_t is(struct block v, char c)
     return bits(_mm256_cmpeq_epi8(v.a, x), _mm256_cmpeq_epi8(v.b, x));
 }
 
-/* Octets from..to, for 0..127 or for 128..255: signed, they are in order. */
-ON uint64_t within(struct block v, int from, int to)
+/* Octets above c, of those from 128 on. */
+ON uint64_t above(struct block v, uint64_t high, int c)
 {
-    __m256i low_end = _mm256_set1_epi8((char)(from - 1));
-    __m256i high_end = _mm256_set1_epi8((char)to);
-    return bits(_mm256_cmpgt_epi8(v.a, low_end),
-                _mm256_cmpgt_epi8(v.b, low_end)) &
-           ~bits(_mm256_cmpgt_epi8(v.a, high_end),
-                 _mm256_cmpgt_epi8(v.b, high_end));
+    __m256i x = _mm256_set1_epi8((char)c);
+    return high & bits(_mm256_cmpgt_epi8(v.a, x), _mm256_cmpgt_epi8(v.b, x));
 }
 
-ON uint64_t sequences(struct block v, const unsigned char *in, uint64_t *carry)
+/* Octets 0x80 to 0xbf: signed, the lowest. */
+ON uint64_t is_tail(struct block v)
 {
-    uint64_t t1 = within(load(in + 1), 0x81 - 256, 0xbf - 256) |
-                  is(load(in + 1), (char)0x80);
-    uint64_t t2 = t1 & (within(load(in + 2), 0x81 - 256, 0xbf - 256) |
-                        is(load(in + 2), (char)0x80));
-    uint64_t t3 = t2 & (within(load(in + 3), 0x81 - 256, 0xbf - 256) |
-                        is(load(in + 3), (char)0x80));
-    return tails(within(v, 0xc2 - 256, 0xdf - 256) & t1,
-                 within(v, 0xe0 - 256, 0xef - 256) & t2,
-                 within(v, 0xf0 - 256, 0xf4 - 256) & t3, carry);
+    __m256i x = _mm256_set1_epi8((char)0xc0);
+    return bits(_mm256_cmpgt_epi8(x, v.a), _mm256_cmpgt_epi8(x, v.b));
+}
+
+ON uint64_t sequences(struct block v, uint64_t high, const unsigned char *in,
+                      uint64_t *carry)
+{
+    uint64_t t1 = is_tail(load(in + 1));
+    uint64_t t2 = t1 & is_tail(load(in + 2));
+    uint64_t t3 = t2 & is_tail(load(in + 3));
+    uint64_t two = above(v, high, 0xc1), three = above(v, high, 0xdf);
+    uint64_t four = above(v, high, 0xef), none = above(v, high, 0xf4);
+    return tails(two & ~three & t1, three & ~four & t2, four & ~none & t3,
+                 carry);
 }
 
 ON void sense(struct stretch *s, size_t i, const unsigned char *in, bool binary,
@@ -83,7 +85,7 @@ ON void sense(struct stretch *s, size_t i, const unsigned char *in, bool binary,
         escaped |= (tab | is(v, ' ')) & next; /* a blank may not end a line */
     }
     s->escaped[i] = escaped;
-    s->bound[i] = high ? sequences(v, in, carry) : 0;
+    s->bound[i] = high ? sequences(v, high, in, carry) : 0;
 }
 
 /* A line at most; what is written behind it is room. */
@@ -155,17 +157,46 @@ ON size_t unquote(const unsigned char *p, char **to)
     return p[1] == '\r' && p[2] == '\n' ? 3 : 0;
 }
 
+enum { FIVE = 0x1249 }; /* marks, each with two digits behind it */
+
+/* Five escapes in a row; false where one is none. 8 octets are written. */
+ON bool unquote_five(const unsigned char *p, char *to)
+{
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+    __m128i digit = _mm_sub_epi8(v, _mm_set1_epi8('0'));
+    __m128i letter =
+        _mm_sub_epi8(_mm_or_si128(v, _mm_set1_epi8(32)), _mm_set1_epi8('a'));
+    __m128i is_digit =
+        _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit);
+    __m128i is_letter =
+        _mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(5)), letter);
+    int hex = _mm_movemask_epi8(_mm_or_si128(is_digit, is_letter));
+    v = _mm_blendv_epi8(_mm_add_epi8(letter, _mm_set1_epi8(10)), digit,
+                        is_digit);
+    v = _mm_shuffle_epi8(v, _mm_setr_epi8(1, 2, 4, 5, 7, 8, 10, 11, 13, 14, -1,
+                                          -1, -1, -1, -1, -1));
+    v = _mm_maddubs_epi16(v, _mm_set1_epi16(0x0110));
+    v = _mm_packus_epi16(v, v);
+    _mm_storel_epi64((__m128i *)(void *)to, v);
+    return (hex & 0x6db6) == 0x6db6;
+}
+
 /* Decodes up to stop; returns where it stopped, behind it where an escape
    ends there. *odd: before. */
 ON size_t unquote_all(const unsigned char *in, uint64_t marks, size_t stop,
                       char **to, bool *odd)
 {
     size_t at = 0;
-    for (marks &= low(stop); marks; marks &= marks - 1) {
+    for (marks &= low(stop); marks; marks &= ~low(at)) {
         size_t mark = first_of(marks);
         if (mark > at)
             *to = copy(*to, in + at, mark - at);
         at = mark;
+        if ((marks >> mark & FIVE) == FIVE && unquote_five(in + at, *to)) {
+            *to += 5;
+            at += 15;
+            continue;
+        }
         size_t n = unquote(in + at, to);
         *odd = n == 0;
         if (*odd)
