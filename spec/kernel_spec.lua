@@ -1,5 +1,7 @@
 local codec = require "lunapost.core".codec
 local stream = require "lunapost.core".stream
+local survey = require "lunapost.core".client.survey
+local texts = require "lunapost.codec"
 local tree = require "spec.support.tree"
 
 local chosen <const> = codec.kernel()
@@ -121,6 +123,30 @@ describe("a kernel", function()
             by(kernel, stepped, "qp_encoder", o, s, sizes)[1])
         end
         assert.equal(s, codec.qp_decode((codec.qp_encode(s, true))))
+      end
+    end)
+
+    it("treats lines and UTF-8 as the portable code: " .. kernel, function()
+      math.randomseed(10)
+      local pieces <const> = { "\r\n", "\r\n", "\n", "\r", ".", "\r\n.",
+        "a line as others are, with forty octets.", "天地玄黄", "é", "\xed",
+        "\xa0", " ", "\t", "\0" }
+      for round = 1, 600 do
+        local t = {}
+        for i = 1, math.random(0, 60) do
+          t[i] = pieces[math.random(round % 2 == 0 and 2 or 1, #pieces)]
+        end
+        local s = table.concat(t)
+        same(kernel, texts.scan, s)
+        same(kernel, texts.dot.encode, s)
+        same(kernel, texts.dot.decode, s)
+        same(kernel, texts.dot.decode, s, { fix = true })
+        same(kernel, codec.is_utf8, s)
+        same(kernel, survey, s)
+        local function sizes() return math.random(1, 200) end
+        local o <const> = { plain = round % 3 == 0 }
+        assert.equal(by("scalar", stepped, "dot_encoder", o, s, sizes)[1],
+          by(kernel, stepped, "dot_encoder", o, s, sizes)[1])
       end
     end)
 
