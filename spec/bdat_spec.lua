@@ -99,6 +99,68 @@ describe("BDAT", function()
     end)
   end)
 
+  it("holds lines to the limit that DATA has for them", function()
+    local line = ("x"):rep(98) .. "\r\n"
+    served.run({ limits = { line = 100 },
+      extensions = { BINARYMIME = true } }, function(server)
+      for body, code in pairs { [line] = "^250", ["x" .. line] = "^554 5.6.0 l",
+        [("x"):rep(101)] = "^554 5.6.0 l" } do
+        local peer = begun(server)
+        peer:say(("BDAT %d\r\n%s"):format(#body, body))
+        assert.matches(code, peer:reply())
+        peer = begun(server)
+        peer:say("BDAT 50\r\n" .. body:sub(1, 50))
+        assert.matches("^250", peer:reply())
+        peer:say(("BDAT %d LAST\r\n%s"):format(#body - 50, body:sub(51)))
+        assert.matches(code, peer:reply())
+        peer = begun(server, " BODY=BINARYMIME")
+        peer:say(("BDAT %d LAST\r\n%s"):format(#body, body))
+        assert.matches("^250", peer:reply())
+      end
+    end)
+  end)
+
+  it("tells the reply handler of BDAT, and of BODY in any case", function()
+    local verbs, defects = {}, 0
+    served.run({ on = { reply = function(session)
+      verbs[#verbs + 1] = session.verb
+    end, message = function(_, message)
+      defects = defects + #message.defects
+    end } }, function(server)
+      local peer = begun(server, " BODY=8bitmime")
+      peer:say "BDAT 6\r\nA: b\r\nNOOP\r\nBDAT 6 LAST\r\n\r\n\xc3\xa4\r\n"
+      for _ = 1, 3 do assert.matches("^250", peer:reply()) end
+    end)
+    assert.equal("CONNECT EHLO MAIL RCPT BDAT NOOP BDAT",
+      table.concat(verbs, " "))
+    assert.equal(0, defects)
+  end)
+
+  it("keeps no more of a long body than DATA does", function()
+    local octets = 0
+    local function resident()
+      for line in io.lines "/proc/self/status" do
+        local kib = line:match "VmRSS:%s+(%d+)"
+        if kib then return tonumber(kib) end
+      end
+    end
+    local piece, pieces <const> = ("x"):rep(62) .. "\r\n", 1600
+    piece = piece:rep(1024)
+    served.run({ limits = { size = 1 << 30 }, on = {
+      data = function(_, reader)
+        for chunk in reader:chunks() do octets = octets + #chunk end
+      end } }, function(server)
+      local peer = begun(server)
+      collectgarbage()
+      local before = resident()
+      peer:say(("BDAT %d LAST\r\n"):format(#piece * pieces))
+      for _ = 1, pieces do peer:say(piece) end
+      assert.matches("^250", peer:reply())
+      assert.is_true(resident() - before < 16384)
+    end)
+    assert.equal(100 << 20, octets)
+  end)
+
   it("takes a chunk that says refused for one, whoever said so", function()
     local messages = 0
     served.run({ on = {
@@ -259,6 +321,23 @@ describe("client:bdat", function()
       assert(client:bdat "hi\r\n")
     end)
     assert.same({ "hi\r\n" }, bodies)
+  end)
+
+  it("stops behind a refused chunk in LMTP, and waits for nothing",
+    function()
+    served.run({ protocol = "lmtp", limits = { size = 100000 } },
+      function(server)
+      local client = assert(smtp.open { port = server.port, timeout = 2,
+        host = "127.0.0.1", protocol = "lmtp" })
+      assert(client:mail "a@b.c")
+      assert(client:rcpt "d@e.f")
+      assert(client:rcpt "g@e.f")
+      local reply, problem = client:bdat(("x"):rep(250000))
+      assert.is_nil(reply)
+      assert.equal(552, problem.code)
+      assert(client:rset())
+      client:quit()
+    end)
   end)
 
   it("does not send half of what could not be read", function()

@@ -268,6 +268,13 @@ enum refusal check_chunk(struct server *s, struct cmd *cmd)
     return check_command(s, cmd);
 }
 
+/* As dot_longest has it: the CRLF of a line counts. */
+static size_t chunks_longest(const struct scan *seen)
+{
+    size_t whole = seen->longest ? seen->longest + 2 : 0;
+    return seen->line > whole ? seen->line : whole;
+}
+
 /* What stands in a chunk is announced: it counts before it is here. */
 static enum refusal check_chunks(const struct server *s)
 {
@@ -278,6 +285,8 @@ static enum refusal check_chunks(const struct server *s)
     if (s->config->bare == DOT_REJECT && !s->binary &&
         (seen->bare_cr || seen->bare_lf))
         return BROKEN_BARE;
+    if (!s->binary && chunks_longest(seen) > s->config->body_line_limit)
+        return BROKEN_LINE;
     return REFUSED_NOT;
 }
 

@@ -110,7 +110,10 @@ end
 function Client:lhlo(name)
   must_be("name", name, "string|nil")
   local reply, problem = self:ask("LHLO", name or self.name)
-  if reply then return greeted(self, reply, true) end
+  if reply then
+    self.lmtp = true
+    return greeted(self, reply, true)
+  end
   return nil, problem
 end
 

@@ -361,7 +361,9 @@ end
 
 local function send_chunks(client, reader, binary)
   local next_chunk, total = chunker(reader), 0
-  local window = client.extensions.PIPELINING and WINDOW or 1
+  -- LMTP does not say how many replies a last chunk gets behind a refused one
+  local window = client.extensions.PIPELINING and not client.lmtp and WINDOW
+    or 1
   while true do
     local octets, last = next_chunk()
     if not octets then
