@@ -37,6 +37,16 @@ local function has_token(credentials)
   return credentials.user ~= nil and credentials.token ~= nil
 end
 
+-- What stands between separators must not hold them (RFC 4616 2).
+local function without_controls(credentials)
+  for _, name in ipairs { "user", "password", "authorization" } do
+    if (credentials[name] or ""):find(name == "password" and "%z" or "%c") then
+      return nil, "the " .. name .. " has control characters"
+    end
+  end
+  return true
+end
+
 local function hex(octets)
   return (octets:gsub(".", function(c) return ("%02x"):format(c:byte()) end))
 end
@@ -66,6 +76,8 @@ local function cram_md5(credentials)
 end
 
 local function plain(credentials)
+  local ok, why = without_controls(credentials)
+  if not ok then return nil, why end
   return in_turn(("%s\0%s\0%s"):format(credentials.authorization or "",
     credentials.user, credentials.password))
 end
@@ -80,6 +92,8 @@ local function external(credentials)
 end
 
 local function token_of(credentials)
+  local ok, why = without_controls(credentials)
+  if not ok then return nil, why end
   local token, problem = credentials.token, nil
   if type(token) == "function" then token, problem = token() end
   if type(token) == "string" and not token:find("[%c ]") then return token end
@@ -118,6 +132,14 @@ local function oauthbearer(credentials, channel)
     scram.escaped(credentials.user), where, token), "\1")
 end
 
+-- Whether the server can bind to the channel, by whatever digest: RFC 5802 6.
+local function offers_plus(channel)
+  for name in pairs(scram.hashes) do
+    if channel.offers and channel.offers[name .. "-PLUS"] then return true end
+  end
+  return false
+end
+
 local function scram_mechanism(name, plus)
   local hash = scram.hashes[name]
   return { name = plus and name .. "-PLUS" or name,
@@ -126,9 +148,8 @@ local function scram_mechanism(name, plus)
         and (not plus or channel.binding ~= nil)
     end,
     start = function(credentials, channel)
-      local offers_plus = channel.offers and channel.offers[name .. "-PLUS"]
       return scram.client(hash, plus, credentials,
-        { binding = channel.binding, plus_offered = offers_plus })
+        { binding = channel.binding, plus_offered = offers_plus(channel) })
     end }
 end
 

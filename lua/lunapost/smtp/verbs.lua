@@ -121,13 +121,16 @@ end
 local function authenticate(session, mechanism, initial)
   local credentials, ok, enhanced, text = verifier.run(session, mechanism,
     initial, session.server.options.auth)
-  if math.type(ok) == "integer" then return ok, enhanced, text end
-  if ok then
+  local code = math.type(ok) == "integer" and ok or ok and 235 or 535
+  if code // 100 == 2 and code ~= 235 then
+    error("auth.check: 235 is what lets a client in, not " .. code)
+  end
+  if code == 235 then
     session.user = credentials.user
     session:settle_protocol()
-    return 235, "2.7.0", "authenticated"
+    enhanced, text = enhanced or "2.7.0", text or "authenticated"
   end
-  return 535
+  return code, enhanced, text
 end
 
 function by_verb.AUTH(session, argument, code, enhanced, text)
@@ -207,7 +210,8 @@ local announced <const> = { ["8BITMIME"] = true, BINARYMIME = true }
 -- Octets above 127 that nobody announced are kept, and noted (RFC 6152 3).
 local function note_8bit(session, message)
   local parameters = session.envelope.parameters
-  if not announced[parameters.BODY] and session.machine:body().eight_bit then
+  local kind = (parameters.BODY or ""):upper()
+  if not announced[kind] and session.machine:body().eight_bit then
     message:_note(UNANNOUNCED)
   end
   return message
@@ -242,6 +246,7 @@ end
 
 -- The body, from its first octet to the answer behind its last.
 local function receive(session)
+  local verb = session.verb
   session.ending, session.in_body = nil, true
   local reader = body.new(session.next_chunk, session)
   local verdict, problem = judge(session, reader)
@@ -250,6 +255,7 @@ local function receive(session)
   session.in_body = nil
   if ending.verb then return by_verb[ending.verb](session, ending.argument,
     ending.code, ending.enhanced, ending.text) end
+  session.verb = verb -- NOOP may have come between chunks
   if ending.code >= 400 or not verdict then verdict = ending end
   local delivered = answer_body(session, verdict)
   if delivered then

@@ -61,26 +61,47 @@ local function is_keys(secret)
   return true
 end
 
+-- The keys that the secret of some options gave last. An unknown user gets
+-- the rounds of them, and as much work, so that neither tells who exists.
+local auth_keys <const> = setmetatable({}, { __mode = "k" })
+
 -- What the script has for a user: a password, keys, or nothing.
 local function secret_of(session, auth, user, mechanism)
   local secret = auth.secret and auth.secret(session, user, mechanism)
   if not secret then return nil end
-  if type(secret) == "string" or is_keys(secret) then return secret end
+  if type(secret) == "string" then return secret end
+  if is_keys(secret) then
+    auth_keys[auth] = secret
+    return secret
+  end
   error("auth.secret: a password or smtp.scram_keys(...) is expected, not "
     .. type(secret))
+end
+
+-- Where the secret decides, nobody acts as somebody else: no check says who
+-- may (RFC 4422 3.4.1).
+local function own_name(credentials)
+  return credentials.authzid == nil or credentials.authzid == credentials.user
+end
+
+-- A password that was told, against the script's secret.
+local function is_secret(session, auth, credentials)
+  local secret = secret_of(session, auth, credentials.user,
+    credentials.mechanism)
+  if type(secret) == "string" then
+    return crypto.equal(secret, credentials.password)
+  end
+  local kept = secret or auth_keys[auth]
+  if not kept or not scram.prepared(credentials.password) then return false end
+  local keys = scram.keys(credentials.password, kept.hash, kept.salt,
+    kept.rounds)
+  return secret ~= nil and crypto.equal(keys.stored, kept.stored)
 end
 
 -- A password that was told, by the script's check or against its secret.
 local function check_password(session, auth, credentials)
   if auth.check then return auth.check(session, credentials) end
-  local secret = secret_of(session, auth, credentials.user,
-    credentials.mechanism)
-  if type(secret) == "table" then
-    local keys = scram.prepared(credentials.password) and scram.keys(
-      credentials.password, secret.hash, secret.salt, secret.rounds)
-    return keys and crypto.equal(keys.stored, secret.stored) or false
-  end
-  return secret ~= nil and crypto.equal(secret, credentials.password)
+  return is_secret(session, auth, credentials) and own_name(credentials)
 end
 
 local mechanisms = {}
@@ -116,12 +137,21 @@ mechanisms["CRAM-MD5"] = function(session, initial, auth)
   return { mechanism = "CRAM-MD5", user = user }, known and same
 end
 
+-- The authorisation identity of a GS2 header, "" where there is none; nil
+-- where it is malformed (RFC 5801 4).
+local function authzid_of(text)
+  if text == "" then return "" end
+  local name = (text or ""):match("^a=(.+)$")
+  return name and scram.unescaped(name)
+end
+
 -- A client's first message: RFC 5802 7.
 local function client_first(message, name)
   local flag, authzid, bare = message:match("^([^,]*),([^,]*),(.*)$")
-  local user, nonce = (bare or ""):match("^n=([^,]*),r=([\33-\43\45-\126]+)")
+  local user, nonce = ((bare or "") .. ","):match(
+    "^n=([^,]*),r=([\33-\43\45-\126]+),")
   user = user and scram.unescaped(user)
-  authzid = authzid and scram.unescaped((authzid:gsub("^a=", "")))
+  authzid = authzid_of(authzid)
   if not nonce or not user or user == "" or not authzid then
     malformed(name)
   end
@@ -131,8 +161,10 @@ end
 
 -- The octets that the client's channel binding has to be; refuses a flag
 -- that does not fit, a downgrade among them.
-local function bound(session, flag, plus, offers_plus, name)
+local function bound(session, auth, flag, plus, name)
   if not plus then
+    local offers_plus = table.concat(M.names(session, auth), " ")
+      :find("-PLUS", 1, true)
     if flag == "n" or flag == "y" and not offers_plus then return "" end
     answer.reject(501, "5.7.0", "channel binding does not fit " .. name)
   end
@@ -160,32 +192,43 @@ local function keys_of(session, auth, user, name, hash)
     return scram.keys(secret, hash, salt_of(user)), true
   end
   if secret and secret.hash == hash then return secret, true end
+  local kept = auth_keys[auth]
+  if not kept then
+    return scram.keys(scram.nonce(), hash, salt_of(user)), false
+  end
   local size = #assert(crypto.digest(hash, ""))
-  return { hash = hash, rounds = scram.LEAST, salt = salt_of(user),
+  return { hash = hash, rounds = kept.rounds,
+    salt = salt_of(user):sub(1, #kept.salt),
     stored = assert(crypto.random(size)),
     server = assert(crypto.random(size)) }, false
+end
+
+-- A client's last message: what is proven, binding, nonce, proof.
+local function client_final(message, name)
+  local without, c, r, p =
+    message:match("^(c=([^,]*),r=([^,]*).*),p=([^,]*)$")
+  c, p = scram.octets(c), scram.octets(p)
+  if not c or not p then malformed(name) end
+  return without, c, r, p
 end
 
 local function scram_run(session, initial, auth, name, plus)
   local full = plus and name .. "-PLUS" or name
   local hash = scram.hashes[name]
   local one = client_first(first(session, initial, ""), full)
-  local cbind = bound(session, one.flag, plus,
-    M.offered(session, auth, name .. "-PLUS"), full)
+  local cbind = bound(session, auth, one.flag, plus, full)
   local keys, known = keys_of(session, auth, one.user, full, hash)
   local nonce = one.nonce .. scram.nonce()
   local challenge = ("r=%s,s=%s,i=%d"):format(nonce,
     scram.base64(keys.salt), keys.rounds)
   local final = ask(session, challenge)
-  local without, c, r, p =
-    final:match("^(c=([^,]*),r=([^,]*).*),p=([^,]*)$")
-  c, p = scram.octets(c), scram.octets(p)
-  if not c or not p then malformed(full) end
+  local without, c, r, p = client_final(final, full)
   local signature = scram.verified(keys, p,
     one.bare .. "," .. challenge .. "," .. without)
-  local ok = known and signature and r == nonce and c == one.header .. cbind
   local credentials = { mechanism = full, user = one.user,
     authzid = one.authzid }
+  local ok = known and signature and r == nonce
+    and c == one.header .. cbind and own_name(credentials)
   if not ok then return credentials, false end
   if ask(session, "v=" .. scram.base64(signature)) ~= "" then
     malformed(full)
@@ -224,7 +267,7 @@ function mechanisms.OAUTHBEARER(session, initial, auth)
     "^[ny],([^,]*),\1(.*\1)\1$")
   local token = pairs_of and ("\1" .. pairs_of):match(
     "\1auth=[Bb]earer ([^\1]+)\1")
-  local user = authzid and scram.unescaped((authzid:gsub("^a=", "")))
+  local user = authzid_of(authzid)
   if not token or not user then malformed "OAUTHBEARER" end
   return token_verdict(session, auth, { mechanism = "OAUTHBEARER",
     user = user, token = token })
@@ -234,7 +277,7 @@ function mechanisms.EXTERNAL(session, initial, auth)
   local authzid = given(first(session, initial, ""))
   local certificate = session.tls.certificate
   local credentials = { mechanism = "EXTERNAL", authzid = authzid,
-    user = authzid or certificate.subject, certificate = certificate }
+    user = certificate.subject, certificate = certificate }
   return credentials, auth.check(session, credentials)
 end
 
