@@ -505,12 +505,13 @@ static void push_utf8(struct part *p, struct span body)
     if (parameters(p, "Content-Type", false))
         charset = parameter(p, SPAN("charset"));
     faults = lbind_push_utf8(p->L, p->w, charset, body);
-    if (faults < 0) {
+    if (faults == ERR_CHARSET) {
         known = false;
         faults = lbind_push_utf8(p->L, p->w, span_of(NULL, 0), body);
     }
     if (faults < 0)
-        luaL_error(p->L, "a text is too large to be decoded");
+        luaL_error(p->L, faults == ERR_MEMORY ? "not enough memory"
+                                              : "a text is too large");
     if (!known)
         note_within(p, DEFECT_CHARSET, "charset");
     if (faults > 0)

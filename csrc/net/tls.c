@@ -181,7 +181,8 @@ static int tls_fill(struct tls *tls, char *text)
     BIO_set_data(b, tls);
     BIO_set_init(b, 1);
     SSL_set_bio(tls->ssl, b, b);
-    (void)SSL_set_app_data(tls->ssl, tls);
+    if (SSL_set_app_data(tls->ssl, tls) != 1)
+        return tls_failure(text, "no TLS session");
     if (tls->context->server) {
         SSL_set_accept_state(tls->ssl);
         return 0;
