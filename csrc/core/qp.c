@@ -452,7 +452,7 @@ static int decode_span(struct qp_decoder *d, struct span in, bool final,
                        struct buf *out, size_t *used)
 {
     for (*used = 0; *used < in.n;) {
-        size_t left = in.n - *used, n = left < BLOCK ? left : BLOCK;
+        size_t left = in.n - *used, n = left < 4 * BLOCK ? left : 4 * BLOCK;
         char *to = buf_space(out, n + KERNEL_QP_ROOM);
         struct work w = {(const unsigned char *)in.p + *used, n,
                          final && n == left, to};

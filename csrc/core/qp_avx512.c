@@ -193,7 +193,7 @@ AVX512 size_t qp_avx512_decode(const unsigned char *in, size_t n, char **to)
     uint64_t carry = 0;
     char *out = *to;
     size_t i = 0;
-    while (n - i >= KERNEL_QP_AHEAD) {
+    while (n - i >= 2 * BYTES) {
         struct quoted q = {load(in + i), ~(uint64_t)0, 0, 0};
         __m512i v1 = load(in + i + 1);
         uint64_t mark = is(q.v, '='), blank = is(q.v, ' ') | is(q.v, '\t');
