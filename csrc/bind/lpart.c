@@ -510,8 +510,7 @@ static void push_utf8(struct part *p, struct span body)
         faults = lbind_push_utf8(p->L, p->w, span_of(NULL, 0), body);
     }
     if (faults < 0)
-        luaL_error(p->L, faults == ERR_MEMORY ? "not enough memory"
-                                              : "a text is too large");
+        luaL_error(p->L, "a text cannot be decoded: %s", err_text(faults));
     if (!known)
         note_within(p, DEFECT_CHARSET, "charset");
     if (faults > 0)
