@@ -3,6 +3,7 @@
 local compose = require "lunapost.cli.compose"
 local err = require "lunapost.err"
 local options_of = require "lunapost.options"
+local output = require "lunapost.cli.output"
 
 local M = {
   summary = "makes a message from flags, and writes it",
@@ -44,7 +45,7 @@ function M.run(options)
     local chunk
     chunk, problem = source()
     if not chunk then break end
-    io.stdout:write(chunk)
+    output.write(chunk)
   end
   if not problem then return 0 end
   io.stderr:write("lunapost: build: ", err.printable(tostring(problem)), "\n")

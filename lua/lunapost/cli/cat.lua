@@ -1,6 +1,7 @@
 --- lunapost cat: the decoded bytes of one part.
 
 local show = require "lunapost.cli.show"
+local output = require "lunapost.cli.output"
 
 local M = {}
 
@@ -32,10 +33,10 @@ end
 -- A multipart or a message has no decoded body: what is in it is written.
 local function write(part, raw)
   if raw then
-    io.stdout:write(part.raw)
+    output.write(part.raw)
   else
     part:decode(function(chunk)
-      if chunk then io.stdout:write(chunk) end
+      if chunk then output.write(chunk) end
       return 1
     end)
   end

@@ -2,6 +2,7 @@
 
 local json = require "lunapost.json"
 local show = require "lunapost.cli.show"
+local output = require "lunapost.cli.output"
 
 local M = {}
 
@@ -31,13 +32,13 @@ local function print_json(name, list, worst)
       { "severity", one.severity }, { "offset", one.offset },
       { "part", one.part or json.null }, { "text", one.text } }
   end
-  io.stdout:write(json.encode(json.ordered { { "file", name },
+  output.write(json.encode(json.ordered { { "file", name },
     { "severity", worst }, { "findings", findings } }), "\n")
 end
 
 local function print_text(name, message, list, options)
-  if #options > 1 then io.stdout:write(name, "\n") end
-  if #list == 0 then io.stdout:write("nothing to object to\n") end
+  if #options > 1 then output.write(name, "\n") end
+  if #list == 0 then output.write("nothing to object to\n") end
   show.print_list(message, list)
 end
 

@@ -2,6 +2,7 @@
 
 local mime = require "lunapost.mime"
 local show = require "lunapost.cli.show"
+local output = require "lunapost.cli.output"
 
 local M = {}
 
@@ -30,7 +31,7 @@ function M.run(options)
   end
   local message, problem = mime.join(parts)
   if not message then return fail(1, tostring(problem)) end
-  io.stdout:write(message:render())
+  output.write(message:render())
   return 0
 end
 

@@ -3,19 +3,20 @@
 --- lunapost.cli.VERB: { summary, usage, flags, run(options) -> exit code }.
 
 local arguments = require "lunapost.cli.arguments"
+local output = require "lunapost.cli.output"
 
 local verbs <const> = {
   "send", "serve", "show", "check", "cat", "build", "split", "join",
   "encode", "decode",
 }
 
-local function help(out)
-  out:write("usage: lunapost VERB [options]\n\n")
+local function help(write)
+  write("usage: lunapost VERB [options]\n\n")
   for _, name in ipairs(verbs) do
     local verb = require("lunapost.cli." .. name)
-    out:write(("  %-8s %s\n"):format(name, verb.summary))
+    write(("  %-8s %s\n"):format(name, verb.summary))
   end
-  out:write("\nlunapost VERB --help tells the options of one.\n")
+  write("\nlunapost VERB --help tells the options of one.\n")
 end
 
 local function fail(text)
@@ -32,11 +33,11 @@ end
 local function main(words)
   local name = table.remove(words, 1)
   if not name then
-    help(io.stderr)
+    help(function(text) io.stderr:write(text) end)
     return 64
   end
   if name == "--help" or name == "-h" or name == "help" then
-    help(io.stdout)
+    help(output.write)
     return 0
   end
   local verb = find(name)
@@ -50,18 +51,23 @@ local function main(words)
   end
   if not options then fail(name .. ": " .. problem) end
   if options.help then
-    io.stdout:write("usage: ", verb.usage, "\n")
+    output.write("usage: ", verb.usage, "\n")
     return 0
   end
   return verb.run(options)
 end
 
-local ok, code = xpcall(main, function(problem)
+local ok, code = xpcall(function(words)
+  local code = main(words)
+  output.flush()
+  return code
+end, function(problem)
   if type(problem) == "table" then return problem end
   return debug.traceback(tostring(problem), 2)
 end, { table.unpack(arg) })
 if not ok then
-  io.stderr:write("lunapost: ", tostring(code), "\n")
-  os.exit(70, true)
+  local failed = type(code) == "table" and code.exit
+  io.stderr:write("lunapost: ", failed and code.text or tostring(code), "\n")
+  os.exit(failed or 70, true)
 end
 os.exit(code, true)

@@ -4,6 +4,7 @@ local form = require "lunapost.cli.form"
 local json = require "lunapost.json"
 local mime = require "lunapost.mime"
 local strip = require "lunapost.mime.strip"
+local output = require "lunapost.cli.output"
 
 local M = {}
 
@@ -29,7 +30,7 @@ function M.read(name)
 end
 
 local function print_json(name, message)
-  io.stdout:write(json.encode(json.ordered {
+  output.write(json.encode(json.ordered {
     { "file", name }, { "form", form.of(message) } }), "\n")
 end
 
@@ -51,23 +52,23 @@ end
 ---@param list lunapost.mime.defect[]
 function M.print_list(message, list)
   for _, defect in ipairs(list) do
-    io.stdout:write(tostring(defect), "\n")
+    output.write(tostring(defect), "\n")
     local line, mark = strip.of(message, defect)
-    if line then io.stdout:write("    ", line, "\n    ", mark, "\n") end
+    if line then output.write("    ", line, "\n    ", mark, "\n") end
   end
 end
 
 local function print_defects(message)
   exercise(message)
-  if #message.defects == 0 then io.stdout:write("no defects\n") end
+  if #message.defects == 0 then output.write("no defects\n") end
   M.print_list(message, message.defects)
 end
 
 local function show(name, message, options)
   if options.json then return print_json(name, message) end
-  if options.svg then return io.stdout:write(message:tree "svg") end
-  if #options > 1 then io.stdout:write(name, "\n") end
-  io.stdout:write(message:tree())
+  if options.svg then return output.write(message:tree "svg") end
+  if #options > 1 then output.write(name, "\n") end
+  output.write(message:tree())
   if options.defects then print_defects(message) end
 end
 

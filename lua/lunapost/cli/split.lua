@@ -2,6 +2,7 @@
 
 local err = require "lunapost.err"
 local mime = require "lunapost.mime"
+local output = require "lunapost.cli.output"
 
 local M = {
   summary = "splits a message into smaller ones (message/partial)",
@@ -54,7 +55,7 @@ function M.run(options)
     local path = ("%s.%d"):format(prefix, i)
     ok, problem = write(path, piece)
     if not ok then return fail(1, problem) end
-    io.stdout:write(path, "\n")
+    output.write(path, "\n")
   end
   return 0
 end
