@@ -30,6 +30,7 @@ build = {
     ["lunapost.cli.filter"] = "lua/lunapost/cli/filter.lua",
     ["lunapost.cli.form"] = "lua/lunapost/cli/form.lua",
     ["lunapost.cli.join"] = "lua/lunapost/cli/join.lua",
+    ["lunapost.cli.output"] = "lua/lunapost/cli/output.lua",
     ["lunapost.cli.send"] = "lua/lunapost/cli/send.lua",
     ["lunapost.cli.serve"] = "lua/lunapost/cli/serve.lua",
     ["lunapost.cli.show"] = "lua/lunapost/cli/show.lua",

@@ -1,4 +1,4 @@
---- A command that cannot write its output says so: no full disk passes for a
+--- A command that cannot read or write says so: no full disk passes for a
 --- message that has been written.
 
 local build <const> = os.getenv("LUNAPOST_BUILD") or "build"
@@ -42,6 +42,24 @@ describe("a command whose output fails", function()
       local code, text = run(words)
       assert.equal("lunapost: cannot write: No space left on device\n", text)
       assert.equal(74, code)
+    end)
+  end
+end)
+
+describe("a command whose standard input cannot be read", function()
+  local tests <const> = {
+    { "show -", 1, "lunapost: " }, { "cat -", 1, "lunapost: cat: " },
+    { "join -", 1, "lunapost: join: " }, { "check -", 66, "lunapost: check: " },
+  }
+
+  for _, case in ipairs(tests) do
+    it("tells why, without a traceback: " .. case[1], function()
+      local pipe <close> = assert(io.popen(("timeout 20 %s %s 2>&1 </")
+        :format(command, case[1])))
+      assert.equal(case[3] .. "standard input: Is a directory\n",
+        pipe:read("a"))
+      local _, _, code = pipe:close()
+      assert.equal(case[2], code)
     end)
   end
 end)

@@ -23,10 +23,12 @@ M.flags = { json = "flag", svg = "flag", defects = "flag" }
 --- Reads a message from a file, or "-".
 ---@param name string
 ---@return lunapost.mime.part?
----@return lunapost.err?
+---@return lunapost.err|string|nil problem
 function M.read(name)
-  if name == "-" then return mime.parse(io.stdin:read("a")) end
-  return mime.open(name)
+  if name ~= "-" then return mime.open(name) end
+  local bytes, problem = io.stdin:read("a")
+  if not bytes then return nil, "standard input: " .. problem end
+  return mime.parse(bytes)
 end
 
 local function print_json(name, message)
