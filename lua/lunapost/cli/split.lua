@@ -10,7 +10,8 @@ local M = {
 
 Writes messages of at most N octets to PREFIX.1, PREFIX.2 ... and names them.
 FILE "-" is standard input; PREFIX is FILE unless given. A message that is
-small enough is written as it is, to PREFIX.1. `lunapost join` undoes it.
+small enough is written as it is, to PREFIX.1. `lunapost join` puts it together
+again; its fields may stand in another order then, its lines end with CRLF.
 
 Exit code: 0; 1 where a file cannot be read or written; 64 wrong usage.]],
   flags = { size = "number", out = "value", seed = "value" },
