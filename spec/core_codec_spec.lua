@@ -89,7 +89,7 @@ describe("a charset", function()
 
   it("that is not known is an error", function()
     for _, name in ipairs { "no-such", "", "utf-8//IGNORE", "../x", "wchar_t",
-      "a\0b", ("x"):rep(100) } do
+      "a\0b", ("x"):rep(100), "osf00010104", "x-osf00010104" } do
       local text, kind = core.charset_decode(name, "x")
       assert.is_nil(text)
       assert.equal("syntax", kind)

@@ -468,7 +468,10 @@ static void *open_iconv(struct charset_stream *s)
     }
     cd = iconv_try(s->store, s->name, s->writing);
     if (!cd && strncmp(s->name, "x-", 2) == 0) {
-        memmove(s->name, s->name + 2, strlen(s->name) - 1);
+        char bare[CHARSET_NAME_MOST]; /* which may be an alias, too */
+        if (!charset_name(span_from(s->name + 2), s->writing, bare))
+            return NULL;
+        memcpy(s->name, bare, sizeof bare);
         cd = iconv_try(s->store, s->name, s->writing);
     }
     return cd;
