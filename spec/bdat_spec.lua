@@ -4,6 +4,7 @@
 local peers = require "spec.support.peer"
 local served = require "spec.support.served"
 local smtp = require "lunapost.smtp"
+local tree = require "spec.support.tree"
 
 -- A peer that said EHLO and MAIL and RCPT.
 local function begun(server, mail, rcpt)
@@ -156,7 +157,9 @@ describe("BDAT", function()
       peer:say(("BDAT %d LAST\r\n"):format(#piece * pieces))
       for _ = 1, pieces do peer:say(piece) end
       assert.matches("^250", peer:reply())
-      assert.is_true(resident() - before < 16384)
+      local grown = resident() - before
+      -- the sanitizer keeps what is freed
+      assert.is_true(tree.build:find "asan" ~= nil or grown < 16384, grown)
     end)
     assert.equal(100 << 20, octets)
   end)
