@@ -8,6 +8,8 @@
  */
 #include "qp.h"
 
+#include "qp_kernels.h"
+
 enum {
     BLOCK = 16384,
     STRIDE = 16,
@@ -336,7 +338,7 @@ void qp_decoder_init(struct qp_decoder *d)
 /* clang-format off */
 #define N4 16, 16, 16, 16
 #define N16 N4, N4, N4, N4
-static const unsigned char hex[256] = {
+const unsigned char qp_hex[256] = {
     N16, N16, N16, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 16, N4,
     16, 10, 11, 12, 13, 14, 15, 16, N4, N4, N16,
     16, 10, 11, 12, 13, 14, 15, 16, N4, N4, N16,
@@ -386,8 +388,8 @@ static enum answer soft_break(const struct work *w, size_t i, size_t *n)
 /* "=" at i. Returns behind what it begins, or i: more is needed. */
 static size_t put_quoted(struct qp_decoder *d, struct work *w, size_t i)
 {
-    unsigned high = i + 1 < w->n ? hex[w->p[i + 1]] : 16;
-    unsigned low = i + 2 < w->n ? hex[w->p[i + 2]] : 16;
+    unsigned high = i + 1 < w->n ? qp_hex[w->p[i + 1]] : 16;
+    unsigned low = i + 2 < w->n ? qp_hex[w->p[i + 2]] : 16;
     size_t n;
     if (high < 16 && low < 16) {
         *w->to++ = (char)(high << 4 | low);

@@ -132,22 +132,11 @@ AVX2 size_t qp_avx2_encode(struct kernel_lines *l, const unsigned char *in,
     return encode_lines(l, in, n);
 }
 
-/* clang-format off */
-#define N4 16, 16, 16, 16
-#define N16 N4, N4, N4, N4
-static const unsigned char values[256] = {
-    N16, N16, N16, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 16, N4,
-    16, 10, 11, 12, 13, 14, 15, 16, N4, N4, N16,
-    16, 10, 11, 12, 13, 14, 15, 16, N4, N4, N16,
-    N16, N16, N16, N16, N16, N16, N16, N16,
-};
-/* clang-format on */
-
 /* What "=" at p is followed by: 3 or 2 octets with it, an escape, whose value
    goes to to, or a soft break; 0 for anything else. */
 ON size_t unquote(const unsigned char *p, char **to)
 {
-    unsigned high = values[p[1]], digit = values[p[2]];
+    unsigned high = qp_hex[p[1]], digit = qp_hex[p[2]];
     if ((high | digit) < 16) {
         *(*to)++ = (char)(high << 4 | digit);
         return 3;
@@ -206,13 +195,6 @@ ON size_t unquote_all(const unsigned char *in, uint64_t marks, size_t stop,
     if (at < stop)
         *to = copy(*to, in + at, stop - at);
     return at < stop ? stop : at;
-}
-
-/* Where the blanks begin whose last one is at. */
-ON size_t run_start(uint64_t blank, size_t at)
-{
-    uint64_t other = ~blank & low(at);
-    return other ? 64 - (size_t)__builtin_clzll(other) : 0;
 }
 
 AVX2 size_t qp_avx2_decode(const unsigned char *in, size_t n, char **to)

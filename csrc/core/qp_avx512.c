@@ -157,13 +157,6 @@ ON __m512i value(__m512i v)
     return _mm512_permutex2var_epi8(load(values[0]), v, load(values[1]));
 }
 
-/* Where the blanks begin whose last one is at. */
-ON size_t run_start(uint64_t blank, size_t at)
-{
-    uint64_t other = ~blank & low(at);
-    return other ? 64 - (size_t)__builtin_clzll(other) : 0;
-}
-
 /* 64 characters on their way. */
 struct quoted {
     __m512i v;

@@ -11,6 +11,9 @@
 
 #include "kernel.h"
 
+/* Values of hexadecimal digits, 16 for all else; in qp.c. */
+INTERNAL extern const unsigned char qp_hex[256];
+
 INTERNAL size_t qp_avx512_encode(struct kernel_lines *l,
                                  const unsigned char *in, size_t n);
 INTERNAL size_t qp_avx512_decode(const unsigned char *in, size_t n, char **to);

@@ -54,6 +54,13 @@ ON unsigned count(uint64_t bits)
     return (unsigned)__builtin_popcountll(bits);
 }
 
+/* Where the blanks begin whose last one is at. */
+ON size_t run_start(uint64_t blank, size_t at)
+{
+    uint64_t other = ~blank & low(at);
+    return other ? 64 - (size_t)__builtin_clzll(other) : 0;
+}
+
 /* Where the bits of a sequence's tail are, by those of what begins one of
    two, three and four octets. */
 ON uint64_t tails(uint64_t two, uint64_t three, uint64_t four, uint64_t *carry)
