@@ -6,15 +6,16 @@
 
 local core = require "lunapost.core"
 local answer = require "lunapost.smtp.answer"
+local certificates = require "lunapost.smtp.certificates"
 local default_loop = require "lunapost.loop"
 local extensions = require "lunapost.smtp.extensions"
+local lifecycle = require "lunapost.smtp.lifecycle"
 local net = require "lunapost.net"
 local options_of = require "lunapost.options"
 local server_options = require "lunapost.smtp.server_options"
 local session_of = require "lunapost.smtp.session"
 local transcript = require "lunapost.smtp.transcript"
 local verifier = require "lunapost.smtp.verifier"
-local workers = require "lunapost.smtp.workers"
 
 local M = { reject = answer.reject, limits = server_options.limits }
 
@@ -48,34 +49,6 @@ local function configure(server)
   }
 end
 
-local function tls_context(server)
-  local tls = server.options.tls
-  if not tls then return nil end
-  if tls == "test" then tls = { test = true } end
-  server.implicit = tls.mode == "implicit"
-  return assert(net.context { server = true, test = tls.test,
-    choose = tls.sni ~= nil,
-    certificate = tls.certificate, key = tls.key, ca = tls.ca,
-    minimum_version = tls.minimum_version, hostname = server.hostname })
-end
-
--- The context for the name that a client asks for: the script's choice of
--- { certificate =, key = }, each made once; nil keeps the server's own.
-local function sni_of(server)
-  local choose = type(server.options.tls) == "table" and server.options.tls.sni
-  if not choose then return nil end
-  local made = {}
-  return function(name)
-    local choice = choose(name)
-    if not choice then return nil end
-    local id = choice.certificate .. "\0" .. (choice.key or "")
-    made[id] = made[id] or assert(net.context { server = true,
-      certificate = choice.certificate, key = choice.key,
-      ca = server.options.tls.ca })
-    return made[id]
-  end
-end
-
 local function stderr_log(line)
   io.stderr:write("lunapost: ", line, "\n")
 end
@@ -103,8 +76,7 @@ local function make(options)
     counts = { sessions = 0, messages = 0 },
   }, meta)
   take_handlers(server, type(options.on) == "table" and options.on or nil)
-  server.context = tls_context(server)
-  server.sni = sni_of(server)
+  certificates.take(server)
   return server
 end
 
@@ -119,13 +91,13 @@ local function both_bodies(on)
   end
 end
 
--- What sessions share is settled once the script has said all.
-local function prepare(server)
-  if server.on ~= server.checked_on then
-    take_handlers(server, server.on) -- the script put a table of its own there
+--- What sessions share is settled once the script has said all.
+function Server:prepare()
+  if self.on ~= self.checked_on then
+    take_handlers(self, self.on) -- the script put a table of its own there
   end
-  both_bodies(server.handlers)
-  server.config = server.config or configure(server)
+  both_bodies(self.handlers)
+  self.config = self.config or configure(self)
 end
 
 --- The handlers of one session: the server's, or a set that the script
@@ -226,14 +198,16 @@ local function enter(server, session)
   server.sources[address] = (server.sources[address] or 0) + 1
 end
 
-local function leave(server, session)
+--- Forgets a session and closes its connection; may run twice.
+---@param session lunapost.session
+function Server:leave(session)
   local address = session.peer.address or "unix"
-  if not server.sessions[session] then return end
-  server.sessions[session] = nil
-  server.counts.sessions = server.counts.sessions - 1
-  local left = server.sources[address] - 1
-  server.sources[address] = left > 0 and left or nil
-  net.close(session.conn, server.loop)
+  if not self.sessions[session] then return end
+  self.sessions[session] = nil
+  self.counts.sessions = self.counts.sessions - 1
+  local left = self.sources[address] - 1
+  self.sources[address] = left > 0 and left or nil
+  net.close(session.conn, self.loop)
 end
 
 local function crowded(server, session)
@@ -267,158 +241,44 @@ end
 
 -- However a session ends, its place becomes free.
 local leaving = { __close = function(guard)
-  leave(guard.server, guard.session)
+  guard.server:leave(guard.session)
 end }
 
--- One connection, from the greeting to the close.
-local function serve(server, conn)
+--- One connection, from the greeting to the close.
+---@param conn userdata
+function Server:serve(conn)
   local address, port = conn:peer()
-  local session = session_of.new(server, conn,
+  local session = session_of.new(self, conn,
     { address = address, port = port })
-  if crowded(server, session) then return turn_away(server, session) end
-  enter(server, session)
-  local guard <close> = setmetatable({ server = server, session = session },
+  if crowded(self, session) then return turn_away(self, session) end
+  enter(self, session)
+  local guard <close> = setmetatable({ server = self, session = session },
     leaving)
-  converse(server, session)
-  if server.sessions[session] and session.ended ~= "quit" then
+  converse(self, session)
+  if self.sessions[session] and session.ended ~= "quit" then
     session:part()
   end
   return guard
 end
 
-local function accept_loop(server, listener)
-  while true do
-    local conn, problem = net.accept(listener, { loop = server.loop })
-    if conn then
-      server.loop.spawn(serve, server, conn)
-    elseif server.stopping then
-      return
-    else
-      server.log("accept: " .. tostring(problem))
-      server.pause(0.1)
-    end
-  end
-end
-
-local function listen(server, where)
-  local listener, err = net.listen(where, { backlog = server.limits.backlog })
-  if not listener then return nil, err end
-  table.insert(server.listeners, listener)
-  local address, port = listener:address()
-  server.port = server.port or port
-  table.insert(server.addresses,
-    port and net.join(address, port) or "unix:" .. address)
-  return listener
-end
-
 --- Opens the listeners; nobody is accepted before start.
 ---@return lunapost.server? server, lunapost.err? err
-function Server:listen()
-  if not self.config then prepare(self) end
-  local where = self.options.listen or "127.0.0.1:2525"
-  core.system.raise_descriptors()
-  for _, one in ipairs(type(where) == "table" and where or { where }) do
-    local listener, err = listen(self, one)
-    if not listener then
-      self:stop(0)
-      return nil, err
-    end
-  end
-  return self
-end
+function Server:listen() return lifecycle.listen(self) end
 
 --- Listens and serves within the loop, which somebody else runs.
 ---@return lunapost.server? server, lunapost.err? err
-function Server:start()
-  prepare(self)
-  if #self.listeners == 0 then
-    local ok, err = self:listen()
-    if not ok then return nil, err end
-  end
-  for _, listener in ipairs(self.listeners) do
-    self.loop.spawn(accept_loop, self, listener)
-  end
-  return self
-end
-
--- Says 421 and closes. An idle session wakes up and ends by itself; one that
--- is busy is dropped with all that it holds open.
-local function hang_up(server, session, co)
-  local idle, over = session.idle and not session.in_body,
-    session.ended ~= nil
-  if not over then
-    session.machine:close(421, "4.3.2", server.hostname .. " shuts down")
-    session.machine:flush(session.conn)
-    session.ended = "stopped"
-  end
-  leave(server, session)
-  if not idle and co ~= coroutine.running() and server.loop.kill then
-    server.loop.kill(co)
-    if not over then session:call("disconnect", "stopped") end
-  end
-end
-
-local function hang_up_all(server, idle_only)
-  local list = {}
-  for session, co in pairs(server.sessions) do
-    if session.idle and not session.in_body or not idle_only then
-      list[session] = co
-    end
-  end
-  for session, co in pairs(list) do hang_up(server, session, co) end
-end
+function Server:start() return lifecycle.start(self) end
 
 --- Stops: listens no more, says 421 to sessions that wait for a command, lets
 --- bodies and handlers finish for a grace period, then ends them too.
 ---@param grace? number  seconds; default 10
-function Server:stop(grace)
-  self.stopping = true
-  for _, listener in ipairs(self.listeners) do
-    self.loop.forget(listener:fd())
-    listener:close()
-  end
-  self.listeners = {}
-  local limit = core.loop.now() + (grace or 10)
-  hang_up_all(self, true)
-  while next(self.sessions) and core.loop.now() < limit do
-    self.pause(0.02)
-    hang_up_all(self, true)
-  end
-  hang_up_all(self, false)
-end
-
---- Serves in this process until SIGTERM or SIGINT; drains before it returns.
-function Server:run_alone()
-  assert(self:start())
-  local signals = assert(core.system.signals())
-  self.loop.spawn(function()
-    local guard <close> = signals
-    self.loop.wait(signals:fd(), "r")
-    self.loop.forget(signals:fd())
-    self:stop()
-    self.pause(0) -- who was woken up ends in order
-    self.loop.stop()
-    return guard
-  end)
-  self.loop.run()
-end
+function Server:stop(grace) return lifecycle.stop(self, grace) end
 
 --- Serves until SIGTERM or SIGINT; drains before it returns. With workers,
 --- so many processes share the listeners.
 ---@param started? fun(server: lunapost.server)  called once it listens
 ---@return true? ok, lunapost.err? err
-function Server:run(started)
-  local ok, err = self:listen()
-  if not ok then return nil, err end
-  if started then started(self) end
-  local count = self.options.workers or 1
-  if count == 1 then
-    self:run_alone()
-  else
-    workers.run(count, self.log, function() self:run_alone() end)
-  end
-  return true
-end
+function Server:run(started) return lifecycle.run(self, started) end
 
 ---@return { sessions: integer, messages: integer }
 function Server:stats()
@@ -437,7 +297,7 @@ end
 ---@param lines string[]  what the client says; CRLF is added
 ---@return table transcript
 function Server:script(lines)
-  prepare(self)
+  self:prepare()
   local session = session_of.new(self, nil, { address = "127.0.0.1", port = 0 })
   local record, at = transcript.new { limit = false }, 0
   function session:bring()
