@@ -114,6 +114,29 @@ describe("a hostile server", function()
     assert.matches("nobody asked", problem.text)
   end)
 
+  it("may say that it has the message before it has", function()
+    -- both replies at once; the second by itself; while a body blocks
+    for _, how in ipairs { "\r\n", 0, 0.1 } do
+      local problem
+      scripted.run(upto(5, function(peer)
+        peer:write(how == "\r\n" and "354 go\r\n250 kept\r\n" or "354 go\r\n")
+        if how ~= "\r\n" then
+          peer.loop.sleep(how)
+          peer:say("250 kept")
+        end
+        peer.loop.sleep(0.3) -- it reads no body
+      end), function(options)
+        local client = assert(smtp.open(options))
+        local result
+        result, problem = client:send({ from = "a@x", to = { "b@y" } },
+          ("x\n"):rep(1 << 24))
+        assert.is_nil(result)
+      end)
+      assert.equal("protocol", problem.kind, how)
+      assert.same({}, problem.accepted)
+    end
+  end)
+
   it("may offer 200 extensions", function()
     local lines = { "250-x" }
     for i = 1, 200 do lines[#lines + 1] = ("250-X%d %d"):format(i, i) end

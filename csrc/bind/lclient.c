@@ -213,6 +213,21 @@ static int lclient_step(lua_State *L)
     }
 }
 
+/* peek(conn) -> "reply" | "closed" | "read": what has come, nothing is sent */
+static int lclient_peek(lua_State *L)
+{
+    struct client *c = check(L);
+    struct conn *conn = luaL_checkudata(L, 2, LBIND_CONN);
+    int result = client_next(c);
+    if (result == CLIENT_MORE) {
+        int in = fill(c, conn);
+        if (in < 0)
+            return broken(L, c, conn, in);
+        result = client_next(c);
+    }
+    return result == CLIENT_MORE ? word(L, "read") : event(L, c, result);
+}
+
 /* reply() -> { code=, enhanced=, text=, lines=, raw= }: lines without their
    codes, raw as they came */
 static int lclient_reply(lua_State *L)
@@ -355,6 +370,7 @@ static int lclient_write_reply(lua_State *L)
     return 1;
 }
 
+/* clang-format off */
 static const luaL_Reg methods[] = {
     {"command", lclient_command},
     {"raw", lclient_raw},
@@ -367,6 +383,7 @@ static const luaL_Reg methods[] = {
     {"finish", lclient_finish},
     {"output", lclient_output},
     {"step", lclient_step},
+    {"peek", lclient_peek},
     {"reply", lclient_reply},
     {"offers", lclient_offers},
     {"doubt", lclient_doubt},
@@ -374,6 +391,7 @@ static const luaL_Reg methods[] = {
     {"failed", lclient_failed},
     {NULL, NULL},
 };
+/* clang-format on */
 
 static const luaL_Reg functions[] = {
     {"new", lclient_new},

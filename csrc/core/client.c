@@ -46,9 +46,12 @@ static enum topic topic_of(struct span verb)
     return TOPIC_OTHER;
 }
 
+/* What was written last is to be answered. */
 static void client_due(struct client *c, enum topic topic)
 {
-    c->queue[(c->first + c->due) % CLIENT_QUEUE] = (unsigned char)topic;
+    size_t at = (c->first + c->due) % CLIENT_QUEUE;
+    c->queue[at] = (unsigned char)topic;
+    c->ends[at] = c->sent + buf_size(&c->out);
     c->due++;
 }
 
@@ -125,6 +128,7 @@ struct span client_out(const struct client *c)
 void client_sent(struct client *c, size_t n)
 {
     buf_drop(&c->out, n);
+    c->sent += n;
 }
 
 /* What the peer said that has not been handed out. */
@@ -144,21 +148,38 @@ static bool begins_like(struct span s, const char *code)
     return true;
 }
 
-/* Judges unread bytes while no reply is due, before a line is whole. A peer
+/* Whether the reply that is due next is one to what has not left whole. */
+static bool client_hasty(const struct client *c)
+{
+    return c->due && c->ends[c->first] > c->sent && !c->loose;
+}
+
+/* Whether octets of a body are still to be written or sent. */
+static bool client_in_body(const struct client *c)
+{
+    unsigned char topic = c->queue[c->first];
+    if (c->due == 0)
+        return c->state == CLIENT_BODY;
+    return client_hasty(c) && (topic == TOPIC_FINAL || topic == TOPIC_CHUNK);
+}
+
+/* Judges unread bytes that can answer nothing, before a line is whole. A peer
    may say 421 at any time, and refuse a body before its end. */
 static int client_unasked(struct client *c)
 {
     struct span s = client_unread(c);
-    if (c->due || s.n == 0)
+    if (s.n == 0 || (c->due && !client_hasty(c)))
         return 0;
     if (c->state == CLIENT_TLS)
         return client_fail(c, ERR_PROTOCOL,
                            "plaintext came after the reply to STARTTLS");
     if (c->loose || begins_like(s, "421"))
         return 0;
-    if (c->state == CLIENT_BODY && (begins_like(s, "4") || begins_like(s, "5")))
+    if (client_in_body(c) && (begins_like(s, "4") || begins_like(s, "5")))
         return 0;
-    return client_fail(c, ERR_PROTOCOL, "a reply came that nobody asked for");
+    return client_fail(c, ERR_PROTOCOL,
+                       c->due ? "a reply came before what it answers was sent"
+                              : "a reply came that nobody asked for");
 }
 
 static void client_offered(struct client *c)
@@ -261,7 +282,7 @@ static void client_take(struct client *c, enum topic topic)
 /* Gives the whole reply to what it answers. */
 static int client_answer(struct client *c)
 {
-    bool early = c->due == 0 && c->state == CLIENT_BODY;
+    bool early = client_in_body(c) && !c->dot.plain;
     c->taken = true;
     if (c->due && !client_fits(c, (enum topic)c->queue[c->first]))
         return client_misfit(c);

@@ -3,18 +3,20 @@
  *
  * Bytes of the peer go in (space, filled), events come out (next), commands
  * and bodies are written (command, body) to a buffer that the caller sends
- * (out, sent). Commands may be written ahead of their replies (RFC 2920):
- * the machine remembers which reply belongs to which, and a reply that
- * nobody asked for, or that cannot be one to its command (250 to DATA), is
- * ERR_PROTOCOL. Any split of the input gives the same events. The first error
- * of the peer is sticky and has a text; a refused call (client_command and
- * the like) has a text but spoils nothing.
+ * (out, sent). Commands may be written ahead of their replies (RFC 2920): the
+ * machine remembers which reply belongs to which. A reply that nobody asked
+ * for, that comes before what it answers was sent, or that cannot be one to
+ * its command (250 to DATA), is ERR_PROTOCOL. Any split of the input gives
+ * the same events. The first error of the peer is sticky and has a text; a
+ * refused call (client_command and the like) has a text but spoils nothing.
  *
  * Owns: its bufs. Fails with: ERR_PROTOCOL, ERR_SYNTAX, ERR_LIMIT,
  * ERR_CLOSED, ERR_MEMORY. I/O: none.
  */
 #ifndef CORE_CLIENT_H
 #define CORE_CLIENT_H
+
+#include <stdint.h>
 
 #include "buf.h"
 #include "dot.h"
@@ -53,6 +55,8 @@ struct client {
     struct buf chunk; /* one with its line ends mended */
     enum client_state state;
     unsigned char queue[CLIENT_QUEUE]; /* ring: what replies are due for */
+    uint64_t ends[CLIENT_QUEUE];       /* octet sent by when they may come */
+    uint64_t sent;                     /* octets */
     size_t first, due;
     size_t recipients; /* accepted in this transaction */
     size_t finals;     /* replies due for the body: one a recipient in LMTP */

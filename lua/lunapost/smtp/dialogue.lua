@@ -176,7 +176,7 @@ end
 ---@return lunapost.err? error
 function Dialogue:glance(command)
   if self.loose or self.machine:due() > 0 then return true end
-  local event, kind, text = self.machine:step(self.conn)
+  local event, kind, text = self.machine:peek(self.conn)
   if modes[event] then return true end
   if event == "reply" then
     return nil, refusal(self, take_reply(self), command)
@@ -271,16 +271,28 @@ function Dialogue:failed(kind, text, command)
   return failure(self, kind, text, command)
 end
 
+-- The next chunk of a body; nil, nil at its end, if nothing came meanwhile:
+-- what is said before the dot is no reply to it.
+local function next_piece(client, reader)
+  local chunk, problem = reader()
+  if problem then
+    -- half a message must not be taken for a whole one
+    client:close()
+    return nil, outgoing.failed(problem, client.host)
+  end
+  if not chunk then
+    local quiet, unasked = client:glance("DATA")
+    if not quiet then return nil, unasked end
+  end
+  return chunk
+end
+
 -- Hands the body to the machine, chunk by chunk, sending in between.
 local function pump(client, reader)
   local machine, total = client.machine, 0
   while true do
-    local chunk, problem = reader()
-    if problem then
-      -- half a message must not be taken for a whole one
-      client:close()
-      return nil, outgoing.failed(problem, client.host)
-    end
+    local chunk, problem = next_piece(client, reader)
+    if problem then return nil, problem end
     local at, length = 1, #(chunk or "")
     repeat
       local kind, text
@@ -304,8 +316,6 @@ end
 ---@return boolean? ok
 ---@return lunapost.err? error
 function Dialogue:pump(reader)
-  local quiet, unasked = self:glance("DATA")
-  if not quiet then return nil, unasked end
   local ok, total, problem = pcall(pump, self, reader)
   if not ok then
     self:close()
