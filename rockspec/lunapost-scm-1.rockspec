@@ -188,6 +188,7 @@ build = {
         "csrc/core/text_avx512.c",
         "csrc/core/text_neon.c",
         "csrc/core/text_ssse3.c",
+        "csrc/core/utf7.c",
         "csrc/core/uu.c",
         "csrc/core/word.c",
         "csrc/core/word_encode.c",

@@ -361,6 +361,34 @@ describe("uuencode", function()
   end)
 end)
 
+describe("the charset UTF-7", function()
+  it("is read as in RFC 2152, cut anywhere", function()
+    for _, case in ipairs {
+      { "Hi Mom -+Jjo--!", "Hi Mom -\u{263A}-!", 0 },
+      { "A+ImIDkQ.", "A\u{2262}\u{391}.", 0 },
+      { "Item 3 is +AKM-1.", "Item 3 is \u{A3}1.", 0 },
+      { "1 +- 1 = ~2\\", "1 + 1 = ~2\\", 0 },
+      { "+2D3eAA-", "\u{1F600}", 0 },
+      { "+AGE", "a", 0 }, { "+AGE!", "a!", 0 },
+      { "+AGF-", "a\u{FFFD}", 1 },  -- bits that make no character
+      { "+AGEx", "a\u{FFFD}", 1 },
+      { "+2AAAYQ-", "\u{FFFD}a", 1 }, -- half a pair of surrogates
+      { "+3AA- +2AA-", "\u{FFFD} \u{FFFD}", 2 },
+      { "+ x +", "\u{FFFD} x \u{FFFD}", 2 },
+      { "caf\xe9", "caf\u{FFFD}", 1 },
+    } do
+      local text, defects = codec.charset.decode(case[1], "utf-7")
+      assert.equal(case[2], text)
+      assert.equal(case[3], #defects, case[1])
+      for at = 0, #case[1] do
+        local f = assert(codec.charset.decoder "UTF7")
+        assert.equal(text, f:update(case[1]:sub(1, at))
+          .. f:update(case[1]:sub(at + 1)) .. f:finish())
+      end
+    end
+  end)
+end)
+
 describe("dots of the codec", function()
   it("go both ways", function()
     assert.equal("a\r\n..b\r\n.\r\n", codec.dot.encode "a\n.b")

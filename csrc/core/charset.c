@@ -1,8 +1,8 @@
 /*
  * charset - conversion between charsets by the system's iconv; see charset.h
  *
- * UTF-8, ASCII and windows-1252, which nearly all mail is in, are done here;
- * all else is iconv's.
+ * UTF-8, ASCII and windows-1252, which nearly all mail is in, are done here,
+ * and UTF-7 is read here (utf7.h); all else is iconv's.
  */
 #include "charset.h"
 
@@ -321,8 +321,6 @@ static int step_iconv(struct charset_stream *s, struct span in, struct buf *out,
             s->faults++;
             buf_add_text(out, replacement);
         }
-        if (s->resets)
-            iconv(s->cd, NULL, NULL, NULL, NULL);
         p.from += n;
         left -= n;
     }
@@ -344,13 +342,21 @@ static int step_seven(struct charset_stream *s, struct span in, struct buf *out,
     return err;
 }
 
+static int step_utf7(struct charset_stream *s, struct span in, struct buf *out,
+                     size_t *used)
+{
+    s->faults += utf7_step(&s->utf7, in, out);
+    *used = in.n;
+    return buf_error(out);
+}
+
 typedef int step_function(struct charset_stream *s, struct span in,
                           struct buf *out, size_t *used);
 
 static step_function *const steps[] = {
     [CHARSET_UTF8] = step_utf8,   [CHARSET_ASCII] = step_utf8,
     [CHARSET_1252] = step_1252,   [CHARSET_ICONV] = step_iconv,
-    [CHARSET_SEVEN] = step_seven,
+    [CHARSET_SEVEN] = step_seven, [CHARSET_UTF7] = step_utf7,
 };
 
 static int hold(struct charset_stream *s, struct span rest)
@@ -423,6 +429,7 @@ int charset_finish(struct charset_stream *s, struct buf *out)
             buf_add_text(out, replacement);
         s->held_n = 0;
     }
+    s->faults += utf7_finish(&s->utf7, out);
     if (s->kind == CHARSET_SEVEN) {
         char rest[SEVEN_HELD];
         size_t n = seven_finish(&s->seven, rest), used;
@@ -451,6 +458,8 @@ static enum charset_kind name_kind(const char *known, bool writing)
         return CHARSET_ICONV;
     if (strcmp(known, CHARSET_NAME_1252) == 0)
         return CHARSET_1252;
+    if (strcmp(known, CHARSET_NAME_UTF7) == 0)
+        return CHARSET_UTF7;
     return strcmp(known, CHARSET_NAME_JP) == 0 ||
                    strcmp(known, CHARSET_NAME_HZ) == 0
                ? CHARSET_SEVEN
@@ -486,7 +495,6 @@ int charset_open(struct charset_stream *s, struct span charset, bool writing,
     if (!charset_name(charset, writing, s->name))
         return ERR_CHARSET;
     s->unit = name_unit(s->name);
-    s->resets = strcmp(s->name, "utf-7") == 0;
     s->passes = strcmp(s->name, "cp949") == 0;
     s->kind = name_kind(s->name, writing);
     if (s->kind < CHARSET_ICONV)

@@ -21,6 +21,7 @@
 #include "charset_store.h"
 #include "kernel.h"
 #include "seven.h"
+#include "utf7.h"
 
 /* Appends the UTF-8 of bytes in a charset to out. Returns how many faults
    were replaced by U+FFFD, or read otherwise than labelled. store may be
@@ -52,6 +53,7 @@ enum charset_kind {
     CHARSET_UTF8,
     CHARSET_ASCII,
     CHARSET_1252,
+    CHARSET_UTF7, /* reading only */
     CHARSET_ICONV,
     CHARSET_SEVEN /* iconv behind seven.h */
 };
@@ -64,7 +66,7 @@ struct charset_stream {
     enum charset_kind kind;
     bool writing;
     struct seven seven;
-    bool resets;   /* utf-7: glibc keeps half a character after a fault */
+    struct utf7 utf7;
     bool passes;   /* cp949: glibc is behind one of its faults */
     unsigned unit; /* bytes to skip where input is ill-formed */
     unsigned char held[16];

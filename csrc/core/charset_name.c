@@ -8,6 +8,7 @@
 #define U8    CHARSET_NAME_UTF8
 #define ASCII CHARSET_NAME_ASCII
 #define W1252 CHARSET_NAME_1252
+#define U7    CHARSET_NAME_UTF7
 #define JP    CHARSET_NAME_JP
 #define HZ    CHARSET_NAME_HZ
 
@@ -71,8 +72,8 @@ static const struct alias aliases[] = {
     {"mac", "macintosh", NULL}, {"macroman", "macintosh", "macintosh"},
     {"x-mac-cyrillic", "mac-cyrillic", "mac-cyrillic"},
     {"koi8", "koi8-r", "koi8-r"}, {"koi", "koi8-r", "koi8-r"},
-    {"koi8-ru", "koi8-u", "koi8-u"}, {"unicode-1-1-utf-7", "utf-7", "utf-7"},
-    {"csutf7", "utf-7", "utf-7"}, {"x-unicode-2-0-utf-7", "utf-7", "utf-7"},
+    {"koi8-ru", "koi8-u", "koi8-u"}, {"unicode-1-1-utf-7", U7, U7},
+    {"csutf7", U7, U7}, {"x-unicode-2-0-utf-7", U7, U7}, {"utf7", U7, U7},
     /* glibc's let through what no UTF-8 has */
     {"ucs-4", "utf-32be", "utf-32be"}, {"ucs4", "utf-32be", "utf-32be"},
     {"ucs-4be", "utf-32be", "utf-32be"}, {"csucs4", "utf-32be", "utf-32be"},

@@ -17,6 +17,7 @@ enum { CHARSET_NAME_MOST = 48 };
 #define CHARSET_NAME_UTF8  "utf-8"
 #define CHARSET_NAME_ASCII "us-ascii"
 #define CHARSET_NAME_1252  "windows-1252"
+#define CHARSET_NAME_UTF7  "utf-7"
 #define CHARSET_NAME_JP    "iso-2022-jp"
 #define CHARSET_NAME_HZ    "hz-gb-2312"
 #define CHARSET_NAME_SPARE "euc-jp-ms" /* what iso-2022-jp may have besides */
