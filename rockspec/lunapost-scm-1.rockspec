@@ -107,6 +107,8 @@ build = {
     ["lunapost.smtp.lifecycle"] = "lua/lunapost/smtp/lifecycle.lua",
     ["lunapost.smtp.outgoing"] = "lua/lunapost/smtp/outgoing.lua",
     ["lunapost.smtp.path"] = "lua/lunapost/smtp/path.lua",
+    ["lunapost.smtp.replay"] = "lua/lunapost/smtp/replay.lua",
+    ["lunapost.smtp.replay.steps"] = "lua/lunapost/smtp/replay/steps.lua",
     ["lunapost.smtp.reply"] = "lua/lunapost/smtp/reply.lua",
     ["lunapost.smtp.sasl"] = "lua/lunapost/smtp/sasl.lua",
     ["lunapost.smtp.scram"] = "lua/lunapost/smtp/scram.lua",
@@ -117,9 +119,17 @@ build = {
     ["lunapost.smtp.trace"] = "lua/lunapost/smtp/trace.lua",
     ["lunapost.smtp.transaction"] = "lua/lunapost/smtp/transaction.lua",
     ["lunapost.smtp.transcript"] = "lua/lunapost/smtp/transcript.lua",
+    ["lunapost.smtp.transcript.mermaid"] =
+      "lua/lunapost/smtp/transcript/mermaid.lua",
+    ["lunapost.smtp.transcript.svg"] = "lua/lunapost/smtp/transcript/svg.lua",
+    ["lunapost.smtp.transcript.text"] =
+      "lua/lunapost/smtp/transcript/text.lua",
+    ["lunapost.smtp.transcript.turns"] =
+      "lua/lunapost/smtp/transcript/turns.lua",
     ["lunapost.smtp.verbs"] = "lua/lunapost/smtp/verbs.lua",
     ["lunapost.smtp.verifier"] = "lua/lunapost/smtp/verifier.lua",
     ["lunapost.smtp.workers"] = "lua/lunapost/smtp/workers.lua",
+    ["lunapost.svg"] = "lua/lunapost/svg.lua",
     ["lunapost.testing"] = "lua/lunapost/testing.lua",
     ["lunapost.core"] = {
       sources = {

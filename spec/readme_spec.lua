@@ -156,7 +156,6 @@ describe("README's reference", function()
   for name in ([[
     client:ask client:exchange client:failed client:flush client:leave
     client:pump client:receive client:refused client:say client:secure
-transcript:add
     ]]):gmatch "%S+" do
     internal[name] = true
   end

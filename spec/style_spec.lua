@@ -114,13 +114,14 @@ describe("the layers", function()
   -- What a Lua module may require beside its own kind and the ground that
   -- all stand on; the first prefix that fits counts.
   local ground <const> = "lunapost.core lunapost.err lunapost.options "
-    .. "lunapost.json lunapost.deadline"
+    .. "lunapost.json lunapost.deadline lunapost.svg"
   local lua_below <const> = {
     { "lunapost.cli", "lunapost" },
     { "lunapost.core", "" },
     { "lunapost.err", "" },
     { "lunapost.options", "" },
     { "lunapost.json", "" },
+    { "lunapost.svg", "" },
     { "lunapost.deadline", "lunapost.loop" },
     { "lunapost.loops", "lunapost.loop cqueues luv copas socket" },
     { "lunapost.loop", "" },

@@ -28,6 +28,7 @@ end
 
 -- A server of the options that keeps what nobody else takes.
 local function keeper(options)
+  if options.check then return options end -- a replay
   local complete = { listen = "127.0.0.1:0", hostname = "localhost" }
   for name, value in pairs(options) do complete[name] = value end
   local server = smtp.server(complete)
@@ -43,12 +44,24 @@ local function keeper(options)
   return server
 end
 
+-- How long a replay has to hear the client's end, at most.
+local END <const> = 1
+
+-- A replay is played to its end, and nobody departed from it.
+local function settle(server)
+  if not server.check then return end
+  local till = loop.now() + END
+  while next(server.open) and loop.now() < till do loop.sleep(0.005) end
+  assert(server:check())
+end
+
 -- Runs the steps; what they raise is kept with the place where they did.
 local function attempt(server, steps)
   local ok, problem = xpcall(function()
     assert(server:start())
     server.url = "smtp://" .. server.addresses[1]
     steps(server)
+    settle(server)
   end, function(problem)
     if type(problem) ~= "string" then return problem end
     return debug.traceback(problem, 2)
@@ -61,7 +74,8 @@ end
 --- built-in loop beside it, stops it. The server has `url`, for the option
 --- of that name, `messages` (what it was sent, parsed) and `envelopes` (from,
 --- to, helo, user, tls of each).
----@param options table  of smtp.server, or the steps where there are none
+---@param options table  of smtp.server; or a smtp.replay: what departs from
+--- it is raised, too; or the steps where there are none
 ---@param steps? fun(server: lunapost.server)
 ---@param seconds? number  that the steps may take, 20 unless given
 ---@return lunapost.server server  stopped

@@ -1,12 +1,14 @@
 --- The tree of a message's parts as a plain SVG: what is in what, and beside
 --- it a bar, as long as the part's share of the bytes.
 
+local svg = require "lunapost.svg"
+
 local M = {}
 
+local CHAR <const>, width_of, escape = svg.CHAR, svg.columns, svg.escape
 local LINE <const> = 22 -- pixels from row to row
 local LEFT <const> = 16
 local STEP <const> = 20 -- deeper by one
-local CHAR <const> = 7.3 -- width of a column at 12 pixels
 local BAR <const> = 140
 
 -- Of the bars, by the first word of the type.
@@ -15,33 +17,6 @@ local colours <const> = {
   message = "#c04f6b", multipart = "#b9c2cc",
 }
 local OTHER <const> = "#5c6b7a"
-
-local escapes <const> = {
-  ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;",
-}
-
--- No control is in what a picture's rows hold; XML knows none.
-local function escape(text)
-  return (text:gsub('[&<>"]', escapes):gsub("\xef\xbf[\xbe\xbf]", "\u{fffd}"))
-end
-
--- East Asian characters and signs, which take two columns.
-local wide <const> = {
-  { 0x1100, 0x115f }, { 0x2e80, 0xa4cf }, { 0xac00, 0xd7a3 },
-  { 0xf900, 0xfaff }, { 0xff00, 0xff60 }, { 0x1f300, 0x1faff },
-  { 0x20000, 0x3fffd },
-}
-
-local function width_of(text)
-  local n = 0
-  for _, code in utf8.codes(text) do
-    n = n + 1
-    for _, range in ipairs(wide) do
-      if code >= range[1] and code <= range[2] then n = n + 1 end
-    end
-  end
-  return n
-end
 
 local function y_of(i) return i * LINE - 4 end
 

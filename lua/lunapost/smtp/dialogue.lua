@@ -369,6 +369,13 @@ local function settle_chunks(client, left)
   return true
 end
 
+local function say_chunk(client, octets, binary, last)
+  local ok, kind, text = client.machine:chunk(octets, binary, last)
+  if not ok then return client:broken(kind, text, "BDAT") end
+  note(client, "C", ("BDAT %d%s"):format(#octets, last and " LAST" or ""))
+  return client:flush()
+end
+
 local function send_chunks(client, reader, binary)
   local next_chunk, total = chunker(reader), 0
   -- LMTP does not say how many replies a last chunk gets behind a refused one
@@ -382,10 +389,7 @@ local function send_chunks(client, reader, binary)
     end
     local ok, problem = settle_chunks(client, window - 1)
     if not ok then return nil, problem end
-    local kind, text
-    ok, kind, text = client.machine:chunk(octets, binary, last)
-    if not ok then return client:broken(kind, text, "BDAT") end
-    ok, problem = client:flush()
+    ok, problem = say_chunk(client, octets, binary, last)
     if not ok then return nil, problem end
     total = total + #octets
     if last then return total end
@@ -423,7 +427,8 @@ function Dialogue:write(octets)
   end
   local ok, kind, text = self.machine:raw(octets)
   if not ok then return nil, failure(self, kind, text) end
-  note(self, "C", octets, self.last and self.last.code == 334)
+  self.transcript:octets("C", veiled(self, octets),
+    self.last and self.last.code == 334)
   self.awaited, self.loose = true, true
   return self:flush()
 end

@@ -35,6 +35,8 @@ end)
 local lazy <const> = {
   server = function() return require "lunapost.smtp.server" end,
   reject = function() return require("lunapost.smtp.answer").reject end,
+  transcript = function() return require "lunapost.smtp.transcript" end,
+  replay = function() return require("lunapost.smtp.replay").new end,
   scram_keys = function() return require("lunapost.smtp.scram").keys end,
 }
 

@@ -8,6 +8,8 @@ local M = {}
 ---@class lunapost.line
 ---@field who "C"|"S"|"*"  client, server, or what happened
 ---@field text string  without its line end
+---@field ending? ""|"\n"  what ends it instead of CRLF: nothing, as the
+--- octets that follow were written by themselves, or a bare LF
 ---@field time number  seconds, by the transcript's clock
 
 ---@class lunapost.transcript  also a list of its lines
@@ -36,13 +38,17 @@ function M.new(options)
     clock = options.clock or os.time }, meta)
 end
 
+--- What stands for a secret.
+M.MASK = MASK
+
 --- A line without the initial response of AUTH, RFC 4954 4.
 ---@param text string
 ---@return string
+---@return integer? head  octets before what was masked; nil: nothing was
 function M.masked(text)
   local head = text:match("^%s*[Aa][Uu][Tt][Hh]%s+%S+%s+()")
   if head and not text:match("^=?%s*$", head) then
-    return text:sub(1, head - 1) .. MASK
+    return text:sub(1, head - 1) .. MASK, head - 1
   end
   return text
 end
@@ -78,12 +84,42 @@ function M.veil(secrets, before)
   end
 end
 
-local function add_line(transcript, who, text, secret)
-  if secret and text ~= "" and text ~= "*" then text = MASK end
-  if who == "C" then text = M.masked(text) end
-  local line = { who = who, text = text, time = transcript.clock() }
+local function keep(transcript, who, text, ending)
+  local line = { who = who, text = text, time = transcript.clock(),
+    ending = ending }
   transcript[#transcript + 1] = line
   if transcript.on_line then transcript.on_line(line) end
+end
+
+-- A mask for octets; a CR at the end may belong to the line's end.
+local function hidden(text)
+  local cr = text:match("\r?$")
+  return text == cr and cr or MASK .. cr
+end
+
+-- What may be kept of a piece of a line: that depends on what was said of
+-- the line before. A line that was hidden stays so up to its end.
+local function veiled_piece(open, text)
+  if open.hidden then return hidden(text) end
+  local before = #open.said
+  open.said = open.said .. text
+  local _, head = M.masked(open.said)
+  if not head then return text end
+  open.hidden, open.said = true, ""
+  local kept = math.max(head - before, 0)
+  return text:sub(1, kept) .. hidden(text:sub(kept + 1))
+end
+
+local function add_line(transcript, who, text, secret, ending)
+  local open = transcript.open
+  if secret then
+    if text ~= "" and text ~= "*" then text = MASK end
+  elseif who == "C" then
+    open = open or { said = "" }
+    text = veiled_piece(open, text)
+  end
+  if who == "C" then transcript.open = ending == "" and open or nil end
+  keep(transcript, who, text, ending)
 end
 
 -- Half of the lines at a time, so that a line costs the same however many
@@ -111,9 +147,33 @@ function Transcript:add(who, text, secret)
   trim(self)
 end
 
+--- Adds octets as they were written, whatever ends them: each line, and
+--- what is none yet.
+---@param who "C"|"S"
+---@param octets string
+---@param secret? boolean
+function Transcript:octets(who, octets, secret)
+  for text, feed in octets:gmatch("([^\n]*)(\n?)") do
+    local ending
+    if feed == "" then
+      ending = ""
+    elseif text:sub(-1) == "\r" then
+      text = text:sub(1, -2)
+    else
+      ending = "\n"
+    end
+    if ending ~= "" or text ~= "" then
+      add_line(self, who, text, secret, ending)
+    end
+  end
+  trim(self)
+end
+
+local endings <const> = { [""] = "\\", ["\n"] = "\\n" }
+
 -- What a terminal may be shown of it.
 local function plain(line)
-  local text = err.printable(line.text)
+  local text = err.printable(line.text) .. (endings[line.ending] or "")
   if line.who == "*" then return "-- " .. text end
   return line.who .. ": " .. text
 end
@@ -146,6 +206,75 @@ function Transcript:print(file, options)
   for _, line in ipairs(self) do
     file:write(M.format(line, options and options.color), "\n")
   end
+end
+
+--- The text form: exact octets, times from the first line on, for people and
+--- for `parse`.
+---@return string
+function Transcript:text()
+  return require("lunapost.smtp.transcript.text").write(self)
+end
+
+--- Writes the text form to a file.
+---@param path string
+---@return true? ok
+---@return lunapost.err? error  kind "file"
+function Transcript:save(path)
+  local file <close>, problem = io.open(path, "wb")
+  local ok = file
+  if file then ok, problem = file:write(self:text()) end
+  if ok then ok, problem = file:close() end
+  if ok then return true end
+  return nil, err.of("file", "the transcript cannot be saved: " .. problem)
+end
+
+--- A Mermaid sequence diagram.
+---@return string
+function Transcript:mermaid()
+  return require("lunapost.smtp.transcript.mermaid").draw(self)
+end
+
+--- A picture: who said what, when, and how long each answer took.
+---@param options? { title: string }
+---@return string svg
+function Transcript:svg(options)
+  return require("lunapost.smtp.transcript.svg").draw(self, options)
+end
+
+--- Reads the text form. Times may be left out, so a dialogue may be written
+--- by hand: lines of "C: ...", "S: ...", "-- what happened", "# a remark".
+---@param text string
+---@return lunapost.transcript? transcript
+---@return lunapost.err? error  kind "syntax": which line, and why
+function M.parse(text)
+  local self = M.new { limit = false }
+  local ok, problem = require("lunapost.smtp.transcript.text").read(text,
+    function(who, octets, time)
+      self.clock = function() return time end
+      if who == "*" then
+        self:add("*", octets)
+      else
+        self:octets(who, octets)
+      end
+    end)
+  self.clock, self.open = os.time, nil
+  if not ok then return nil, err.of("syntax", problem) end
+  return self
+end
+
+--- Reads what `save` wrote.
+---@param path string
+---@return lunapost.transcript? transcript
+---@return lunapost.err? error  kind "file" or "syntax"
+function M.load(path)
+  local file <close>, problem = io.open(path, "rb")
+  local text = file
+  if file then text, problem = file:read("a") end
+  if not text then return nil, err.of("file", problem) end
+  local self
+  self, problem = M.parse(text)
+  if problem then problem.text = path .. ": " .. problem.text end
+  return self, problem
 end
 
 return M
