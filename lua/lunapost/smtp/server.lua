@@ -10,6 +10,7 @@ local certificates = require "lunapost.smtp.certificates"
 local default_loop = require "lunapost.loop"
 local extensions = require "lunapost.smtp.extensions"
 local lifecycle = require "lunapost.smtp.lifecycle"
+local linear = require "lunapost.smtp.linear"
 local net = require "lunapost.net"
 local options_of = require "lunapost.options"
 local server_options = require "lunapost.smtp.server_options"
@@ -97,7 +98,20 @@ function Server:prepare()
     take_handlers(self, self.on) -- the script put a table of its own there
   end
   both_bodies(self.handlers)
+  server_options.check_linear(self.options.session, self.handlers)
   self.config = self.config or configure(self)
+end
+
+--- Where the script serves a whole dialogue by one function: gives the
+--- session the handlers that call it.
+---@param session lunapost.session
+---@return table? closer  a to-be-closed value
+function Server:linear(session)
+  local fn = self.options.session
+  if not fn then return nil end
+  local closer
+  session.on, closer = linear.handlers(session, fn, self.handlers)
+  return closer
 end
 
 --- The handlers of one session: the server's, or a set that the script
@@ -105,6 +119,7 @@ end
 ---@param session lunapost.session
 ---@return table
 function Server:handlers_for(session)
+  if self.options.session then return session.on end
   local give = self.options.on
   if type(give) ~= "function" then return self.handlers end
   local on = server_options.handlers(give(session))

@@ -16,7 +16,7 @@ local known <const> = {
   tls = "string|table", auth = "table", extensions = "table",
   commands = "table", limits = "table", reverse_dns = "boolean",
   on = "table|function", loop = "table", log = "function", bare = "string",
-  workers = "integer",
+  workers = "integer", session = "function",
 }
 
 local known_tls <const> = {
@@ -59,7 +59,8 @@ M.limits = {
 }
 
 local handler_names <const> = {
-  connect = true, helo = true, ehlo = true, secured = true, mail = true,
+  connect = true, helo = true, ehlo = true, secured = true, auth = true,
+  mail = true,
   rcpt = true, data = true, message = true, vrfy = true, expn = true,
   help = true, noop = true, rset = true, quit = true, unknown = true,
   reply = true, disconnect = true, error = true,
@@ -89,6 +90,23 @@ function M.handlers(given)
   return handlers
 end
 
+-- The handlers that a dialogue by one function may have beside it.
+local reporters <const> = { error = true, observe = true, reply = true,
+  disconnect = true }
+
+--- Raises for handlers that a function for the whole dialogue leaves no
+--- place for.
+---@param session? function
+---@param handlers table
+function M.check_linear(session, handlers)
+  for name in pairs(session and handlers or {}) do
+    if not reporters[name] then
+      misuse(("with session = function, 'on' may hold error, observe, reply "
+        .. "and disconnect, not %s"):format(name))
+    end
+  end
+end
+
 --- server.on: each handler is checked when it is set.
 ---@param handlers table
 ---@return table
@@ -109,9 +127,10 @@ local function one_of(what, value, words)
   end
 end
 
-local function check_auth(auth)
+-- A function for the whole dialogue may judge what it asks for by itself.
+local function check_auth(auth, session)
   options_of.check("option of auth", auth, known_auth, 0)
-  verifier.check(auth)
+  if auth.check or auth.secret or not session then verifier.check(auth) end
 end
 
 --- Raises where an option is unknown or of the wrong kind.
@@ -124,7 +143,10 @@ function M.check(options)
   if options.workers and options.workers < 1 then
     misuse("workers must be 1 or more")
   end
-  if options.auth then check_auth(options.auth) end
+  if options.auth then check_auth(options.auth, options.session) end
+  if options.session and type(options.on) == "function" then
+    misuse("session = function leaves no place for on = function")
+  end
   if type(options.tls) == "table" then
     options_of.check("option of tls", options.tls, known_tls, 0)
     one_of("mode of tls", options.tls.mode,

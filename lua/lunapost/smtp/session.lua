@@ -181,6 +181,9 @@ local function traceback(problem)
   return debug.traceback(tostring(problem), 2)
 end
 
+-- For what runs a script's functions by itself (smtp/linear.lua).
+Session.control, Session.traceback = control, traceback
+
 -- What came of a handler: its answer, or the one that a fault deserves.
 local function outcome(session, ok, ...)
   if ok then
@@ -213,19 +216,26 @@ local function guard(session, fn, ...)
     xpcall(fn, traceback, ...))
 end
 
+-- The report-only twin of a handler: whatever it does, returns or raises
+-- changes no answer; it has a handler's time.
+local function watch(session, name, ...)
+  local twin = session.on.observe[name]
+  if not twin then return end
+  local before = deadline.enter(session.server.limits.handler)
+  local ok, problem = xpcall(twin, traceback, session, ...)
+  deadline.leave(before)
+  if not ok then session:report(problem) end
+end
+
 --- Asks a handler, then its report-only twin.
 ---@param name string
 ---@param ... any  what the handler gets behind the session
 ---@return lunapost.answer|lunapost.answer[]|nil
 function Session:call(name, ...)
-  local handler, observe = self.on[name], self.on.observe
+  local handler = self.on[name]
   local given
   if handler then given = guard(self, handler, self, ...) end
-  local twin = observe and observe[name]
-  if twin then
-    local ok, problem = xpcall(twin, traceback, self, ...)
-    if not ok then self:report(problem) end
-  end
+  if self.on.observe then watch(self, name, ...) end
   return given
 end
 
@@ -237,6 +247,19 @@ function Session:guarded(fn, ...)
   return guard(self, fn, ...)
 end
 
+-- What the reply handler puts in the place of an answer; its twin sees what
+-- is sent.
+local function rewritten(session, code, enhanced, text)
+  local on = session.on
+  local given = on.reply and guard(session, on.reply, session, code, enhanced,
+    text)
+  if given and given.code then
+    code, enhanced, text = given.code, given.enhanced, given.text
+  end
+  if on.observe then watch(session, "reply", code, enhanced, text) end
+  return code, enhanced, text
+end
+
 --- Answers the present event. The reply handler may put another answer in
 --- its place.
 ---@param code integer
@@ -244,10 +267,7 @@ end
 ---@param text string
 function Session:answer(code, enhanced, text)
   if self.on.reply or self.on.observe then
-    local given = self:call("reply", code, enhanced, text)
-    if given and given.code then
-      code, enhanced, text = given.code, given.enhanced, given.text
-    end
+    code, enhanced, text = rewritten(self, code, enhanced, text)
   end
   if verbs.plain(self.verb, code) then enhanced = "" end
   local ok, kind, why = self.machine:reply(code, enhanced, text)
@@ -328,26 +348,38 @@ local function finish(session, why, problem)
   session:call("disconnect", session.ended)
 end
 
+local function converse(session)
+  choose_handlers(session)
+  repeat
+    local event, verb, argument, code, enhanced, text, address, localpart,
+      domain, parameters = session:next_event()
+    verbs.handle(session, event, verb, argument, code, enhanced, text,
+      address, localpart, domain, parameters)
+  until event == "closed"
+end
+
+-- Why a dialogue that was left by an error is over.
+local function ending(problem)
+  if getmetatable(problem) == over_meta then
+    return problem.why, problem.problem
+  elseif body.is_broken(problem) then
+    return "closed"
+  end
+  return "error", problem
+end
+
 --- The whole dialogue, until it ends; never raises.
 function Session:drive()
-  local ok, problem = xpcall(function()
-    choose_handlers(self)
-    repeat
-      local event, verb, argument, code, enhanced, text, address, localpart,
-        domain, parameters = self:next_event()
-      verbs.handle(self, event, verb, argument, code, enhanced, text,
-        address, localpart, domain, parameters)
-    until event == "closed"
-  end, traceback)
-  local why = self.quit and "quit" or "closed"
-  if not ok and getmetatable(problem) == over_meta then
-    why, problem = problem.why, problem.problem
-  elseif not ok and body.is_broken(problem) then
-    why, problem = "closed", nil
-  elseif not ok then
-    why = "error"
+  local linear <close> = self.server:linear(self)
+  local ok, fault = xpcall(converse, traceback, self)
+  local why, problem
+  if ok then
+    why = self.quit and "quit" or "closed"
+  else
+    why, problem = ending(fault)
   end
-  finish(self, why, not ok and problem or nil)
+  finish(self, why, problem)
+  return linear
 end
 
 return M

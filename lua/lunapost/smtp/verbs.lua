@@ -2,16 +2,13 @@
 --- the verb, answers, and keeps the session's fields in step.
 
 local answer = require "lunapost.smtp.answer"
-local body = require "lunapost.smtp.body"
+local delivery = require "lunapost.smtp.delivery"
 local path = require "lunapost.smtp.path"
 local verifier = require "lunapost.smtp.verifier"
 
 local M = {}
 
 local by_event, by_verb = {}, {}
-
--- The defect of 8-bit octets without BODY=8BITMIME; see core/defect.h.
-local UNANNOUNCED <const> = 307
 
 local plain <const> = { CONNECT = true, HELO = true, EHLO = true, LHLO = true }
 
@@ -24,25 +21,10 @@ function M.plain(verb, code)
   return code // 100 == 3 or plain[verb] or false
 end
 
--- What a handler may say where this is the default: one answer, and 3yz
--- only where a question is asked. Anything else is a fault of the handler.
-local function checked(session, given)
-  local problem
-  if given.code == nil then
-    problem = "a list of answers is for the body of LMTP"
-  elseif given.code // 100 == 3 then
-    problem = given.code .. " answers nothing here: ask with session:ask"
-  else
-    return given
-  end
-  session:report(problem)
-  return answer.fault()
-end
-
 -- Answers as the handler says, else by default; the code that was sent.
 local function conclude(session, given, code, enhanced, text)
   if given then
-    given = checked(session, given)
+    given = delivery.checked(session, given)
     code, enhanced, text = given.code, given.enhanced, given.text
   end
   session:answer(code, enhanced, text)
@@ -58,45 +40,49 @@ function by_verb.CONNECT(session, _, code, enhanced, text)
   conclude(session, given, code, enhanced, text)
 end
 
--- The handler sees the new name; a refusal leaves all as it was.
-local function greet(session, domain, extended, ask)
+-- The handlers see the new name; what it was before is for a refusal.
+local function introduce(session, domain, extended)
   local helo, was_extended = session.helo, session.extended
   session.server:name_peer(session)
   session.helo, session.extended = domain, extended
-  local given = ask()
-  if given then given = checked(session, given) end
-  if given and given.code >= 400 then
-    session.helo, session.extended = helo, was_extended
-  else
+  return helo, was_extended
+end
+
+-- The answer to a hello was sent: a refusal leaves all as it was.
+local function introduced(session, helo, extended)
+  if session.last_code < 400 then
     session:forget("hello")
+  else
+    session.helo, session.extended = helo, extended
   end
   session:settle_protocol()
-  return given
 end
 
 function by_verb.HELO(session, domain, code, enhanced, text)
-  local given = greet(session, domain, false, function()
-    return session:call("helo", domain)
-  end)
-  conclude(session, given, code, enhanced, text)
+  local helo, extended = introduce(session, domain, false)
+  conclude(session, session:call("helo", domain), code, enhanced, text)
+  introduced(session, helo, extended)
 end
 
 function by_verb.EHLO(session, domain, code, _, text)
-  local keywords
-  local given = greet(session, domain, true, function()
-    keywords = session.server:keywords(session)
-    return session:call("ehlo", domain, keywords)
-  end)
-  if given and given.code >= 400 then return conclude(session, given) end
-  session.server:offer(session, keywords)
-  table.insert(keywords, 1, given and given.text or text)
-  session:answer(code, "", table.concat(keywords, "\n"))
+  local helo, extended = introduce(session, domain, true)
+  local keywords = session.server:keywords(session)
+  local given = session:call("ehlo", domain, keywords)
+  if given then given = delivery.checked(session, given) end
+  if given and given.code >= 400 then
+    conclude(session, given)
+  else
+    session.server:offer(session, keywords)
+    table.insert(keywords, 1, given and given.text or text)
+    session:answer(code, "", table.concat(keywords, "\n"))
+  end
+  introduced(session, helo, extended)
 end
 
 by_verb.LHLO = by_verb.EHLO
 
 function by_verb.STARTTLS(session, _, code, enhanced, text)
-  session:answer(code, enhanced, text)
+  conclude(session, session:call("starttls"), code, enhanced, text)
 end
 
 function by_event.tls(session)
@@ -118,6 +104,15 @@ local function penalty(session)
   end
 end
 
+-- Credentials that are right, after the auth handler has seen them.
+local function admit(session, credentials, enhanced, text)
+  session.user = credentials.user
+  session:settle_protocol()
+  local given = session:call("auth", credentials)
+  if given then return given.code, given.enhanced, given.text end
+  return 235, enhanced or "2.7.0", text or "authenticated"
+end
+
 local function authenticate(session, mechanism, initial)
   local credentials, ok, enhanced, text = verifier.run(session, mechanism,
     initial, session.server.options.auth)
@@ -125,34 +120,35 @@ local function authenticate(session, mechanism, initial)
   if code // 100 == 2 and code ~= 235 then
     error("auth.check: 235 is what lets a client in, not " .. code)
   end
-  if code == 235 then
-    session.user = credentials.user
-    session:settle_protocol()
-    enhanced, text = enhanced or "2.7.0", text or "authenticated"
-  end
+  if code == 235 then return admit(session, credentials, enhanced, text) end
   return code, enhanced, text
 end
 
-function by_verb.AUTH(session, argument, code, enhanced, text)
+-- What the server itself makes of AUTH; nil where it has no such mechanism.
+local function verify(session, argument)
   local mechanism, initial = argument:match("^(%S+)%s*(%S*)$")
   if not mechanism then
-    return session:answer(501, "5.5.4",
-      "syntax: AUTH mechanism [initial-response]")
+    return answer.make(501, "5.5.4", "syntax: AUTH mechanism "
+      .. "[initial-response]")
   end
   mechanism = mechanism:upper()
-  local auth = session.server.options.auth
-  if not verifier.offered(session, auth, mechanism) then
-    return session:answer(code, enhanced, text)
+  if not verifier.offered(session, session.server.options.auth, mechanism) then
+    return nil
   end
-  local given = session:guarded(authenticate, session, mechanism,
+  return session:guarded(authenticate, session, mechanism,
     initial ~= "" and initial or nil)
-  if given.code == 535 then return penalty(session) end
-  given = checked(session, given)
-  if given.code ~= 235 then
-    session.user = nil
-    session:settle_protocol()
+end
+
+function by_verb.AUTH(session, argument, code, enhanced, text)
+  local given = session:call("begin_auth", argument)
+    or verify(session, argument)
+  if given and given.code == 535 then
+    penalty(session)
+  else
+    conclude(session, given, code, enhanced, text)
   end
-  session:answer(given.code, given.enhanced, given.text)
+  if session.last_code ~= 235 then session.user = nil end
+  session:settle_protocol()
 end
 
 function by_verb.MAIL(session, _, code, enhanced, text, ...)
@@ -174,98 +170,18 @@ function by_verb.RCPT(session, _, code, enhanced, text, ...)
   end
 end
 
-local function recipients_of(session)
-  return session.server.options.protocol == "lmtp"
-    and session.machine:body().recipients or 1
-end
-
--- A verdict as a list: one answer, or for LMTP one a recipient.
-local function verdicts(session, verdict)
-  local recipients, list = recipients_of(session), {}
-  if verdict.code then
-    verdict = checked(session, verdict)
-    for i = 1, recipients do list[i] = verdict end
-    return list
-  end
-  for i, one in ipairs(verdict) do list[i] = checked(session, one) end
-  if #list == recipients and session.server.options.protocol == "lmtp" then
-    return list
-  end
-  session:report(("%d answers for %d recipients"):format(#list, recipients))
-  return verdicts(session, answer.fault())
-end
-
--- Answers the end of the body; true when somebody has the message now.
-local function answer_body(session, verdict)
-  local delivered = false
-  for _, one in ipairs(verdicts(session, verdict)) do
-    session:answer(one.code, one.enhanced, one.text)
-    delivered = delivered or session.last_code < 300
-  end
-  return delivered
-end
-
-local announced <const> = { ["8BITMIME"] = true, BINARYMIME = true }
-
--- Octets above 127 that nobody announced are kept, and noted (RFC 6152 3).
-local function note_8bit(session, message)
-  local parameters = session.envelope.parameters
-  local kind = (parameters.BODY or ""):upper()
-  if not announced[kind] and session.machine:body().eight_bit then
-    message:_note(UNANNOUNCED)
-  end
-  return message
-end
-
--- The handler's verdict on a body that it has read as far as it wants.
-local function ask_handler(session, reader)
-  if session.on.data then return session:call("data", reader) end
-  if not session.on.message then return nil end
-  local message = require("lunapost.mime").parse(reader:read())
-  return session:call("message", note_8bit(session, message))
-end
-
--- The verdict, or nil and why the body counts as nothing.
-local function judge(session, reader)
-  local ok, verdict = pcall(ask_handler, session, reader)
-  if not ok and not body.is_broken(verdict) then error(verdict, 0) end
-  if not ok then return nil, verdict end
-  local drained, problem = pcall(body.drain, reader)
-  if drained then return verdict end
-  if body.is_broken(problem) then return nil, problem end
-  error(problem, 0)
-end
-
--- Brings a broken body to its end, where its refusal is due.
-local function skip(session)
-  while not session.ending do
-    local ok, problem = pcall(session.next_chunk, session)
-    if not ok and not body.is_broken(problem) then error(problem, 0) end
-  end
-end
-
--- The body, from its first octet to the answer behind its last.
+-- A body; RSET and QUIT may come in the place of a chunk.
 local function receive(session)
-  local verb = session.verb
-  session.ending, session.in_body = nil, true
-  local reader = body.new(session.next_chunk, session)
-  local verdict, problem = judge(session, reader)
-  if problem then skip(session) end
-  local ending = session.ending
-  session.in_body = nil
-  if ending.verb then return by_verb[ending.verb](session, ending.argument,
-    ending.code, ending.enhanced, ending.text) end
-  session.verb = verb -- NOOP may have come between chunks
-  if ending.code >= 400 or not verdict then verdict = ending end
-  local delivered = answer_body(session, verdict)
-  if delivered then
-    local counts = session.server.counts
-    counts.messages = counts.messages + 1
+  local ending = delivery.receive(session)
+  if ending.verb then
+    return by_verb[ending.verb](session, ending.argument, ending.code,
+      ending.enhanced, ending.text)
   end
-  session:forget(delivered and "delivered" or "failed")
 end
 
 function by_verb.DATA(session, _, code, enhanced, text)
+  local given = session:call("begin_data")
+  if given then return conclude(session, given) end
   session:answer(code, enhanced, text)
   if session.last_code == 354 then receive(session) end
 end

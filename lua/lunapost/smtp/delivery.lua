@@ -1,0 +1,123 @@
+--- A body on its way from the machine to the script, and the verdict back.
+
+local answer = require "lunapost.smtp.answer"
+local body = require "lunapost.smtp.body"
+
+local M = {}
+
+-- The defect of 8-bit octets without BODY=8BITMIME; see core/defect.h.
+local UNANNOUNCED <const> = 307
+
+--- What a handler may say where this is the default: one answer, and 3yz
+--- only where a question is asked. Anything else is a fault of the handler.
+---@param session lunapost.session
+---@param given lunapost.answer|lunapost.answer[]
+---@return lunapost.answer
+function M.checked(session, given)
+  local problem
+  if given.code == nil then
+    problem = "a list of answers is for the body of LMTP"
+  elseif given.code // 100 == 3 then
+    problem = given.code .. " answers nothing here: ask with session:ask"
+  else
+    return given
+  end
+  session:report(problem)
+  return answer.fault()
+end
+
+local function recipients_of(session)
+  return session.server.options.protocol == "lmtp"
+    and session.machine:body().recipients or 1
+end
+
+-- A verdict as a list: one answer, or for LMTP one a recipient.
+local function verdicts(session, verdict)
+  local recipients, list = recipients_of(session), {}
+  if verdict.code then
+    verdict = M.checked(session, verdict)
+    for i = 1, recipients do list[i] = verdict end
+    return list
+  end
+  for i, one in ipairs(verdict) do list[i] = M.checked(session, one) end
+  if #list == recipients and session.server.options.protocol == "lmtp" then
+    return list
+  end
+  session:report(("%d answers for %d recipients"):format(#list, recipients))
+  return verdicts(session, answer.fault())
+end
+
+-- Answers the end of the body; true when somebody has the message now.
+local function answer_body(session, verdict)
+  local delivered = false
+  for _, one in ipairs(verdicts(session, verdict)) do
+    session:answer(one.code, one.enhanced, one.text)
+    delivered = delivered or session.last_code < 300
+  end
+  return delivered
+end
+
+local announced <const> = { ["8BITMIME"] = true, BINARYMIME = true }
+
+-- Octets above 127 that nobody announced are kept, and noted (RFC 6152 3).
+local function note_8bit(session, message)
+  local parameters = session.envelope.parameters
+  local kind = (parameters.BODY or ""):upper()
+  if not announced[kind] and session.machine:body().eight_bit then
+    message:_note(UNANNOUNCED)
+  end
+  return message
+end
+
+-- The handler's verdict on a body that it has read as far as it wants.
+local function ask_handler(session, reader)
+  if session.on.data then return session:call("data", reader) end
+  if not session.on.message then return nil end
+  local message = require("lunapost.mime").parse(reader:read())
+  return session:call("message", note_8bit(session, message))
+end
+
+-- The verdict, or nil and why the body counts as nothing.
+local function judge(session, reader)
+  local ok, verdict = pcall(ask_handler, session, reader)
+  if not ok and not body.is_broken(verdict) then error(verdict, 0) end
+  if not ok then return nil, verdict end
+  local drained, problem = pcall(body.drain, reader)
+  if drained then return verdict end
+  if body.is_broken(problem) then return nil, problem end
+  error(problem, 0)
+end
+
+-- Brings a broken body to its end, where its refusal is due.
+local function skip(session)
+  while not session.ending do
+    local ok, problem = pcall(session.next_chunk, session)
+    if not ok and not body.is_broken(problem) then error(problem, 0) end
+  end
+end
+
+--- The body, from its first octet to the answer behind its last.
+---@param session lunapost.session
+---@return table ending  with a verb: the command that came in the place of
+--- a chunk, which is still to be handled
+function M.receive(session)
+  local verb = session.verb
+  session.ending, session.in_body = nil, true
+  local reader = body.new(session.next_chunk, session)
+  local verdict, problem = judge(session, reader)
+  if problem then skip(session) end
+  local ending = session.ending
+  session.in_body = nil
+  if ending.verb then return ending end
+  session.verb = verb -- NOOP may have come between chunks
+  if ending.code >= 400 or not verdict then verdict = ending end
+  local delivered = answer_body(session, verdict)
+  if delivered then
+    local counts = session.server.counts
+    counts.messages = counts.messages + 1
+  end
+  session:forget(delivered and "delivered" or "failed")
+  return ending
+end
+
+return M
