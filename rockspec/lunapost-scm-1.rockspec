@@ -109,6 +109,7 @@ build = {
     ["lunapost.smtp.linear"] = "lua/lunapost/smtp/linear.lua",
     ["lunapost.smtp.outgoing"] = "lua/lunapost/smtp/outgoing.lua",
     ["lunapost.smtp.path"] = "lua/lunapost/smtp/path.lua",
+    ["lunapost.smtp.raw"] = "lua/lunapost/smtp/raw.lua",
     ["lunapost.smtp.replay"] = "lua/lunapost/smtp/replay.lua",
     ["lunapost.smtp.replay.steps"] = "lua/lunapost/smtp/replay/steps.lua",
     ["lunapost.smtp.reply"] = "lua/lunapost/smtp/reply.lua",

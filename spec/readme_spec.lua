@@ -146,7 +146,7 @@ describe("README's reference", function()
 
   -- Classes by the file that defines their methods.
   local classes <const> = {
-    Client = "client", Body = "body", Part = "part",
+    Client = "client", Raw = "client", Body = "body", Part = "part",
     Transcript = "transcript",
   }
 

@@ -2,20 +2,20 @@
 --
 -- Every method that waits for a reply returns it when it is 2yz or 3yz, else
 -- nil and an error with .reply; `command` returns the reply whatever it says.
--- Saying, waiting and raw octets are in smtp/dialogue.lua.
+-- Saying and waiting are in smtp/dialogue.lua, raw octets in smtp/raw.lua.
 
 local auth = require "lunapost.smtp.auth"
 local core = require "lunapost.core"
-local dialogue = require "lunapost.smtp.dialogue"
 local net = require "lunapost.net"
 local options_of = require "lunapost.options"
 local outgoing = require "lunapost.smtp.outgoing"
+local raw = require "lunapost.smtp.raw"
 local transaction = require "lunapost.smtp.transaction"
 local transcripts = require "lunapost.smtp.transcript"
 
 local M = {}
 
----@class lunapost.client: lunapost.dialogue
+---@class lunapost.client: lunapost.raw
 ---@field extensions table<string, string[]>  EHLO keywords and their words
 ---@field greeting? lunapost.reply
 ---@field esmtp boolean  EHLO or LHLO was accepted
@@ -23,7 +23,7 @@ local M = {}
 ---@field user? string  who is authenticated
 ---@field host string  the peer, as errors call it
 ---@field transcript lunapost.transcript
-local Client = setmetatable({}, { __index = dialogue })
+local Client = setmetatable({}, { __index = raw })
 local meta <const> = { __name = "lunapost.client", __index = Client }
 
 local now <const> = core.loop.now

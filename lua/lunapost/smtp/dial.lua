@@ -102,6 +102,7 @@ local function greet(client, s)
     local ok, problem = client:secure()
     if not ok then return nil, problem end
   end
+  if s.greeting == false then return true end
   local greeting, problem = await_greeting(client, s)
   if not greeting then return nil, problem end
   client.greeting = greeting
@@ -168,6 +169,9 @@ end
 ---@return lunapost.client?
 ---@return lunapost.err?
 function M.open(s)
+  if s.greeting == false then
+    error("option 'greeting' is one of smtp.connect: what follows needs it", 0)
+  end
   return session(s, { greet, prepare })
 end
 

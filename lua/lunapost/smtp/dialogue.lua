@@ -1,6 +1,7 @@
 --- What carries a session: saying, hearing, waiting, and how it ends.
 --
--- The verbs of smtp/client.lua stand on these methods. A peer that breaks
+-- The verbs of smtp/client.lua stand on these methods, and so do those for
+-- odd sessions (smtp/raw.lua). A peer that breaks
 -- the protocol, is gone, or does not answer in time ends the session.
 
 local core = require "lunapost.core"
@@ -86,6 +87,7 @@ end
 local function take_reply(client)
   local reply = hear(client)
   client.last = reply
+  client.greeting = client.greeting or reply
   if reply.code == 421 then client:close() end
   return reply
 end
@@ -414,53 +416,23 @@ function Dialogue:chunks(reader, binary)
   return settle_chunks(self, self.machine:finals())
 end
 
---- Writes octets as they are.
----@param octets string
----@return boolean? ok
----@return lunapost.err? error
-function Dialogue:write(octets)
-  if type(octets) ~= "string" then
-    error("octets must be string, not " .. type(octets), 2)
+--- Whether nothing comes for a while; what comes is kept for `receive`.
+---@param seconds number
+---@return boolean? silent
+---@return lunapost.err? error  kind "closed", "protocol" ...
+function Dialogue:silent(seconds)
+  if self.ahead and self.ahead[1] then return false end
+  local event, kind, text = step(self, now() + seconds)
+  if event == "reply" then
+    self.ahead = self.ahead or {}
+    self.ahead[#self.ahead + 1] = take_reply(self)
+    return false
   end
-  if not self.conn then
-    return nil, failure(self, "closed", "the session is closed")
+  if kind == "timeout" then return true end
+  if event == "closed" then
+    kind, text = "closed", "the peer closed the connection"
   end
-  local ok, kind, text = self.machine:raw(octets)
-  if not ok then return nil, failure(self, kind, text) end
-  self.transcript:octets("C", veiled(self, octets),
-    self.last and self.last.code == 334)
-  self.awaited, self.loose = true, true
-  return self:flush()
-end
-
-local function check_wanted(wanted)
-  for _, one in ipairs(type(wanted) == "table" and wanted or { wanted }) do
-    if math.type(one) ~= "integer" then
-      error(("a code of 200 to 559 or a class of 2 to 5 is expected, not %s %q")
-        :format(type(one), tostring(one)), 3)
-    end
-  end
-end
-
---- The reply that is due after `write`; without one, the last reply again.
----@param wanted? integer|integer[]  a code, a class 2..5, or a list of such;
---- nil: any
----@param seconds? number
----@return lunapost.reply? reply
----@return lunapost.err? error
-function Dialogue:expect(wanted, seconds)
-  check_wanted(wanted)
-  local reply, problem = self.last
-  if self.awaited or not reply then
-    reply, problem = self:receive(seconds)
-    if not reply then return nil, problem end
-  end
-  if wanted == nil or replies.fits(reply, wanted) then return reply end
-  local e = refusal(self, reply)
-  local list = type(wanted) == "table" and wanted or { wanted }
-  e.text = ("%s, where %s was expected"):format(e.text,
-    table.concat(list, " or "))
-  return nil, e
+  return self:broken(kind, text)
 end
 
 --- Closes at once, without a word.

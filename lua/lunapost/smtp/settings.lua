@@ -20,6 +20,7 @@ M.known = {
   timeout = "number",      -- seconds for one whole reply
   helo = "string",         -- what to call oneself
   ehlo = "boolean",        -- false: HELO, so no extension is used
+  greeting = "boolean",    -- false: smtp.connect does not wait for it
   ca = "string",           -- a file, a folder or PEM text
   pin = "string|table",    -- "sha256/BASE64" of the key, or a fingerprint
   insecure = "boolean",    -- verifies nothing
