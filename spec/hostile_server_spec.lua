@@ -114,6 +114,22 @@ describe("a hostile server", function()
     assert.matches("nobody asked", problem.text)
   end)
 
+  it("refuses and is gone: what it said stands", function()
+    local pipelining = { "220 x", "250-x\r\n250 PIPELINING", "250 ok" }
+    for n = 2, 4 do
+      local problem = fate(function(peer)
+        for i = 1, n - 1 do
+          peer:say(pipelining[i])
+          peer:hear()
+        end
+        peer:say("554 5.7.1 no")
+        if n == 4 then peer.loop.sleep(1) end
+      end)
+      assert.equal("reply", problem.kind, n)
+      assert.equal(554, problem.code)
+    end
+  end)
+
   it("may say that it has the message before it has", function()
     -- both replies at once; the second by itself; while a body blocks
     for _, how in ipairs { "\r\n", 0, 0.1 } do

@@ -213,13 +213,17 @@ static int lclient_step(lua_State *L)
     }
 }
 
-/* peek(conn) -> "reply" | "closed" | "read": what has come, nothing is sent */
+/* peek(conn) -> "reply" | "closed" | "read": what has come, nothing is sent.
+   Before a body what was read is acknowledged: a peer whose next segment
+   waits for that (Nagle) sends it now, not behind our dot. */
 static int lclient_peek(lua_State *L)
 {
     struct client *c = check(L);
     struct conn *conn = luaL_checkudata(L, 2, LBIND_CONN);
     int result = client_next(c);
     if (result == CLIENT_MORE) {
+        if (c->state == CLIENT_BODY)
+            conn_quickack(conn);
         int in = fill(c, conn);
         if (in < 0)
             return broken(L, c, conn, in);

@@ -86,6 +86,15 @@ local function greeted(client, reply, esmtp)
   return reply
 end
 
+-- HELO, where EHLO was refused: that refusal stands if no answer comes.
+local function fall_back(client, name, refused)
+  local reply, problem = client:helo(name)
+  if reply or problem.reply or problem.kind == "protocol" then
+    return reply, problem
+  end
+  return nil, refused
+end
+
 --- EHLO, and HELO where the peer does not know it (a 5yz).
 ---@param name? string  default: the session's HELO name
 function Client:ehlo(name)
@@ -93,7 +102,9 @@ function Client:ehlo(name)
   if self.lmtp then return self:lhlo(name) end
   local reply, problem = self:ask("EHLO", name or self.name)
   if reply then return greeted(self, reply, true) end
-  if problem.code and problem.code >= 500 then return self:helo(name) end
+  if problem.code and problem.code >= 500 then
+    return fall_back(self, name, problem)
+  end
   return nil, problem
 end
 

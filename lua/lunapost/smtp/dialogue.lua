@@ -70,6 +70,7 @@ local function step(client, deadline, flushing)
     if not ok and why ~= "timeout" then
       return nil, "closed", "the session was closed here"
     end
+    if not ok and now() >= deadline then return nil, "timeout" end
   end
 end
 

@@ -145,6 +145,15 @@ local function command_of(step)
   return step.verb .. (step.argument and " " .. step.argument or "")
 end
 
+-- Where all that was asked for is refused, what happens to the rest changes
+-- nothing: true. Not so where a reply may be that to something else.
+local function settled(t, problem)
+  if problem.kind == "protocol" then return false, problem end
+  local last = t.recipients[#t.recipients]
+  return t.mail and t.mail.code >= 400
+    or last.reply ~= nil and #t.accepted == 0, problem
+end
+
 local function in_turn(client, t)
   for i, step in ipairs(t.steps) do
     local reply, problem = client:exchange(step.verb, step.argument)
@@ -168,8 +177,10 @@ local function pipelined(client, t)
       shown[said] = line
     end
     local reply, problem = client:receive(nil, shown[i])
-    if not reply then return nil, problem end
-    if reply.code == 421 then return nil, client:refused(reply, shown[i]) end
+    if reply and reply.code == 421 then
+      reply, problem = nil, client:refused(reply, shown[i])
+    end
+    if not reply then return settled(t, problem) end
     judge(t, i, reply)
   end
   return true
