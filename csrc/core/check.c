@@ -19,6 +19,7 @@ static const struct answer refusals[] = {
     [REFUSED_LHLO]      = {500, "5.5.1", "this is LMTP: say LHLO", false},
     [REFUSED_NO_LHLO]   = {500, "5.5.1", "this is SMTP: say EHLO", false},
     [REFUSED_HELLO]     = {503, "5.5.1", "say HELO or EHLO first", false},
+    [REFUSED_LHLO_FIRST] = {503, "5.5.1", "say LHLO first", false},
     [REFUSED_EHLO]      = {503, "5.5.1", "say EHLO first", false},
     [REFUSED_AUTH]      = {530, "5.7.0", "authentication required", false},
     [REFUSED_NO_MAIL]   = {503, "5.5.1", "MAIL comes first", false},
@@ -92,7 +93,7 @@ static enum refusal check_order(const struct server *s, enum verb verb)
     if (s->chunking && !between_chunks(verb))
         return REFUSED_IN_CHUNKS;
     if ((flags & VERB_HELLO) && s->hello == HELLO_NONE)
-        return s->config->lmtp ? REFUSED_LHLO : REFUSED_HELLO;
+        return s->config->lmtp ? REFUSED_LHLO_FIRST : REFUSED_HELLO;
     if (s->config->auth_required && !s->authenticated && !(flags & VERB_OPEN))
         return REFUSED_AUTH;
     if ((flags & VERB_IN_MAIL) && !s->mail)
