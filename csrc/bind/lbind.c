@@ -11,7 +11,8 @@ void lbind_type(lua_State *L, const char *type, const luaL_Reg *methods,
         luaL_setfuncs(L, meta, 0);
     if (methods) {
         lua_newtable(L); /* mt index */
-        luaL_setfuncs(L, methods, 0);
+        lua_pushvalue(L, -2);
+        luaL_setfuncs(L, methods, 1);   /* each knows its type: lbind_self */
         lua_setfield(L, -2, "__index"); /* mt */
     }
     if (drop) {
@@ -29,6 +30,17 @@ void *lbind_new(lua_State *L, size_t size, const char *type, int uservalues)
     memset(p, 0, size);
     luaL_setmetatable(L, type);
     return p;
+}
+
+void *lbind_self(lua_State *L, const char *type)
+{
+    if (lua_isuserdata(L, 1) && lua_getmetatable(L, 1)) { /* mt */
+        bool same = lua_rawequal(L, -1, lua_upvalueindex(1));
+        lua_pop(L, 1);
+        if (same)
+            return lua_touserdata(L, 1);
+    }
+    return luaL_checkudata(L, 1, type);
 }
 
 void lbind_push(lua_State *L, struct span s)

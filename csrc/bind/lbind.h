@@ -37,6 +37,10 @@ INTERNAL void lbind_type(lua_State *L, const char *type,
 INTERNAL void *lbind_new(lua_State *L, size_t size, const char *type,
                          int uservalues);
 
+/* The first argument of a method of the type, or raises: luaL_checkudata,
+   without a search for the name. */
+INTERNAL void *lbind_self(lua_State *L, const char *type);
+
 INTERNAL void lbind_push(lua_State *L, struct span s);
 INTERNAL struct span lbind_check(lua_State *L, int arg);
 INTERNAL struct span lbind_optional(lua_State *L, int arg);

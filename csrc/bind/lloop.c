@@ -61,7 +61,7 @@ void lbind_forget(lua_State *L, int fd)
 
 static struct poller *lloop_check(lua_State *L)
 {
-    struct poller *p = luaL_checkudata(L, 1, TYPE);
+    struct poller *p = lbind_self(L, TYPE);
     luaL_argcheck(L, p->backend, 1, "the poller is closed");
     return p;
 }
@@ -75,6 +75,9 @@ static int lloop_fd(lua_State *L, int arg)
 
 static int lloop_mode(lua_State *L, int arg)
 {
+    const char *mode = lua_tostring(L, arg);
+    if (mode && mode[0] == 'r' && mode[1] == '\0')
+        return POLLER_READ; /* most of all */
     return luaL_checkoption(L, arg, NULL, modes) + 1;
 }
 
@@ -102,7 +105,7 @@ static int lloop_new(lua_State *L)
 
 static int lloop_close(lua_State *L)
 {
-    struct poller *p = luaL_checkudata(L, 1, TYPE);
+    struct poller *p = lbind_self(L, TYPE);
     struct pollers *list = lloop_list(L);
     struct poller **link = list ? &list->first : NULL;
     while (link && *link && *link != p)
@@ -157,7 +160,7 @@ static int lloop_cancel(lua_State *L)
 /* A loop that is over has nothing to forget. */
 static int lloop_forget(lua_State *L)
 {
-    struct poller *p = luaL_checkudata(L, 1, TYPE);
+    struct poller *p = lbind_self(L, TYPE);
     poller_forget(p, lloop_fd(L, 2));
     return 0;
 }
@@ -189,7 +192,7 @@ static int lloop_waiting(lua_State *L)
 
 static int lloop_name(lua_State *L)
 {
-    lua_pushstring(L, poller_name(luaL_checkudata(L, 1, TYPE)));
+    lua_pushstring(L, poller_name(lbind_self(L, TYPE)));
     return 1;
 }
 

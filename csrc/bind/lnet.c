@@ -61,7 +61,7 @@ static int lnet_result(lua_State *L, struct conn *c, int result)
 
 static struct conn *lnet_conn(lua_State *L)
 {
-    return luaL_checkudata(L, 1, LBIND_CONN);
+    return lbind_self(L, LBIND_CONN);
 }
 
 static struct conn *lnet_new_conn(lua_State *L)
@@ -287,7 +287,7 @@ static int lconn_text(lua_State *L)
 
 static struct listener *lnet_listener(lua_State *L)
 {
-    return luaL_checkudata(L, 1, TYPE_LISTENER);
+    return lbind_self(L, TYPE_LISTENER);
 }
 
 static int lnet_listen_at(lua_State *L, int port, int backlog_arg)
@@ -402,7 +402,7 @@ static int lnet_tls_context(lua_State *L)
 
 static struct context *lnet_context(lua_State *L)
 {
-    return luaL_checkudata(L, 1, TYPE_CONTEXT);
+    return lbind_self(L, TYPE_CONTEXT);
 }
 
 static int lcontext_drop(lua_State *L)

@@ -30,7 +30,7 @@ struct machine {
 
 static struct machine *check_machine(lua_State *L)
 {
-    return luaL_checkudata(L, 1, MACHINE);
+    return lbind_self(L, MACHINE);
 }
 
 static int config_new(lua_State *L)

@@ -7,11 +7,12 @@
 
 local core = require "lunapost.core"
 
-local now = core.loop.now
+local now <const>, running <const> = core.loop.now, coroutine.running
 
 local M = {}
 
--- When the work of a coroutine must be over, on the monotonic clock.
+-- When the work of a coroutine must be over, on the monotonic clock; below
+-- 0: so many seconds, not yet begun. A clock that nobody waits by is not read.
 local due = setmetatable({}, { __mode = "k" })
 
 local meta = { __name = "lunapost.deadline" }
@@ -32,6 +33,16 @@ local function raise()
     meta), 0)
 end
 
+-- The deadline of a coroutine, whose clock runs from now on.
+local function begun(co)
+  local limit = due[co]
+  if limit and limit < 0 then
+    limit = now() - limit
+    due[co] = limit
+  end
+  return limit
+end
+
 --- The seconds to wait, cut at the coroutine's deadline. Raises when it has
 --- passed.
 ---@param seconds number?  nil: for ever
@@ -39,9 +50,9 @@ end
 ---@return number? seconds
 ---@return boolean cut  the deadline comes first
 function M.limit(seconds, co)
-  local limit = due[co or coroutine.running()]
-  if not limit then return seconds, false end
-  local left = limit - now()
+  co = co or running()
+  if not due[co] then return seconds, false end
+  local left = begun(co) - now()
   if left <= 0 then raise() end
   if seconds and seconds < left then return seconds, false end
   return left, true
@@ -58,39 +69,53 @@ end
 ---@param seconds number
 ---@return number? before  for M.leave
 function M.enter(seconds)
-  local co = coroutine.running()
-  local before = due[co]
+  local co = running()
+  local before = begun(co)
   local limit = now() + seconds
   if not before or limit < before then due[co] = limit end
   return before
 end
 
---- Puts the deadline back that was there before M.enter.
+--- Puts the deadline back that was there before M.enter or M.allow.
 ---@param before number?
-function M.leave(before)
-  due[coroutine.running()] = before
+---@param co thread?  default: the running one
+function M.leave(before, co)
+  due[co or running()] = before
 end
 
---- Stops the running coroutine's clock: waiting for a peer is not its work.
+--- Like M.enter, for work that seldom waits: its clock begins with its first
+--- wait.
+---@param seconds number
+---@param co thread  the running one
+---@return number? before  for M.leave
+function M.allow(seconds, co)
+  if due[co] then return M.enter(seconds) end
+  due[co] = -seconds
+end
+
+--- Stops a coroutine's clock: waiting for a peer is not its work.
+---@param co thread  the running one
 ---@return number? left  seconds, for M.resume
-function M.pause()
-  local co = coroutine.running()
+function M.pause(co)
   local limit = due[co]
+  if not limit then return nil end
   due[co] = nil
-  return limit and limit - now()
+  return limit < 0 and -limit or limit - now()
 end
 
 --- Lets the clock run on after M.pause.
 ---@param left number?
-function M.resume(left)
-  if left then due[coroutine.running()] = now() + left end
+---@param co thread  the running one
+function M.resume(left, co)
+  if not left then return end
+  due[co] = left > 0 and -left or 0 -- 0: has passed
 end
 
 --- Gives one coroutine the deadline of another that waits for it.
 ---@param from thread
 ---@param to thread
 function M.inherit(from, to)
-  due[to] = due[from]
+  due[to] = begun(from)
 end
 
 local leaver = { __close = function(guard) M.leave(guard.before) end }

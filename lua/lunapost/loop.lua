@@ -11,16 +11,24 @@ local core = require "lunapost.core"
 local deadline = require "lunapost.deadline"
 
 local poll <const> = core.loop
+local now <const> = poll.now
+local running <const> = coroutine.running
+local resume_coroutine <const> = coroutine.resume
+local yield <const> = coroutine.yield
+local limit_of <const> = deadline.limit
 
 -- What a parked coroutine yields to the loop.
 local PARK <const> = {}
 
 local CLOSED <const> = { n = 2, nil, "closed" }
-local NOTHING <const> = {}
+
+-- What resuming a coroutine says that somebody else has closed.
+local DEAD <const> = "cannot resume dead coroutine"
 
 ---@class lunapost.loop.state
 ---@field poller userdata?  made by the first use
----@field tasks table<thread, true|integer|string>  what each is parked on
+---@field tasks table<thread, true|integer|string>  what each was parked on
+--- last; nested: within a task
 ---@field waiters table<integer, thread>  by descriptor or timer
 ---@field queue table  coroutines to resume, with their arguments
 ---@field current thread?  the task that runs now
@@ -59,27 +67,42 @@ local function drop(state, co)
   state.count = state.count - 1
 end
 
-local function resume(state, co, ...)
-  if coroutine.status(co) == "dead" then -- closed by somebody else
-    return drop(state, co)
+-- What came of a task that was resumed and did not park itself.
+local function settle(state, co, ok, token)
+  if coroutine.status(co) ~= "dead" then
+    return enqueue(state, co) -- a bare yield gives way to the others
   end
+  drop(state, co)
+  if not ok and token ~= DEAD then report(state, co, token) end
+end
+
+local function after(state, co, before, ok, token)
+  state.current = before
+  if token ~= PARK then settle(state, co, ok, token) end
+end
+
+local function resume(state, co, ready, why)
   local before = state.current
   state.current = co
-  local ok, token = coroutine.resume(co, ...)
+  local ok, token = resume_coroutine(co, ready, why)
   state.current = before
-  if coroutine.status(co) == "dead" then
-    drop(state, co)
-    if not ok then report(state, co, token) end
-  elseif token ~= PARK then
-    enqueue(state, co) -- a bare yield gives way to the others
-  end
+  if token ~= PARK then settle(state, co, ok, token) end
+end
+
+-- With the arguments of a new task, however many.
+local function start(state, co, arguments)
+  local before = state.current
+  state.current = co
+  after(state, co, before,
+    resume_coroutine(co, table.unpack(arguments, 1, arguments.n)))
 end
 
 -- Parks the running task; returns what it is resumed with.
 local function park(state, id)
-  state.waiters[id] = state.current
-  state.tasks[state.current] = id
-  return coroutine.yield(PARK)
+  local co = state.current
+  state.waiters[id] = co
+  state.tasks[co] = id
+  return yield(PARK)
 end
 
 -- The descriptor was closed by another task: who waited there learns it.
@@ -87,28 +110,31 @@ local function wake_closed(state, fd)
   local co = state.waiters[fd]
   if not co then return end
   state.waiters[fd] = nil
-  state.tasks[co] = true
   enqueue(state, co, CLOSED)
 end
 
-local function check_parkable(state, fd)
-  if not state.tasks[coroutine.running()] then
-    error("a wait inside a coroutine that the loop does not know: make it "
-      .. "with loop.wrap or loop.spawn", 3)
+-- The running coroutine, which may wait.
+local function check_parkable(state)
+  local co = running()
+  if state.tasks[co] then return co end
+  error("a wait inside a coroutine that the loop does not know: make it "
+    .. "with loop.wrap or loop.spawn", 3)
+end
+
+-- Whoever waits for the descriptor that the running task is about to wait
+-- for: another task, or one whose descriptor was closed unseen.
+local function check_alone(state, fd)
+  if state.poller:waits(fd) then
+    error(("two tasks wait for descriptor %d"):format(fd), 3)
   end
-  if fd and state.waiters[fd] then
-    if poller(state):waits(fd) then
-      error(("two tasks wait for descriptor %d"):format(fd), 3)
-    end
-    wake_closed(state, fd)
-  end
+  wake_closed(state, fd)
 end
 
 -- Outside any loop; a signal lets Lua's own hooks run in between.
 local function block(fd, mode, seconds)
-  local limit = seconds and poll.now() + seconds
+  local limit = seconds and now() + seconds
   repeat
-    local left = limit and limit - poll.now()
+    local left = limit and limit - now()
     local ready, why = poll.block(fd, mode, left)
     if ready then return true end
   until why == "timeout"
@@ -117,13 +143,14 @@ end
 
 local function wait(state, fd, mode, seconds)
   if state.closing or fd < 0 then return nil, "closed" end
-  local limit, cut = deadline.limit(seconds)
-  local ok, why
+  local limit, cut, ok, why
   if state.current then
-    check_parkable(state, fd)
+    limit, cut = limit_of(seconds, check_parkable(state))
+    if state.waiters[fd] then check_alone(state, fd) end
     state.poller:wait(fd, mode, limit)
     ok, why = park(state, fd)
   else
+    limit, cut = limit_of(seconds)
     ok, why = block(fd, mode, limit)
   end
   if cut then deadline.check(cut, why) end
@@ -168,30 +195,31 @@ local function run_queue(state)
     queue.head = head
     local co, arguments = queue[head], queue.arguments[head]
     queue[head], queue.arguments[head] = nil, nil
-    if state.tasks[co] then -- else killed meanwhile
-      resume(state, co, table.unpack(arguments or NOTHING, 1,
-        arguments and arguments.n or 0))
+    if not state.tasks[co] then -- killed meanwhile
+      goto next
+    elseif arguments then
+      start(state, co, arguments)
+    else
+      resume(state, co)
     end
+    ::next::
   end
 end
 
-local function deliver(state, id, what)
-  local co = state.waiters[id]
-  if not co then return end
-  state.waiters[id] = nil
-  state.tasks[co] = true
-  if what == "timeout" or what == "closed" then
-    resume(state, co, nil, what)
-  else
-    resume(state, co, true)
-  end
-end
-
-local function turn(state, seconds)
-  local p = state.poller
-  p:turn(state.queue.head < state.queue.tail and 0 or seconds)
+local function turn(state)
+  local p, waiters, queue = state.poller, state.waiters, state.queue
+  p:turn(queue.head < queue.tail and 0 or nil)
   for id, what in p.next, p do
-    deliver(state, id, what)
+    local co = waiters[id]
+    waiters[id] = nil
+    if not co then
+      goto next
+    elseif what == "timeout" or what == "closed" then
+      resume(state, co, nil, what)
+    else
+      resume(state, co, true)
+    end
+    ::next::
     if state.stopped then return end -- the rest stays in the poller
   end
 end
@@ -226,7 +254,7 @@ local function kill(state, co)
   local parked = state.tasks[co]
   if not parked then return end
   if co == state.current then error("a task cannot kill itself", 2) end
-  if math.type(parked) then
+  if state.waiters[parked] == co then
     state.waiters[parked] = nil
     state.poller:cancel(parked)
   end
@@ -252,7 +280,7 @@ local function wrap(state, fn)
   local pass
   function pass(ok, token, ...)
     if ok and token == PARK then
-      return pass(coroutine.resume(co, coroutine.yield(PARK)))
+      return pass(resume_coroutine(co, yield(PARK)))
     end
     if coroutine.status(co) == "dead" then state.tasks[co] = nil end
     if not ok then
@@ -263,8 +291,8 @@ local function wrap(state, fn)
   end
   local function step(...)
     state.tasks[co] = "nested"
-    deadline.inherit(coroutine.running(), co)
-    return pass(coroutine.resume(co, ...))
+    deadline.inherit(running(), co)
+    return pass(resume_coroutine(co, ...))
   end
   return step, nil, nil, setmetatable({}, { __close = function()
     close_coroutine(state, co)

@@ -91,6 +91,12 @@ end
 --- An LTN12 source.
 Body.source = Body.chunks
 
+---@param body lunapost.body
+---@return boolean  true when it was read to its end
+function M.is_drained(body)
+  return body.ended and body.rest == "" and not body.failure
+end
+
 --- Reads to the end and keeps nothing: what a handler left unread must not
 --- be taken for commands.
 ---@param body lunapost.body

@@ -49,6 +49,11 @@ end
 
 -- Answers the end of the body; true when somebody has the message now.
 local function answer_body(session, verdict)
+  if verdict.code and session.server.options.protocol ~= "lmtp" then
+    verdict = M.checked(session, verdict)
+    session:answer(verdict.code, verdict.enhanced, verdict.text)
+    return session.last_code < 300
+  end
   local delivered = false
   for _, one in ipairs(verdicts(session, verdict)) do
     session:answer(one.code, one.enhanced, one.text)
@@ -82,6 +87,7 @@ local function judge(session, reader)
   local ok, verdict = pcall(ask_handler, session, reader)
   if not ok and not body.is_broken(verdict) then error(verdict, 0) end
   if not ok then return nil, verdict end
+  if body.is_drained(reader) then return verdict end
   local drained, problem = pcall(body.drain, reader)
   if drained then return verdict end
   if body.is_broken(problem) then return nil, problem end

@@ -14,6 +14,8 @@ local verbs = require "lunapost.smtp.verbs"
 
 local M = {}
 
+local now <const>, running <const> = core.loop.now, coroutine.running
+
 ---@class lunapost.envelope
 ---@field from lunapost.path
 ---@field to lunapost.path[]  accepted so far
@@ -103,49 +105,45 @@ local function expired(session)
   over("timeout")
 end
 
--- Waits for what the machine needs; ends the session where nothing comes.
-local function await(session, event, limit)
-  local left = limit - core.loop.now()
-  local ready = left > 0
-    and wait(session, event == "read" and "r" or "w", left)
+-- Waits for what the machine needs; ends the session where nothing comes. A
+-- handler that waits for it waits for the peer: its own clock stands still.
+local function await(session, event, seconds)
+  local co = running()
+  local left = deadline.pause(co)
+  local ready = seconds > 0
+    and wait(session, event == "read" and "r" or "w", seconds)
   if session.ended then over(session.ended) end
   if not ready then expired(session) end
+  deadline.resume(left, co)
 end
 
-local function settle(session, limit, event, ...)
-  if event == "read" or event == "write" then
-    await(session, event, limit)
-    return settle(session, limit, session.machine:step(session.conn))
+local awaited <const> = { read = true, write = true }
+
+--- The machine's next event; never returns when the session ended.
+---@return string event
+---@return any ...  what the machine tells of it
+function Session:next_event()
+  local machine, conn, limit = self.machine, self.conn, nil
+  local event, a, b, c, d, e, f, g, h, i = machine:step(conn)
+  while awaited[event] do
+    local seconds = limit and limit - now() or self.server.limits.timeout
+    limit = limit or now() + seconds
+    await(self, event, seconds)
+    event, a, b, c, d, e, f, g, h, i = machine:step(conn)
   end
   if event == nil then
-    local kind, text = ...
-    over(kind == "closed" and "closed" or "error", kind .. ": " .. text)
+    over(a == "closed" and "closed" or "error", a .. ": " .. b)
   end
-  return event, ...
-end
-
--- Puts the handler's clock back behind the results of a wait.
-local function go_on(left, ...)
-  deadline.resume(left)
-  return ...
-end
-
---- The machine's next event; never returns when the session ended. A handler
---- that waits for it waits for the peer: its own clock stands still.
----@return string event
-function Session:next_event()
-  local limit = core.loop.now() + self.server.limits.timeout
-  local left = deadline.pause()
-  return go_on(left, settle(self, limit, self.machine:step(self.conn)))
+  return event, a, b, c, d, e, f, g, h, i
 end
 
 --- Sends what is to be sent, for at most a few seconds.
 function Session:flush()
   if not self.conn then return end
-  local limit = core.loop.now() + 5
+  local limit = now() + 5
   repeat
     local state = self.machine:flush(self.conn)
-    local left = limit - core.loop.now()
+    local left = limit - now()
     local again = state == "write" and left > 0
       and self.loop.wait(self.conn:fd(), "w", left)
   until not again
@@ -185,15 +183,14 @@ end
 Session.control, Session.traceback = control, traceback
 
 -- What came of a handler: its answer, or the one that a fault deserves.
-local function outcome(session, ok, ...)
+local function outcome(session, ok, code, enhanced, text)
   if ok then
-    if (...) == nil then return nil end
-    local fine, given = pcall(answer.returned, ...)
+    local fine, given = pcall(answer.returned, code, enhanced, text)
     if fine then return given end
     session:report(given)
     return answer.fault()
   end
-  local problem = ...
+  local problem = code
   if answer.is_reject(problem) then
     return { code = problem.code, enhanced = problem.enhanced,
       text = problem.text }
@@ -203,48 +200,52 @@ local function outcome(session, ok, ...)
   return answer.fault()
 end
 
-local function leave(session, before, ...)
-  deadline.leave(before)
-  return outcome(session, ...)
-end
-
 -- Runs a handler within its deadline. What it raises is an answer (reject),
 -- the end of the session or of the body (passed on), or a fault of the
 -- handler, which the error handler gets and the client does not.
-local function guard(session, fn, ...)
-  return leave(session, deadline.enter(session.server.limits.handler),
-    xpcall(fn, traceback, ...))
+local function guard(session, fn, a, b, c, d)
+  local co = running()
+  local before = deadline.allow(session.server.limits.handler, co)
+  local ok, code, enhanced, text = xpcall(fn, traceback, a, b, c, d)
+  deadline.leave(before, co)
+  if ok and code == nil then return nil end
+  return outcome(session, ok, code, enhanced, text)
 end
 
 -- The report-only twin of a handler: whatever it does, returns or raises
 -- changes no answer; it has a handler's time.
-local function watch(session, name, ...)
+local function watch(session, name, a, b, c)
   local twin = session.on.observe[name]
   if not twin then return end
   local before = deadline.enter(session.server.limits.handler)
-  local ok, problem = xpcall(twin, traceback, session, ...)
+  local ok, problem = xpcall(twin, traceback, session, a, b, c)
   deadline.leave(before)
   if not ok then session:report(problem) end
 end
 
 --- Asks a handler, then its report-only twin.
 ---@param name string
----@param ... any  what the handler gets behind the session
+---@param a? any  what the handler gets behind the session
+---@param b? any
+---@param c? any
 ---@return lunapost.answer|lunapost.answer[]|nil
-function Session:call(name, ...)
-  local handler = self.on[name]
-  local given
-  if handler then given = guard(self, handler, self, ...) end
-  if self.on.observe then watch(self, name, ...) end
+function Session:call(name, a, b, c)
+  local on = self.on
+  local handler = on[name]
+  local given = handler and guard(self, handler, self, a, b, c)
+  if on.observe then watch(self, name, a, b, c) end
   return given
 end
 
 --- Runs a function of the script as a handler.
 ---@param fn function
----@param ... any
+---@param a? any  its arguments
+---@param b? any
+---@param c? any
+---@param d? any
 ---@return lunapost.answer|lunapost.answer[]|nil
-function Session:guarded(fn, ...)
-  return guard(self, fn, ...)
+function Session:guarded(fn, a, b, c, d)
+  return guard(self, fn, a, b, c, d)
 end
 
 -- What the reply handler puts in the place of an answer; its twin sees what

@@ -151,8 +151,9 @@ function by_verb.AUTH(session, argument, code, enhanced, text)
   session:settle_protocol()
 end
 
-function by_verb.MAIL(session, _, code, enhanced, text, ...)
-  local from = path.new(...)
+function by_verb.MAIL(session, _, code, enhanced, text, address, localpart,
+  domain, parameters)
+  local from = path.new(address, localpart, domain, parameters)
   session:new_message()
   session.envelope = { from = from, to = {}, parameters = from.parameters }
   if from.parameters.SMTPUTF8 then session:settle_protocol() end
@@ -162,11 +163,13 @@ function by_verb.MAIL(session, _, code, enhanced, text, ...)
   end
 end
 
-function by_verb.RCPT(session, _, code, enhanced, text, ...)
-  local to = path.new(...)
+function by_verb.RCPT(session, _, code, enhanced, text, address, localpart,
+  domain, parameters)
+  local to = path.new(address, localpart, domain, parameters)
   local given = session:call("rcpt", to, to.parameters)
   if conclude(session, given, code, enhanced, text) < 400 then
-    table.insert(session.envelope.to, to)
+    local list = session.envelope.to
+    list[#list + 1] = to
   end
 end
 
@@ -244,11 +247,15 @@ local function other(session, verb, argument, code, enhanced, text)
   conclude(session, given, code, enhanced, text)
 end
 
-function by_event.command(session, verb, ...)
+function by_event.command(session, verb, argument, code, enhanced, text,
+  address, localpart, domain, parameters)
   session.verb = verb
   local handle = by_verb[verb]
-  if handle then return handle(session, ...) end
-  return other(session, verb, ...)
+  if not handle then
+    return other(session, verb, argument, code, enhanced, text)
+  end
+  return handle(session, argument, code, enhanced, text, address, localpart,
+    domain, parameters)
 end
 
 function by_event.refused(session, verb, _, code, enhanced, text)
@@ -284,9 +291,9 @@ end
 --- Handles one event of the machine.
 ---@param session lunapost.session
 ---@param event string
----@param ... any  what the machine tells of it
-function M.handle(session, event, ...)
-  by_event[event](session, ...)
+---@param a any  what the machine tells of it, up to i
+function M.handle(session, event, a, b, c, d, e, f, g, h, i)
+  return by_event[event](session, a, b, c, d, e, f, g, h, i)
 end
 
 return M
