@@ -8,6 +8,13 @@
  * read before the next wait. Without a conn the same machine is fed and
  * emptied by hand.
  *
+ *   "command"|"refused", verb, argument, code       path() tells more
+ *   "chunk"|"message"|"broken", code                "line"|"body", octets
+ *   "tls"   "closed"   "read"|"write"               nil, kind, text
+ *
+ * The code is that of the default answer: default() gives all of it, until
+ * the next step but those of ask().
+ *
  * Owns: the machine; the config is its user value. Fails with: raises on
  * misuse, nil and kind and text where the world fails. I/O: through conn.
  */
@@ -21,12 +28,23 @@
 
 enum { OUT_HIGH = 16384 }; /* answers beyond this are written at once */
 
+/* A default answer. */
+struct standard {
+    int code;
+    struct span enhanced, text;
+};
+
 struct machine {
     struct server server;
     struct server_event event; /* the last one, for its default answer */
+    struct standard asked;     /* the default where a line was asked for */
+    struct conn *conn;         /* the last one stepped over; a user value */
     bool held;   /* it was not handed out yet: its answers must leave first */
     bool waited; /* a read may find bytes */
 };
+
+/* User values of a machine. */
+enum { ITS_CONFIG = 1, ITS_MAIL, ITS_RCPT, ITS_CONN };
 
 static struct machine *check_machine(lua_State *L)
 {
@@ -65,9 +83,9 @@ static int config_new(lua_State *L)
 static int machine_new(lua_State *L)
 {
     struct server_config *c = luaL_checkudata(L, 1, CONFIG);
-    struct machine *m = lbind_new(L, sizeof *m, MACHINE, 3);
-    lua_pushvalue(L, 1);         /* config ... machine config */
-    lua_setiuservalue(L, -2, 1); /* config ... machine */
+    struct machine *m = lbind_new(L, sizeof *m, MACHINE, ITS_CONN);
+    lua_pushvalue(L, 1);                  /* config ... machine config */
+    lua_setiuservalue(L, -2, ITS_CONFIG); /* config ... machine */
     server_init(&m->server, c);
     m->server.kernel = *lbind_kernel(L);
     return 1;
@@ -98,11 +116,14 @@ static void push_parameters(lua_State *L, struct span rest)
     }
 }
 
-/* address, local part, domain, parameters or nil */
-static int push_path(lua_State *L, const struct cmd *cmd)
+/* path(): of MAIL and RCPT: address, local part, domain, parameters or nil */
+static int machine_path(lua_State *L)
 {
+    const struct cmd *cmd = &check_machine(L)->event.cmd;
     luaL_Buffer b;
     char *p;
+    if (!cmd->path.address.p)
+        return 0;
     lbind_push(L, cmd->path.address);
     p = luaL_buffinitsize(L, &b, cmd->path.local.n + 1);
     luaL_pushresultsize(&b, path_unquote(cmd->path.local, p));
@@ -114,59 +135,52 @@ static int push_path(lua_State *L, const struct cmd *cmd)
     return 4;
 }
 
-static int push_answer(lua_State *L, const struct server_event *ev)
+/* default(): code, enhanced, text */
+static int machine_default(lua_State *L)
 {
+    const struct server_event *ev = &check_machine(L)->event;
     lua_pushinteger(L, ev->code);
     lbind_push(L, ev->enhanced);
     lbind_push(L, ev->text);
     return 3;
 }
 
-static int push_command(lua_State *L, const struct server_event *ev,
-                        const char *kind)
+static const char *const kinds[] = {
+    [SERVER_COMMAND] = "command", [SERVER_REFUSED] = "refused",
+    [SERVER_LINE] = "line",       [SERVER_BODY] = "body",
+    [SERVER_BROKEN] = "broken",   [SERVER_CHUNK] = "chunk",
+    [SERVER_MESSAGE] = "message", [SERVER_TLS] = "tls",
+    [SERVER_CLOSED] = "closed",
+};
+
+static int push_command(lua_State *L, const struct server_event *ev)
 {
-    lua_pushstring(L, kind);
     if (ev->cmd.verb == VERB_OTHER)
         lbind_push(L, ev->cmd.name);
     else
         lua_pushstring(L, verb_row(ev->cmd.verb)->name);
     lbind_push(L, ev->cmd.argument);
-    push_answer(L, ev);
-    if (ev->kind == SERVER_COMMAND && ev->cmd.path.address.p)
-        return 6 + push_path(L, &ev->cmd);
-    return 6;
+    lua_pushinteger(L, ev->code);
+    return 4;
 }
 
 static int push_event(lua_State *L, const struct server_event *ev)
 {
-    luaL_checkstack(L, 16, "events");
+    lua_pushstring(L, kinds[ev->kind]);
     switch (ev->kind) {
     case SERVER_COMMAND:
-        return push_command(L, ev, "command");
     case SERVER_REFUSED:
-        return push_command(L, ev, "refused");
+        return push_command(L, ev);
     case SERVER_LINE:
-        lua_pushliteral(L, "line");
-        lbind_push(L, ev->bytes);
-        return 2;
     case SERVER_BODY:
-        lua_pushliteral(L, "body");
         lbind_push(L, ev->bytes);
         return 2;
     case SERVER_BROKEN:
-        lua_pushliteral(L, "broken");
-        return 1 + push_answer(L, ev);
     case SERVER_CHUNK:
-        lua_pushliteral(L, "chunk");
-        return 1 + push_answer(L, ev);
     case SERVER_MESSAGE:
-        lua_pushliteral(L, "message");
-        return 1 + push_answer(L, ev);
-    case SERVER_TLS:
-        lua_pushliteral(L, "tls");
-        return 1;
+        lua_pushinteger(L, ev->code);
+        return 2;
     default:
-        lua_pushliteral(L, "closed");
         return 1;
     }
 }
@@ -228,13 +242,39 @@ static int transfer(struct machine *m, struct conn *c)
     return r == IO_DONE && kind == SERVER_MORE ? take(m, c) : r;
 }
 
+/* The conn at 2, or NULL. Its type is looked at once: as a user value it
+   lives, so that nothing else can have its address. */
+static struct conn *check_conn(lua_State *L, struct machine *m)
+{
+    struct conn *c = lua_touserdata(L, 2);
+    if (c && c == m->conn)
+        return c;
+    if (lua_isnoneornil(L, 2))
+        return NULL;
+    c = luaL_checkudata(L, 2, LBIND_CONN);
+    lua_pushvalue(L, 2);
+    lua_setiuservalue(L, 1, ITS_CONN);
+    m->conn = c;
+    return c;
+}
+
+static int next_event(struct machine *m)
+{
+    int r = server_next(&m->server, &m->event);
+    if (m->event.kind == SERVER_LINE) { /* it answers what still waits */
+        m->event.code = m->asked.code;
+        m->event.enhanced = m->asked.enhanced;
+        m->event.text = m->asked.text;
+    }
+    return r;
+}
+
 static int machine_step(lua_State *L)
 {
     struct machine *m = check_machine(L);
-    struct conn *c =
-        lua_isnoneornil(L, 2) ? NULL : luaL_checkudata(L, 2, LBIND_CONN);
+    struct conn *c = check_conn(L, m);
     for (;;) {
-        int r = m->held ? 0 : server_next(&m->server, &m->event);
+        int r = m->held ? 0 : next_event(m);
         if (r < 0)
             return lbind_fail(L, r, NULL);
         m->held = c != NULL;
@@ -281,8 +321,8 @@ static int machine_offer(lua_State *L)
     struct machine *m = check_machine(L);
     struct span mail = lbind_check(L, 2), rcpt = lbind_check(L, 3);
     lua_settop(L, 3);
-    lua_setiuservalue(L, 1, 3); /* machine mail: the strings stay alive */
-    lua_setiuservalue(L, 1, 2); /* machine */
+    lua_setiuservalue(L, 1, ITS_RCPT); /* machine mail: they stay alive */
+    lua_setiuservalue(L, 1, ITS_MAIL); /* machine */
     server_offer(&m->server, mail, rcpt);
     return 0;
 }
@@ -294,6 +334,9 @@ static int machine_ask(lua_State *L)
     int r;
     luaL_argcheck(L, code >= 300 && code <= 399, 2,
                   "a question's code lies within 300..399");
+    /* the default of AUTH and own verbs is constant */
+    m->asked =
+        (struct standard){m->event.code, m->event.enhanced, m->event.text};
     r = server_ask(&m->server, (int)code, lbind_optional(L, 3));
     if (r == ERR_PROTOCOL)
         return luaL_error(L, "only AUTH and own commands may ask");
@@ -326,7 +369,8 @@ static int machine_secured(lua_State *L)
 static int machine_flush(lua_State *L)
 {
     struct machine *m = check_machine(L);
-    struct conn *c = luaL_checkudata(L, 2, LBIND_CONN);
+    luaL_checktype(L, 2, LUA_TUSERDATA);
+    struct conn *c = check_conn(L, m);
     int r = flush(m, c);
     if (r != IO_DONE)
         return push_io(L, r, c);
@@ -391,6 +435,8 @@ static int machine_body(lua_State *L)
 
 static const luaL_Reg machine_methods[] = {
     {"step", machine_step},
+    {"path", machine_path},
+    {"default", machine_default},
     {"reply", machine_reply},
     {"ask", machine_ask},
     {"close", machine_close},

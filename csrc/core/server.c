@@ -499,6 +499,15 @@ static void settle(struct server *s, int code)
         server_enter(s, SERVER_AT_END);
 }
 
+/* Where no enhanced code belongs: the greeting, any answer to EHLO and its
+   kin, and 3yz (RFC 2034 4). */
+static bool is_plain(const struct server *s, int code)
+{
+    return code / 100 == 3 || s->due_verb == VERB_CONNECT ||
+           s->due_verb == VERB_HELO || s->due_verb == VERB_EHLO ||
+           s->due_verb == VERB_LHLO;
+}
+
 int server_reply(struct server *s, int code, struct span enhanced,
                  struct span text)
 {
@@ -507,6 +516,8 @@ int server_reply(struct server *s, int code, struct span enhanced,
         return s->err;
     if (s->due == 0)
         return ERR_PROTOCOL;
+    if (is_plain(s, code))
+        enhanced.n = 0;
     r = reply_write(&s->out, code, enhanced, text);
     if (r < 0)
         return r == ERR_SYNTAX ? r : server_fail(s, r);

@@ -140,7 +140,8 @@ INTERNAL void server_filled(struct server *s, size_t n);
    and server_ask. 0 or an error. */
 INTERNAL int server_next(struct server *s, struct server_event *ev);
 
-/* Answers the last event. Text may hold LF between lines and is cleaned. */
+/* Answers the last event. Text may hold LF between lines and is cleaned; the
+   enhanced code is left out where none belongs. */
 INTERNAL int server_reply(struct server *s, int code, struct span enhanced,
                           struct span text);
 

@@ -102,6 +102,11 @@ local function skip(session)
   end
 end
 
+local function default_of(session)
+  local code, enhanced, text = session.machine:default()
+  return { code = code, enhanced = enhanced, text = text }
+end
+
 --- The body, from its first octet to the answer behind its last.
 ---@param session lunapost.session
 ---@return table ending  with a verb: the command that came in the place of
@@ -116,7 +121,9 @@ function M.receive(session)
   session.in_body = nil
   if ending.verb then return ending end
   session.verb = verb -- NOOP may have come between chunks
-  if ending.code >= 400 or not verdict then verdict = ending end
+  if ending.code >= 400 or not verdict then
+    verdict = default_of(session)
+  end
   local delivered = answer_body(session, verdict)
   if delivered then
     local counts = session.server.counts

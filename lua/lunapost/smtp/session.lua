@@ -121,20 +121,22 @@ local awaited <const> = { read = true, write = true }
 
 --- The machine's next event; never returns when the session ended.
 ---@return string event
----@return any ...  what the machine tells of it
+---@return any a  what the machine tells of it, as b and c
+---@return any b
+---@return any c
 function Session:next_event()
   local machine, conn, limit = self.machine, self.conn, nil
-  local event, a, b, c, d, e, f, g, h, i = machine:step(conn)
+  local event, a, b, c = machine:step(conn)
   while awaited[event] do
     local seconds = limit and limit - now() or self.server.limits.timeout
     limit = limit or now() + seconds
     await(self, event, seconds)
-    event, a, b, c, d, e, f, g, h, i = machine:step(conn)
+    event, a, b, c = machine:step(conn)
   end
   if event == nil then
     over(a == "closed" and "closed" or "error", a .. ": " .. b)
   end
-  return event, a, b, c, d, e, f, g, h, i
+  return event, a, b, c
 end
 
 --- Sends what is to be sent, for at most a few seconds.
@@ -270,8 +272,17 @@ function Session:answer(code, enhanced, text)
   if self.on.reply or self.on.observe then
     code, enhanced, text = rewritten(self, code, enhanced, text)
   end
-  if verbs.plain(self.verb, code) then enhanced = "" end
   local ok, kind, why = self.machine:reply(code, enhanced, text)
+  if not ok then over("error", kind .. ": " .. why) end
+  self.last_code = code
+end
+
+--- Answers the present event by default.
+---@param code integer  of the default answer
+function Session:accept(code)
+  local on = self.on
+  if on.reply or on.observe then return self:answer(self.machine:default()) end
+  local ok, kind, why = self.machine:reply()
   if not ok then over("error", kind .. ": " .. why) end
   self.last_code = code
 end
@@ -283,28 +294,30 @@ end
 function Session:ask(code, text)
   self.machine:ask(code, text)
   self.asking = self.verb
-  local event, a, b, why_code, why_enhanced, why_text = self:next_event()
+  local event, line = self:next_event()
   self.asking = nil
-  if event == "line" then return a end
-  if event == "refused" then answer.reject(why_code, why_enhanced, why_text) end
-  return over("closed", b)
+  if event == "line" then return line end
+  if event == "refused" then answer.reject(self.machine:default()) end
+  return over("closed")
 end
 
 --- The next octets of the body, nil at its end; raises when it fails. What
---- ends it is kept as session.ending: the default answer, or the command
---- that took the place of a chunk.
+--- ends it is kept as session.ending: the code of the default answer, and
+--- the command that took the place of a chunk.
 ---@return string?
 function Session:next_chunk()
   while true do
-    local event, a, b, c, d, e = self:next_event()
+    local event, a, b, c = self:next_event()
     if event == "body" then return a end
     if event == "message" then
-      self.ending = { code = a, enhanced = b, text = c }
+      self.ending = { code = a }
       return nil
     end
-    if event == "broken" then error(body.broken(c), 0) end
+    if event == "broken" then
+      error(body.broken(select(3, self.machine:default())), 0)
+    end
     if event == "closed" then return over("closed") end
-    verbs.between(self, event, a, b, c, d, e)
+    verbs.between(self, event, a, b, c)
     if self.ending then error(body.broken(self.ending.verb), 0) end
   end
 end
@@ -352,10 +365,8 @@ end
 local function converse(session)
   choose_handlers(session)
   repeat
-    local event, verb, argument, code, enhanced, text, address, localpart,
-      domain, parameters = session:next_event()
-    verbs.handle(session, event, verb, argument, code, enhanced, text,
-      address, localpart, domain, parameters)
+    local event, a, b, c = session:next_event()
+    verbs.handle(session, event, a, b, c)
   until event == "closed"
 end
 

@@ -10,34 +10,24 @@ local M = {}
 
 local by_event, by_verb = {}, {}
 
-local plain <const> = { CONNECT = true, HELO = true, EHLO = true, LHLO = true }
-
---- True where no enhanced code belongs: the greeting, any answer to EHLO
---- and its kin, and 3yz (RFC 2034 4).
----@param verb? string
----@param code integer
----@return boolean
-function M.plain(verb, code)
-  return code // 100 == 3 or plain[verb] or false
-end
-
 -- Answers as the handler says, else by default; the code that was sent.
-local function conclude(session, given, code, enhanced, text)
+local function conclude(session, given, code)
   if given then
     given = delivery.checked(session, given)
-    code, enhanced, text = given.code, given.enhanced, given.text
+    session:answer(given.code, given.enhanced, given.text)
+  else
+    session:accept(code)
   end
-  session:answer(code, enhanced, text)
   return session.last_code
 end
 
-function by_verb.CONNECT(session, _, code, enhanced, text)
+function by_verb.CONNECT(session, _, code)
   local given = session:call("connect")
   if given and given.code == 451 then given.code = 421 end
   if given and given.code < 300 then
     given.code, given.text = 220, session.server.hostname .. " " .. given.text
   end
-  conclude(session, given, code, enhanced, text)
+  conclude(session, given, code)
 end
 
 -- The handlers see the new name; what it was before is for a refusal.
@@ -58,13 +48,13 @@ local function introduced(session, helo, extended)
   session:settle_protocol()
 end
 
-function by_verb.HELO(session, domain, code, enhanced, text)
+function by_verb.HELO(session, domain, code)
   local helo, extended = introduce(session, domain, false)
-  conclude(session, session:call("helo", domain), code, enhanced, text)
+  conclude(session, session:call("helo", domain), code)
   introduced(session, helo, extended)
 end
 
-function by_verb.EHLO(session, domain, code, _, text)
+function by_verb.EHLO(session, domain, code)
   local helo, extended = introduce(session, domain, true)
   local keywords = session.server:keywords(session)
   local given = session:call("ehlo", domain, keywords)
@@ -73,7 +63,8 @@ function by_verb.EHLO(session, domain, code, _, text)
     conclude(session, given)
   else
     session.server:offer(session, keywords)
-    table.insert(keywords, 1, given and given.text or text)
+    table.insert(keywords, 1, given and given.text
+      or select(3, session.machine:default()))
     session:answer(code, "", table.concat(keywords, "\n"))
   end
   introduced(session, helo, extended)
@@ -81,8 +72,8 @@ end
 
 by_verb.LHLO = by_verb.EHLO
 
-function by_verb.STARTTLS(session, _, code, enhanced, text)
-  conclude(session, session:call("starttls"), code, enhanced, text)
+function by_verb.STARTTLS(session, _, code)
+  conclude(session, session:call("starttls"), code)
 end
 
 function by_event.tls(session)
@@ -139,35 +130,33 @@ local function verify(session, argument)
     initial ~= "" and initial or nil)
 end
 
-function by_verb.AUTH(session, argument, code, enhanced, text)
+function by_verb.AUTH(session, argument, code)
   local given = session:call("begin_auth", argument)
     or verify(session, argument)
   if given and given.code == 535 then
     penalty(session)
   else
-    conclude(session, given, code, enhanced, text)
+    conclude(session, given, code)
   end
   if session.last_code ~= 235 then session.user = nil end
   session:settle_protocol()
 end
 
-function by_verb.MAIL(session, _, code, enhanced, text, address, localpart,
-  domain, parameters)
-  local from = path.new(address, localpart, domain, parameters)
+function by_verb.MAIL(session, _, code)
+  local from = path.new(session.machine:path())
   session:new_message()
   session.envelope = { from = from, to = {}, parameters = from.parameters }
   if from.parameters.SMTPUTF8 then session:settle_protocol() end
   local given = session:call("mail", from, from.parameters)
-  if conclude(session, given, code, enhanced, text) >= 400 then
+  if conclude(session, given, code) >= 400 then
     session.envelope = nil
   end
 end
 
-function by_verb.RCPT(session, _, code, enhanced, text, address, localpart,
-  domain, parameters)
-  local to = path.new(address, localpart, domain, parameters)
+function by_verb.RCPT(session, _, code)
+  local to = path.new(session.machine:path())
   local given = session:call("rcpt", to, to.parameters)
-  if conclude(session, given, code, enhanced, text) < 400 then
+  if conclude(session, given, code) < 400 then
     local list = session.envelope.to
     list[#list + 1] = to
   end
@@ -177,44 +166,44 @@ end
 local function receive(session)
   local ending = delivery.receive(session)
   if ending.verb then
-    return by_verb[ending.verb](session, ending.argument, ending.code,
-      ending.enhanced, ending.text)
+    return by_verb[ending.verb](session, ending.argument, ending.code)
   end
 end
 
-function by_verb.DATA(session, _, code, enhanced, text)
+function by_verb.DATA(session, _, code)
   local given = session:call("begin_data")
   if given then return conclude(session, given) end
-  session:answer(code, enhanced, text)
+  session:accept(code)
   if session.last_code == 354 then receive(session) end
 end
 
 -- RFC 3030 2: nothing is said before the octets of the chunk are here.
 by_verb.BDAT = receive
 
-function by_verb.RSET(session, _, code, enhanced, text)
+function by_verb.RSET(session, _, code)
   session:forget("rset")
   session:call("rset", "rset")
-  session:answer(code, enhanced, text)
+  session:accept(code)
 end
 
 -- Verbs whose handler takes the argument and whose answer is all.
 for _, verb in ipairs { "NOOP", "VRFY", "EXPN" } do
   local name <const> = verb:lower()
-  by_verb[verb] = function(session, argument, code, enhanced, text)
-    conclude(session, session:call(name, argument), code, enhanced, text)
+  by_verb[verb] = function(session, argument, code)
+    conclude(session, session:call(name, argument), code)
   end
 end
 
-function by_verb.HELP(session, argument, code, enhanced, text)
+function by_verb.HELP(session, argument, code)
   local given = session:call("help", argument)
-  text = session.server:help(argument) or text
-  conclude(session, given, code, enhanced, text)
+  local text = not given and session.server:help(argument)
+  if text then given = answer.make(code, "2.0.0", text) end
+  conclude(session, given, code)
 end
 
-function by_verb.QUIT(session, _, code, enhanced, text)
+function by_verb.QUIT(session, _, code)
   session.quit = true
-  conclude(session, session:call("quit"), code, enhanced, text)
+  conclude(session, session:call("quit"), code)
 end
 
 local function lacks(session, needs)
@@ -236,7 +225,7 @@ local function own_command(session, command, argument)
 end
 
 -- A verb that core does not know: one of the script's own, or unknown.
-local function other(session, verb, argument, code, enhanced, text)
+local function other(session, argument, code, verb)
   local command = session.server.commands[verb:upper()]
   local given
   if command then
@@ -244,23 +233,18 @@ local function other(session, verb, argument, code, enhanced, text)
   else
     given = session:call("unknown", verb, argument)
   end
-  conclude(session, given, code, enhanced, text)
+  conclude(session, given, code)
 end
 
-function by_event.command(session, verb, argument, code, enhanced, text,
-  address, localpart, domain, parameters)
+function by_event.command(session, verb, argument, code)
   session.verb = verb
-  local handle = by_verb[verb]
-  if not handle then
-    return other(session, verb, argument, code, enhanced, text)
-  end
-  return handle(session, argument, code, enhanced, text, address, localpart,
-    domain, parameters)
+  local handle = by_verb[verb] or other
+  return handle(session, argument, code, verb)
 end
 
-function by_event.refused(session, verb, _, code, enhanced, text)
+function by_event.refused(session, verb, _, code)
   session.verb = verb
-  session:answer(code, enhanced, text)
+  session:accept(code)
 end
 
 function by_event.closed() end
@@ -270,30 +254,31 @@ function by_event.closed() end
 --- handler is unwound (session.ending).
 ---@param session lunapost.session
 ---@param event string  chunk command refused
----@param a any
----@param ... any
-function M.between(session, event, a, ...)
+---@param a any  as the machine tells of it
+---@param argument? string
+---@param code? integer
+function M.between(session, event, a, argument, code)
   if event == "chunk" then
     session.verb = "BDAT"
-    return session:answer(a, ...)
+    return session:accept(a)
   end
   if event == "command" and a == "BDAT" then return end
   if event == "command" and a ~= "NOOP" then
-    local argument, code, enhanced, text = ...
-    session.ending = { verb = a, argument = argument, code = code,
-      enhanced = enhanced, text = text }
+    session.ending = { verb = a, argument = argument, code = code }
     session.verb = a
     return
   end
-  by_event[event](session, a, ...)
+  by_event[event](session, a, argument, code)
 end
 
 --- Handles one event of the machine.
 ---@param session lunapost.session
 ---@param event string
----@param a any  what the machine tells of it, up to i
-function M.handle(session, event, a, b, c, d, e, f, g, h, i)
-  return by_event[event](session, a, b, c, d, e, f, g, h, i)
+---@param verb? string
+---@param argument? string
+---@param code? integer  of the default answer
+function M.handle(session, event, verb, argument, code)
+  return by_event[event](session, verb, argument, code)
 end
 
 return M
