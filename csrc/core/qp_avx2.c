@@ -126,6 +126,11 @@ ON char *put(const unsigned char *in, size_t n, struct pair escaped, char *to)
     return i < n ? copy(to, in + i, n - i) : to;
 }
 
+ON size_t fitting(struct pair escaped, size_t n, size_t room)
+{
+    return fitting_few(escaped, n, room);
+}
+
 AVX2 size_t qp_avx2_encode(struct kernel_lines *l, const unsigned char *in,
                            size_t n)
 {

@@ -52,11 +52,17 @@ ON uint64_t within(__m512i v, unsigned from, unsigned to)
         _mm512_set1_epi8((char)(to - from)));
 }
 
+/* Octets below a limit, all of eight bits among them. */
+ON uint64_t below(__m512i v, signed char limit)
+{
+    return _mm512_cmplt_epi8_mask(v, _mm512_set1_epi8(limit));
+}
+
 ON uint64_t sequences(__m512i v, const unsigned char *in, uint64_t *carry)
 {
-    uint64_t t1 = within(load(in + 1), 0x80, 0xbf);
-    uint64_t t2 = t1 & within(load(in + 2), 0x80, 0xbf);
-    uint64_t t3 = t2 & within(load(in + 3), 0x80, 0xbf);
+    uint64_t t1 = below(load(in + 1), -64);
+    uint64_t t2 = t1 & below(load(in + 2), -64);
+    uint64_t t3 = t2 & below(load(in + 3), -64);
     return tails(within(v, 0xc2, 0xdf) & t1, within(v, 0xe0, 0xef) & t2,
                  within(v, 0xf0, 0xf4) & t3, carry);
 }
@@ -66,8 +72,7 @@ ON void sense(struct stretch *s, size_t i, const unsigned char *in, bool binary,
 {
     __m512i v = load(in);
     uint64_t tab = is(v, '\t'), high = _mm512_movepi8_mask(v);
-    uint64_t escaped =
-        (within(v, 0, 31) & ~tab) | high | is(v, '=') | is(v, 127);
+    uint64_t escaped = (below(v, 32) & ~tab) | is(v, '=') | is(v, 127);
     s->ends[i] = 0;
     if (!binary) {
         __m512i v1 = load(in + 1);
@@ -97,42 +102,90 @@ ON char *put_escaped(char *to, unsigned char c)
     return to + 3;
 }
 
-/* n octets, 21 at most, to their places. */
-ON char *put_triples(const unsigned char *in, size_t n, uint64_t escaped,
-                     char *to)
+/* Octets at every third place, those of mark as escapes: 63 columns. */
+ON __m512i tripled(const unsigned char *in, uint64_t mark)
 {
     __m512i digit =
         _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)digits));
-    uint64_t mark = _pdep_u64(escaped, heads);
-    uint64_t hexes = mark << 1 | mark << 2;
-    uint64_t places = (heads | hexes) & low(3 * n);
     __m512i v = _mm512_permutexvar_epi8(load(thirds), load(in));
     __m512i half =
         _mm512_mask_blend_epi8(mark << 1, v, _mm512_srli_epi16(v, 4));
     half = _mm512_and_si512(half, _mm512_set1_epi8(15));
-    v = _mm512_mask_shuffle_epi8(v, hexes, digit, half);
-    v = _mm512_mask_blend_epi8(mark, v, _mm512_set1_epi8('='));
-    _mm512_storeu_si512(to, _mm512_maskz_compress_epi8(places, v));
-    return to + count(places);
+    v = _mm512_mask_shuffle_epi8(v, mark << 1 | mark << 2, digit, half);
+    return _mm512_mask_blend_epi8(mark, v, _mm512_set1_epi8('='));
+}
+
+/* Places of three, of 16 escapes each, by a table of 128 octets: from 0 on
+   the first digits, from 32 on marks, from 64 on the second digits. */
+#define PLACE(i)  ((i) % 3 == 0 ? 32 : (i) / 3 + ((i) % 3 == 1 ? 0 : 64))
+#define PLACE2(i) PLACE((i) + 64)
+
+static const unsigned char places[2][BYTES] = {{TABLE(PLACE)}, {TABLE(PLACE2)}};
+
+/* n octets, all of which are escaped. */
+ON char *put_all(const unsigned char *in, size_t n, char *to)
+{
+    __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)in);
+    __m256i nibble = _mm256_set1_epi8(15);
+    __m256i digit =
+        _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)digits));
+    __m256i high = _mm256_and_si256(_mm256_srli_epi16(v, 4), nibble);
+    __m512i first = _mm512_inserti64x4(
+        _mm512_castsi256_si512(_mm256_shuffle_epi8(digit, high)),
+        _mm256_set1_epi8('='), 1);
+    __m512i second = _mm512_castsi256_si512(
+        _mm256_shuffle_epi8(digit, _mm256_and_si256(v, nibble)));
+    _mm512_storeu_si512(
+        to, _mm512_permutex2var_epi8(first, load(places[0]), second));
+    if (3 * n > BYTES)
+        _mm_storeu_si128((void *)(to + BYTES),
+                         _mm512_castsi512_si128(_mm512_permutex2var_epi8(
+                             first, load(places[1]), second)));
+    return to + 3 * n;
+}
+
+ON char *put_many(const unsigned char *in, size_t n, struct pair escaped,
+                  char *to)
+{
+    for (size_t i = 0; i < n; i += TRIPLES) {
+        uint64_t mark = _pdep_u64(from_pair(escaped, i), heads);
+        uint64_t columns = (heads | mark << 1 | mark << 2) & low(3 * (n - i));
+        __m512i v = tripled(in + i, mark);
+        _mm512_storeu_si512(to, _mm512_maskz_compress_epi8(columns, v));
+        to += count(columns);
+    }
+    return to;
 }
 
 ON char *put(const unsigned char *in, size_t n, struct pair escaped, char *to)
 {
-    size_t i = 0;
-    if (count_low(escaped, n) > FEW) {
-        for (; i < n; i += TRIPLES) {
-            size_t k = n - i < TRIPLES ? n - i : TRIPLES;
-            uint64_t bits =
-                i ? escaped.low >> i | escaped.high << (64 - i) : escaped.low;
-            to = put_triples(in + i, k, bits & low(k), to);
-        }
-        return to;
-    }
+    size_t i = 0, marks = count_low(escaped, n);
+    if (marks == n)
+        return put_all(in, n, to);
+    if (marks > FEW)
+        return put_many(in, n, escaped, to);
     for (size_t next; (next = next_of(escaped, i)) < n; i = next + 1) {
         to = copy(to, in + i, next - i);
         to = put_escaped(to, in[next]);
     }
     return copy(to, in + i, n - i);
+}
+
+/* An octet fits if the one behind it begins in a column up to room. */
+ON size_t fitting(struct pair escaped, size_t n, size_t room)
+{
+    size_t k = 0;
+    if (count_low(escaped, n) <= FEW)
+        return fitting_few(escaped, n, room);
+    if ((~escaped.low & low(LINE / 3 + 1)) == 0)
+        return room / 3;
+    for (;; k += TRIPLES) {
+        uint64_t mark = _pdep_u64(from_pair(escaped, k), heads);
+        uint64_t columns = heads | mark << 1 | mark << 2;
+        if (count(columns) > room)
+            return k + count(_pext_u64(heads, columns) & low(room + 1)) - 1;
+        room -= count(columns);
+    }
 }
 
 AVX512 size_t qp_avx512_encode(struct kernel_lines *l, const unsigned char *in,

@@ -39,6 +39,9 @@ ON void sense(struct stretch *s, size_t i, const unsigned char *in, bool binary,
 /* n octets, LINE at most. */
 ON char *put(const unsigned char *in, size_t n, struct pair escaped, char *to);
 
+/* How many octets fit into room columns, LINE at most; all n do not. */
+ON size_t fitting(struct pair escaped, size_t n, size_t room);
+
 ON uint64_t low(size_t n)
 {
     return n < 64 ? ((uint64_t)1 << n) - 1 : ~(uint64_t)0;
@@ -80,6 +83,12 @@ ON struct pair from(const uint64_t *words, size_t i)
     return p;
 }
 
+/* 64 bits of a pair from i on, 127 at most. */
+ON uint64_t from_pair(struct pair p, size_t i)
+{
+    return i < 64 ? p.low >> i | p.high << 1 << (63 - i) : p.high >> (i - 64);
+}
+
 ON unsigned count_low(struct pair p, size_t n)
 {
     return n <= 64 ? count(p.low & low(n))
@@ -100,8 +109,16 @@ ON size_t next_of(struct pair p, size_t i)
     return 64 + (i < 64 && p.high ? first_of(p.high) : 63);
 }
 
-/* How many octets fit into room columns; all n do not. */
-ON size_t fitting(struct pair escaped, size_t n, size_t room)
+/* How many bits in a row are set, the last of them at i; not 64. */
+ON unsigned ones_to(struct pair p, size_t i)
+{
+    uint64_t bits =
+        i < 64 ? p.low << (63 - i) : p.high << (127 - i) | p.low >> (i - 63);
+    return (unsigned)__builtin_clzll(~bits);
+}
+
+/* The same, escape by escape. */
+ON size_t fitting_few(struct pair escaped, size_t n, size_t room)
 {
     size_t wide = 2 * count_low(escaped, n);
     size_t k = wide < n && n - wide > room / 3 ? n - wide : room / 3;
@@ -147,8 +164,8 @@ ON size_t cut(struct kernel_lines *l, const struct stretch *s, size_t i,
         struct pair bound = from(s->bound, i);
         if (k + 2 * count_low(escaped, k) > room)
             k = fitting(escaped, k, room);
-        while (at(bound, k))
-            k--;
+        if (bound.low | bound.high)
+            k -= ones_to(bound, k);
     }
     l->to = put(in, k, escaped, l->to);
     *l->to++ = '=';
@@ -171,9 +188,10 @@ ON size_t cut_all(struct kernel_lines *l, const struct stretch *s,
     return i;
 }
 
-ON size_t encode_lines(struct kernel_lines *l, const unsigned char *in,
+ON size_t encode_lines(struct kernel_lines *lines, const unsigned char *in,
                        size_t n)
 {
+    struct kernel_lines own = *lines, *l = &own; /* which no store reaches */
     struct stretch s;
     size_t i = 0;
     bool stop = false;
@@ -188,6 +206,7 @@ ON size_t encode_lines(struct kernel_lines *l, const unsigned char *in,
             s.escaped[w] = s.ends[w] = s.bound[w] = 0;
         i += cut_all(l, &s, in + i, 64 * words, &stop);
     }
+    *lines = own;
     return i;
 }
 
