@@ -102,6 +102,17 @@ describe("lunapost encode and decode", function()
     assert.equal(66, code)
   end)
 
+  -- 64 MiB of address space are room for Lua, OpenSSL and some pieces.
+  local bounded <const> = "%s | (ulimit -v 65536; %s%s 2>&1 >/dev/null; "
+    .. "echo $?) | tail -n 2"
+
+  local function under_a_limit(source, words)
+    local result = assert(io.popen(bounded:format(source, command, words)))
+    local said = result:read "a"
+    result:close()
+    return said
+  end
+
   it("write in bounded memory", function()
     local pipe = ("head -c 50000000 /dev/zero | (ulimit -v 65536; %s) | wc -c")
     for words, size in pairs { ["encode base64"] = "67543861",
@@ -111,5 +122,41 @@ describe("lunapost encode and decode", function()
       result:close()
       assert.equal(size, (got:gsub("%s", "")))
     end
+    for _, words in ipairs { "qp", "word", "2231" } do
+      assert.equal("0\n", under_a_limit(
+        "yes 'Gr\u{fc}\u{df}e = aus' | head -c 5000000", "encode " .. words))
+    end
+  end)
+
+  it("read in bounded memory", function()
+    local text <const> = "head -c 60000000 /dev/zero | tr '\\0' A"
+    for _, case in ipairs { { "base64", text }, { "qp", text },
+      { "dot", "yes abc | head -c 60000000 | sed 's/$/\\r/'" },
+      { "word", "yes '=?utf-8?q?=C3=BC?=' | head -c 5000000" },
+      { "2231", "yes 'a; n*=utf-8%%27%%27%C3' | head -c 5000000" },
+      { "uu", "(echo begin 644 x; yes '#0V%T' | head -c 6000000; "
+        .. "printf '`\\nend\\n')" } } do
+      assert.truthy(under_a_limit(case[2], "decode " .. case[1])
+        :find "^[^\n]*\n?0\n$", case[1])
+    end
+  end)
+
+  it("hold no more of an endless line than a line may have", function()
+    for _, words in ipairs { "encode word", "decode word", "encode 2231",
+      "decode 2231" } do
+      local said = under_a_limit("head -c 200000000 /dev/zero | tr '\\0' x",
+        words)
+      assert.truthy(said:find "a line is too long\n65\n$", words .. said)
+    end
+  end)
+
+  it("keep what ends a line, and the last line without an end", function()
+    assert.equal("a\r\n=?utf-8?B?w7w=?=\n\nb",
+      (run("encode word", "a\r\n\u{fc}\n\nb")))
+    assert.equal("\u{fc} c\r\nd\r",
+      (run("decode word", "=?utf-8?q?=C3=BC?=\r\n c\r\nd\r")))
+    local long <const> = ("x"):rep(70000)
+    assert.equal(long .. "\r\n" .. long, (run("decode word",
+      long .. "\r\n" .. long)))
   end)
 end)

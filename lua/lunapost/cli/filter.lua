@@ -38,13 +38,34 @@ function M.pump(f, input, out)
   write(out, check(rest, problem, exit.data))
 end
 
--- A line without its end, and the end; nil behind the last one.
-local function line_of(input)
-  local line = input:read "L"
-  if not line then return nil end
-  check(#line <= line_most, "a line is too long", exit.data)
-  local text, ending = line:match "^(.-)(\r?\n?)$"
-  return text, ending
+-- A line of s that begins at a place, without its end; its end (what is of
+-- "\r\n" there), and the place behind it.
+local function cut(s, at, newline)
+  local last = newline and newline - 1 or #s
+  if last >= at and s:byte(last) == 13 then last = last - 1 end
+  local behind = (newline or #s) + 1
+  return s:sub(at, last), s:sub(last + 1, behind - 1), behind
+end
+
+-- Gives lines and their ends, one by one; nil behind the last one. No more
+-- of an endless line is held than a line may have.
+local function lines_of(input)
+  local held, at = "", 1
+  return function()
+    local newline = held:find("\n", at, true)
+    while not newline do
+      check(#held - at < line_most, "a line is too long", exit.data)
+      local chunk = input:read(chunk_size)
+      if not chunk then break end
+      local seen = #held - at + 2
+      held, at = held:sub(at) .. chunk, 1
+      newline = held:find("\n", seen, true)
+    end
+    if at > #held then return nil end
+    local line, ending
+    line, ending, at = cut(held, at, newline)
+    return line, ending
+  end
 end
 
 --- Converts line by line, each with its end kept. folded: lines that begin
@@ -52,13 +73,14 @@ end
 ---@param convert fun(line: string): string?, any
 ---@param folded boolean
 function M.lines(convert, folded, input, out)
-  local line, ending = line_of(input)
+  local next_of = lines_of(input)
+  local line, ending = next_of()
   while line do
-    local next_line, next_ending = line_of(input)
+    local next_line, next_ending = next_of()
     while folded and next_line and next_line:find "^[ \t]" do
       line, ending = line .. next_line, next_ending
       check(#line <= line_most, "a field is too long", exit.data)
-      next_line, next_ending = line_of(input)
+      next_line, next_ending = next_of()
     end
     local text, problem = convert(line)
     write(out, check(text, problem, exit.data) .. ending)
