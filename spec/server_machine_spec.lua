@@ -39,7 +39,7 @@ local function driver()
     if verb == "BDAT" then
       body = ""
       return
-    elseif verb == "CONNECT" and options.away then
+    elseif verb == "(connect)" and options.away then
       return machine:reply(554, "5.0.0", "no service")
     elseif verb == "RCPT" and address:find("^nobody@") then
       return machine:reply(550, "5.1.1", "no such user")

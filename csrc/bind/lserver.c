@@ -67,6 +67,11 @@ static int config_new(lua_State *L)
     c->body_line_limit = lbind_field_size(L, 1, "body_line_limit", 1 << 20);
     c->size_limit = lbind_field_size(L, 1, "size_limit", 64 << 20);
     c->recipient_limit = lbind_field_size(L, 1, "recipient_limit", 1000);
+    c->header_limit = lbind_field_size(L, 1, "header_limit", SIZE_MAX / 2);
+    c->unknown_limit = lbind_field_size(L, 1, "unknown_limit", SIZE_MAX / 2);
+    c->command_limit = lbind_field_size(L, 1, "command_limit", SIZE_MAX / 2);
+    c->mail_limit = lbind_field_size(L, 1, "mail_limit", SIZE_MAX / 2);
+    c->in_step = lbind_field_bool(L, 1, "in_step", false);
     c->error_limit = lbind_field_size(L, 1, "error_limit", 20);
     policy = lbind_field_size(L, 1, "bare", DOT_REJECT);
     luaL_argcheck(L, policy <= DOT_KEEP, 1, "bare is out of range");

@@ -51,11 +51,18 @@ static const struct answer refusals[] = {
     [REFUSED_BROKEN]    = {503, "5.5.1", "the message was refused: RSET",
                            false},
     [REFUSED_BINARY]    = {503, "5.5.1", "BODY=BINARYMIME needs BDAT", false},
+    [REFUSED_EARLY]     = {503, "5.5.1", "pipelining before EHLO allowed it",
+                           false},
+    [REFUSED_HTTP]      = {554, "5.5.1", "this is no HTTP server", false},
+    [REFUSED_UNKNOWN]   = {421, "4.7.0", "too many unknown commands", true},
+    [REFUSED_COMMANDS]  = {421, "4.7.0", "too many commands", true},
+    [REFUSED_MAILS]     = {421, "4.7.0", "too many messages", true},
     [BROKEN_BARE]       = {554, "5.6.0", "bare CR or LF in the message",
                            false},
     [BROKEN_LINE]       = {554, "5.6.0", "line too long in the message",
                            false},
     [BROKEN_SIZE]       = {552, "5.3.4", "message too big", false},
+    [BROKEN_HEADER]     = {552, "5.3.4", "header too big", false},
 };
 /* clang-format on */
 
@@ -206,6 +213,8 @@ static enum refusal check_path(const struct server *s, struct cmd *cmd)
     why = check_parameters(s, cmd);
     if (why)
         return why;
+    if (mail && s->mails >= s->config->mail_limit)
+        return REFUSED_MAILS;
     if (cmd->path.utf8 && !(mail ? cmd->utf8 : s->mail_utf8))
         return REFUSED_UTF8;
     if (!mail && s->tried >= s->config->recipient_limit)
@@ -244,10 +253,26 @@ static enum refusal check_verb(const struct server *s, struct cmd *cmd)
     }
 }
 
+/* A web browser that was talked into speaking to a mail server. */
+static bool is_http(const struct cmd *cmd)
+{
+    static const char methods[] =
+        "GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH PRI";
+    struct span version = SPAN("HTTP/"), rest = cmd->argument;
+    return cmd->verb == VERB_OTHER && rest.n > version.n + 3 &&
+           span_eq(span_of(rest.p + rest.n - version.n - 3, version.n),
+                   version) &&
+           cmd_in_list(span_from(methods), cmd->name);
+}
+
 enum refusal check_command(const struct server *s, struct cmd *cmd)
 {
     unsigned flags = verb_row(cmd->verb)->flags;
     enum refusal why;
+    if (s->early && cmd->verb != VERB_QUIT)
+        return REFUSED_EARLY;
+    if (is_http(cmd))
+        return REFUSED_HTTP;
     if (s->turned_away && cmd->verb != VERB_QUIT)
         return REFUSED_AWAY;
     why = check_order(s, cmd->verb);
@@ -293,6 +318,8 @@ static enum refusal check_chunks(const struct server *s)
 
 enum refusal check_body(const struct server *s)
 {
+    if (s->head.size > s->config->header_limit)
+        return BROKEN_HEADER;
     if (s->chunking)
         return check_chunks(s);
     if (s->dot.size > s->config->size_limit)

@@ -7,7 +7,7 @@
 
 /* clang-format off */
 static const struct verb_row rows[] = {
-    {"CONNECT",  VERB_CONNECT,  VERB_OPEN, ""},
+    {"(connect)", VERB_CONNECT,  VERB_OPEN, ""},
     {"HELO",     VERB_HELO,     VERB_OPEN | VERB_ARGUED, "HELO domain"},
     {"EHLO",     VERB_EHLO,     VERB_OPEN | VERB_ARGUED, "EHLO domain"},
     {"LHLO",     VERB_LHLO,     VERB_OPEN | VERB_ARGUED, "LHLO domain"},

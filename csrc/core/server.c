@@ -135,7 +135,10 @@ static int refuse(struct server *s, struct server_event *ev, enum refusal why)
     const struct verb_row *row = verb_row(ev->cmd.verb);
     bool syntax = why == REFUSED_SYNTAX || why == REFUSED_SENDER ||
                   why == REFUSED_RECIPIENT || why == REFUSED_CHUNK;
-    s->hang_up = why == REFUSED_AFTER_TLS || why == REFUSED_CHUNK;
+    s->hang_up =
+        why == REFUSED_AFTER_TLS || why == REFUSED_CHUNK || why == REFUSED_HTTP;
+    if (why == REFUSED_VERB && ++s->unknown >= s->config->unknown_limit)
+        why = REFUSED_UNKNOWN;
     if (why != REFUSED_MANY && ++s->errors >= s->config->error_limit)
         why = REFUSED_ERRORS;
     return give(s, ev, SERVER_REFUSED, check_answer(why),
@@ -147,6 +150,7 @@ static int give_more(struct server *s, struct server_event *ev)
 {
     drop_taken(s);
     ev->kind = s->end_of_input ? SERVER_CLOSED : SERVER_MORE;
+    s->early = false;
     if (!server_in_body(s)) {
         buf_rest(&s->in);
         buf_free(&s->scratch);
@@ -229,6 +233,7 @@ static int next_body(struct server *s, struct server_event *ev)
         if (r < 0)
             return server_fail(s, r);
         s->ended = r == 1;
+        head_note(&s->head, out);
         why = s->broken ? REFUSED_NOT : check_body(s);
         if (why)
             return give_broken(s, ev, why);
@@ -299,6 +304,7 @@ static int next_chunk(struct server *s, struct server_event *ev)
             int r = chunk_take(s, &out);
             if (r < 0)
                 return server_fail(s, r);
+            head_note(&s->head, out);
             why = dropped ? REFUSED_NOT : check_body(s);
         }
         if (why)
@@ -326,6 +332,7 @@ static void body_begin(struct server *s)
     s->dot.kernel = s->notes.kernel = s->mend.kernel = s->kernel;
     s->ended = false;
     s->broken = 0;
+    memset(&s->head, 0, sizeof s->head);
 }
 
 /* Whatever is said to BDAT is said behind its octets; the first one of a body
@@ -358,6 +365,8 @@ static int next_command(struct server *s, struct server_event *ev)
         return give_more(s, ev);
     ev->cmd.verb = VERB_OTHER;
     why = check_line(s, r, line);
+    if (++s->commands > s->config->command_limit)
+        return refuse(s, ev, REFUSED_COMMANDS);
     if (!why && cmd_parse(&ev->cmd, line) < 0) {
         ev->cmd.verb = VERB_OTHER;
         why = REFUSED_VERB;
@@ -370,6 +379,10 @@ static int next_command(struct server *s, struct server_event *ev)
         return refuse(s, ev, why);
     if (s->errors >= s->config->error_limit)
         return refuse(s, ev, REFUSED_ERRORS);
+    if (s->unknown >= s->config->unknown_limit)
+        return refuse(s, ev, REFUSED_UNKNOWN);
+    if (ev->cmd.verb == VERB_MAIL)
+        s->mails++;
     s->asked_utf8 = ev->cmd.utf8;
     s->asked_binary = ev->cmd.binary;
     if (ev->cmd.verb == VERB_RCPT)
@@ -472,6 +485,17 @@ static void settle_message(struct server *s, int code)
         s->errors = 0;
 }
 
+/* Commands that are here before their client heard that it may send them in
+   groups: RFC 2920 3.1. A hello is always the last of its group. */
+static void settle_pace(struct server *s)
+{
+    bool hello = s->due_verb == VERB_HELO || s->due_verb == VERB_EHLO ||
+                 s->due_verb == VERB_LHLO;
+    if (s->config->in_step && (hello || s->hello != HELLO_EHLO) &&
+        !server_in_body(s) && buf_size(&s->in) > s->taken)
+        s->early = true;
+}
+
 /* What an answer does whatever its code: nobody can refuse QUIT or RSET. */
 static void settle(struct server *s, int code)
 {
@@ -488,8 +512,10 @@ static void settle(struct server *s, int code)
         if (s->due_verb == VERB_CONNECT && code >= 400)
             s->turned_away = true;
         if ((s->due_verb == VERB_OTHER || s->due_verb == VERB_AUTH) &&
-            code >= 500 && code <= 504)
+            code >= 500 && code <= 504) {
             s->errors++;
+            s->unknown += s->due_verb == VERB_OTHER;
+        }
         if (code < 400)
             settle_command(s, code);
         if (s->due_verb == VERB_QUIT)
@@ -497,6 +523,7 @@ static void settle(struct server *s, int code)
     }
     if (code == 421 || s->hang_up)
         server_enter(s, SERVER_AT_END);
+    settle_pace(s);
 }
 
 /* Where no enhanced code belongs: the greeting, any answer to EHLO and its

@@ -30,6 +30,7 @@
 #include "buf.h"
 #include "cmd.h"
 #include "dot.h"
+#include "head.h"
 #include "line.h"
 #include "scan.h"
 
@@ -42,8 +43,13 @@ struct server_config {
     size_t body_line_limit;      /* octets of a line of a body */
     uint64_t size_limit;         /* octets of a message */
     size_t recipient_limit;      /* RCPT commands of a transaction */
+    uint64_t header_limit;       /* octets of a message's header */
     size_t error_limit;   /* refused commands without a message between */
+    size_t unknown_limit; /* unknown commands of a session */
+    size_t command_limit; /* commands of a session, refused ones too */
+    size_t mail_limit;    /* MAIL commands of a session */
     enum dot_policy bare; /* what a bare CR or LF in a body means */
+    bool in_step;         /* no pipelining before EHLO allowed it */
     bool lmtp;
     bool tls;            /* STARTTLS is offered */
     bool auth;           /* AUTH is offered */
@@ -123,6 +129,11 @@ struct server {
     size_t recipients; /* accepted */
     size_t tried;      /* RCPT commands */
     size_t errors;
+    size_t unknown;   /* unknown commands */
+    size_t commands;  /* all of them */
+    size_t mails;     /* MAIL commands */
+    bool early;       /* what is in came before pipelining was allowed */
+    struct head head; /* of the body */
     int broken; /* index into the reasons why a body counts as nothing, or 0 */
     int err;    /* the first failure, sticky */
 };

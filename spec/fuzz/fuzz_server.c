@@ -125,6 +125,10 @@ static bool same(const struct run *a, const struct run *b)
 {
     return a->server.state == b->server.state &&
            a->server.errors == b->server.errors &&
+           a->server.unknown == b->server.unknown &&
+           a->server.commands == b->server.commands &&
+           a->server.mails == b->server.mails &&
+           a->server.head.size == b->server.head.size &&
            a->server.mail == b->server.mail &&
            a->server.recipients == b->server.recipients &&
            a->server.dot.size == b->server.dot.size;
@@ -141,7 +145,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .body_line_limit = 1000,
         .size_limit = 2000,
         .recipient_limit = 5,
+        .header_limit = 500,
         .error_limit = 20,
+        .unknown_limit = 15,
+        .command_limit = 100,
+        .mail_limit = 10,
         .auth = true,
     };
     struct run whole, pieces;

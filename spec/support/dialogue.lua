@@ -40,6 +40,10 @@ function M.drivers(cases)
       end)
       options.hostname, options.loop = "mx.test", still
       options.log = function(line) notes[#notes + 1] = "log " .. line end
+      -- what is cut into octets is never pipelined
+      if options.early_pipelining == nil then
+        options.early_pipelining = true
+      end
       local server = server_of.new(options)
       server:prepare()
       session = session_of.new(server, nil,

@@ -2,6 +2,9 @@
 
 local answer = require "lunapost.smtp.answer"
 local body = require "lunapost.smtp.body"
+local core = require "lunapost.core"
+
+local now = core.loop.now
 
 local M = {}
 
@@ -112,13 +115,14 @@ end
 ---@return table ending  with a verb: the command that came in the place of
 --- a chunk, which is still to be handled
 function M.receive(session)
-  local verb = session.verb
+  local verb, due = session.verb, session.due
   session.ending, session.in_body = nil, true
+  session.due = math.min(due, now() + session.server.limits.body_time)
   local reader = body.new(session.next_chunk, session)
   local verdict, problem = judge(session, reader)
   if problem then skip(session) end
   local ending = session.ending
-  session.in_body = nil
+  session.in_body, session.due = nil, due
   if ending.verb then return ending end
   session.verb = verb -- NOOP may have come between chunks
   if ending.code >= 400 or not verdict then

@@ -6,6 +6,7 @@
 
 local core = require "lunapost.core"
 local answer = require "lunapost.smtp.answer"
+local arrival = require "lunapost.smtp.arrival"
 local certificates = require "lunapost.smtp.certificates"
 local default_loop = require "lunapost.loop"
 local extensions = require "lunapost.smtp.extensions"
@@ -13,6 +14,7 @@ local lifecycle = require "lunapost.smtp.lifecycle"
 local linear = require "lunapost.smtp.linear"
 local net = require "lunapost.net"
 local options_of = require "lunapost.options"
+local rates = require "lunapost.smtp.rates"
 local server_options = require "lunapost.smtp.server_options"
 local session_of = require "lunapost.smtp.session"
 local transcript = require "lunapost.smtp.transcript"
@@ -42,7 +44,10 @@ local function configure(server)
     mail_parameters = "", rcpt_parameters = "", -- opened by EHLO: see offer
     line_limit = limits.command, body_line_limit = limits.line,
     size_limit = limits.size, recipient_limit = limits.recipients,
-    error_limit = limits.errors, bare = policies[options.bare or "reject"],
+    header_limit = limits.header, error_limit = limits.errors,
+    unknown_limit = limits.unknown, command_limit = limits.commands,
+    mail_limit = limits.messages, in_step = not options.early_pipelining,
+    bare = policies[options.bare or "reject"],
     lmtp = options.protocol == "lmtp",
     tls = server.context ~= nil and not server.implicit,
     auth = auth ~= nil, auth_required = auth and auth.required or false,
@@ -73,9 +78,11 @@ local function make(options)
     loop = options.loop or default_loop,
     log = options.log or stderr_log,
     pause = (options.loop or default_loop).sleep,
+    trusted = server_options.trusted(options),
     listeners = {}, sessions = {}, sources = {}, addresses = {},
     counts = { sessions = 0, messages = 0 },
   }, meta)
+  server.rates = rates.of(server.limits)
   take_handlers(server, type(options.on) == "table" and options.on or nil)
   certificates.take(server)
   return server
@@ -127,6 +134,18 @@ function Server:handlers_for(session)
   return on
 end
 
+-- What a client should know beforehand (RFC 9422).
+local function limits_of(limits)
+  local words = {}
+  if limits.messages < math.maxinteger then
+    words[1] = " MAILMAX=" .. limits.messages
+  end
+  if limits.recipients < math.maxinteger then
+    words[#words + 1] = " RCPTMAX=" .. limits.recipients
+  end
+  return words[1] and "LIMITS" .. table.concat(words)
+end
+
 --- The keywords of EHLO, as things stand in this session (RFC 5321 4.1.1.1).
 ---@param session lunapost.session
 ---@return string[]
@@ -144,9 +163,7 @@ function Server:keywords(session)
   for _, verb in ipairs { "vrfy", "expn" } do
     if session.on[verb] then list[#list + 1] = verb:upper() end
   end
-  if self.limits.recipients < math.maxinteger then
-    list[#list + 1] = "LIMITS RCPTMAX=" .. self.limits.recipients
-  end
+  list[#list + 1] = limits_of(self.limits)
   extensions.announce(list, self.extensions, session.tls ~= nil)
   list[#list + 1] = "HELP"
   return list
@@ -203,78 +220,23 @@ end
 function Server:handshake(session)
   if not session.conn then return true end
   return net.handshake(session.conn, self.context, { server = true,
-    sni = self.sni, timeout = self.limits.timeout, loop = self.loop })
-end
-
-local function enter(server, session)
-  local address = session.peer.address or "unix"
-  server.sessions[session] = coroutine.running()
-  server.counts.sessions = server.counts.sessions + 1
-  server.sources[address] = (server.sources[address] or 0) + 1
+    sni = self.sni, timeout = self.limits.handshake, loop = self.loop })
 end
 
 --- Forgets a session and closes its connection; may run twice.
 ---@param session lunapost.session
 function Server:leave(session)
-  local address = session.peer.address or "unix"
   if not self.sessions[session] then return end
   self.sessions[session] = nil
   self.counts.sessions = self.counts.sessions - 1
-  local left = self.sources[address] - 1
-  self.sources[address] = left > 0 and left or nil
+  local left = self.sources[session.source] - 1
+  self.sources[session.source] = left > 0 and left or nil
   net.close(session.conn, self.loop)
 end
 
-local function crowded(server, session)
-  local address = session.peer.address or "unix"
-  return server.counts.sessions >= server.limits.sessions
-    or (server.sources[address] or 0) >= server.limits.source_sessions
-end
-
-local function converse(server, session)
-  if server.implicit then
-    local ok, problem = server:handshake(session)
-    if not ok then
-      server.log("session " .. session.id .. ": " .. tostring(problem))
-      return
-    end
-    session.machine:secured()
-    session.tls = session.conn:tls()
-  end
-  session:drive()
-end
-
--- Turns a session away; a client that waits for TLS would not read why.
-local function turn_away(server, session)
-  if not server.implicit then
-    session.machine:close(421, "4.3.2", server.hostname
-      .. " has too many sessions; try later")
-    session:flush()
-  end
-  net.close(session.conn, server.loop)
-end
-
--- However a session ends, its place becomes free.
-local leaving = { __close = function(guard)
-  guard.server:leave(guard.session)
-end }
-
 --- One connection, from the greeting to the close.
 ---@param conn userdata
-function Server:serve(conn)
-  local address, port = conn:peer()
-  local session = session_of.new(self, conn,
-    { address = address, port = port })
-  if crowded(self, session) then return turn_away(self, session) end
-  enter(self, session)
-  local guard <close> = setmetatable({ server = self, session = session },
-    leaving)
-  converse(self, session)
-  if self.sessions[session] and session.ended ~= "quit" then
-    session:part()
-  end
-  return guard
-end
+function Server:serve(conn) return arrival.serve(self, conn) end
 
 --- Opens the listeners; nobody is accepted before start.
 ---@return lunapost.server? server, lunapost.err? err

@@ -3,6 +3,7 @@
 
 local extensions = require "lunapost.smtp.extensions"
 local options_of = require "lunapost.options"
+local ranges = require "lunapost.net.ranges"
 local verifier = require "lunapost.smtp.verifier"
 
 local M = {}
@@ -16,7 +17,8 @@ local known <const> = {
   tls = "string|table", auth = "table", extensions = "table",
   commands = "table", limits = "table", reverse_dns = "boolean",
   on = "table|function", loop = "table", log = "function", bare = "string",
-  workers = "integer", session = "function",
+  workers = "integer", session = "function", early_pipelining = "boolean",
+  xclient = "table", xforward = "table", proxy = "table",
 }
 
 local known_tls <const> = {
@@ -45,15 +47,28 @@ local built_in <const> = {
 --- Limits and their defaults: octets, counts, seconds.
 M.limits = {
   size = 64 << 20,       -- of a message
+  header = 1 << 20,      -- of its header
   recipients = 1000,     -- of a transaction, refused ones counted
   command = 4096,        -- octets of a command line with its CRLF
   line = 1 << 20,        -- octets of a line of a body
   errors = 20,           -- refused commands without a message between
+  unknown = 20,          -- unknown commands of a session
+  commands = math.maxinteger, -- of a session, refused ones counted
+  messages = math.maxinteger, -- of a session: MAIL commands
   auth_failures = 3,
   timeout = 300,         -- seconds to wait for a command or more of a body
+  handshake = 60,        -- seconds for TLS, and for a proxy's header
+  body_time = 3600,      -- seconds for a whole body
+  session_time = 86400,  -- seconds for a whole session
   handler = 600,         -- seconds that a handler may take
   sessions = math.maxinteger, -- as the descriptors allow
   source_sessions = math.maxinteger, -- from one address
+  connection_rate = math.maxinteger, -- a minute, as the other rates
+  source_connection_rate = math.maxinteger,
+  message_rate = math.maxinteger,
+  source_message_rate = math.maxinteger,
+  greeting_pause = 0,    -- seconds in which a client must not talk
+  tarpit = 0,            -- seconds before each refusal
   backlog = 1024,
   reverse_dns = 5,       -- seconds to wait for the name of a peer
 }
@@ -189,7 +204,27 @@ function M.commands(given)
 end
 
 local seconds <const> = { timeout = true, handler = true,
-  reverse_dns = true }
+  reverse_dns = true, handshake = true, body_time = true, session_time = true,
+  greeting_pause = true, tarpit = true }
+
+-- Who may say whom it speaks for.
+local trusted <const> = { "xclient", "xforward", "proxy" }
+
+--- The peers that may speak for others, as ranges; raises where a list holds
+--- what is no address.
+---@param options table
+---@return table<string, lunapost.net.ranges>
+function M.trusted(options)
+  local list = {}
+  for _, name in ipairs(trusted) do
+    if options[name] then
+      local ok, given = pcall(ranges.new, options[name])
+      if not ok then misuse(("option '%s': %s"):format(name, given)) end
+      list[name] = given
+    end
+  end
+  return list
+end
 
 --- All limits, the given ones in place of the defaults.
 ---@param given? table

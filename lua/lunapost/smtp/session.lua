@@ -27,6 +27,7 @@ local now <const>, running <const> = core.loop.now, coroutine.running
 ---@field tls? { version: string, cipher: string, certificate: string? }
 ---@field user? string  who authenticated
 ---@field protocol string  the "with" keyword of RFC 3848
+---@field due number  when it must be over, on the loop's clock
 ---@field id string  of the session, and of a message within it
 ---@field envelope? lunapost.envelope
 local Session = {}
@@ -64,7 +65,7 @@ end
 function M.new(server, conn, peer)
   local session = setmetatable({ server = server, conn = conn, peer = peer,
     id = trace.id(), machine = core.server.new(server.config),
-    loop = server.loop }, meta)
+    loop = server.loop, due = now() + server.limits.session_time }, meta)
   session.on = server.handlers
   session:settle_protocol()
   return session
@@ -100,7 +101,7 @@ end
 
 local function expired(session)
   session.machine:close(421, "4.4.2", session.server.hostname
-    .. " waited too long")
+    .. (now() < session.due and " waited too long" or " has no more time"))
   session:flush()
   over("timeout")
 end
@@ -128,9 +129,8 @@ function Session:next_event()
   local machine, conn, limit = self.machine, self.conn, nil
   local event, a, b, c = machine:step(conn)
   while awaited[event] do
-    local seconds = limit and limit - now() or self.server.limits.timeout
-    limit = limit or now() + seconds
-    await(self, event, seconds)
+    limit = limit or math.min(now() + self.server.limits.timeout, self.due)
+    await(self, event, limit - now())
     event, a, b, c = machine:step(conn)
   end
   if event == nil then
@@ -263,6 +263,12 @@ local function rewritten(session, code, enhanced, text)
   return code, enhanced, text
 end
 
+-- Who is refused waits a little for it, if so wanted.
+local function slow_down(session)
+  local seconds = session.server.limits.tarpit
+  if seconds > 0 and session.conn then session.server.pause(seconds) end
+end
+
 --- Answers the present event. The reply handler may put another answer in
 --- its place.
 ---@param code integer
@@ -275,6 +281,7 @@ function Session:answer(code, enhanced, text)
   local ok, kind, why = self.machine:reply(code, enhanced, text)
   if not ok then over("error", kind .. ": " .. why) end
   self.last_code = code
+  if code >= 400 then slow_down(self) end
 end
 
 --- Answers the present event by default.
@@ -285,6 +292,7 @@ function Session:accept(code)
   local ok, kind, why = self.machine:reply()
   if not ok then over("error", kind .. ": " .. why) end
   self.last_code = code
+  if code >= 400 then slow_down(self) end
 end
 
 --- Within AUTH and own commands: sends a 3yz and gives the peer's line.

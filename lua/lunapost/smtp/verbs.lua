@@ -3,6 +3,7 @@
 
 local answer = require "lunapost.smtp.answer"
 local delivery = require "lunapost.smtp.delivery"
+local rates = require "lunapost.smtp.rates"
 local path = require "lunapost.smtp.path"
 local verifier = require "lunapost.smtp.verifier"
 
@@ -21,7 +22,8 @@ local function conclude(session, given, code)
   return session.last_code
 end
 
-function by_verb.CONNECT(session, _, code)
+-- The greeting; no client can send this as a verb.
+by_verb["(connect)"] = function(session, _, code)
   local given = session:call("connect")
   if given and given.code == 451 then given.code = 421 end
   if given and given.code < 300 then
@@ -142,7 +144,21 @@ function by_verb.AUTH(session, argument, code)
   session:settle_protocol()
 end
 
+-- A message more than the rates allow; nil where it is none.
+local function too_often(session)
+  local server = session.server
+  local over = next(server.rates) and session.source
+    and rates.message(server.rates, session.source)
+  if over == "source" then
+    return answer.make(450, "4.7.1", "too many messages from you; try later")
+  elseif over then
+    return answer.make(450, "4.3.2", "too many messages; try later")
+  end
+end
+
 function by_verb.MAIL(session, _, code)
+  local refusal = too_often(session)
+  if refusal then return conclude(session, refusal) end
   local from = path.new(session.machine:path())
   session:new_message()
   session.envelope = { from = from, to = {}, parameters = from.parameters }

@@ -1,0 +1,26 @@
+/*
+ * head - how long the header of a message is that comes in pieces
+ *
+ * It ends with the first line that has no octets, at whose end, CRLF or LF,
+ * counting stops. A zeroed struct is a message of which nothing came yet.
+ *
+ * Owns: nothing. Fails with: nothing. I/O: none.
+ */
+#ifndef CORE_HEAD_H
+#define CORE_HEAD_H
+
+#include <stdint.h>
+
+#include "span.h"
+
+struct head {
+    uint64_t size; /* octets so far, line ends counted */
+    size_t line;   /* octets of the line that is not whole yet */
+    char last;     /* the last one of them */
+    bool over;
+};
+
+/* Takes the next octets of the message. */
+INTERNAL void head_note(struct head *h, struct span octets);
+
+#endif
