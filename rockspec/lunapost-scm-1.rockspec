@@ -201,6 +201,7 @@ build = {
         "csrc/core/reply.c",
         "csrc/core/scan.c",
         "csrc/core/server.c",
+        "csrc/core/settle.c",
         "csrc/core/seven.c",
         "csrc/core/text_avx2.c",
         "csrc/core/text_avx512.c",

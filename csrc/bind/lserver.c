@@ -351,6 +351,26 @@ static int machine_ask(lua_State *L)
     return 1;
 }
 
+/* restart([refused, [authenticated]]) */
+static int machine_restart(lua_State *L)
+{
+    server_restart(&check_machine(L)->server, lua_toboolean(L, 2),
+                   lua_toboolean(L, 3));
+    return 0;
+}
+
+/* each(text): 353; answers a recipient are due. */
+static int machine_each(lua_State *L)
+{
+    int r = server_each(&check_machine(L)->server, lbind_check(L, 2));
+    if (r == ERR_PROTOCOL)
+        return luaL_error(L, "no answers one a recipient were asked for");
+    if (r < 0)
+        return lbind_fail(L, r, NULL);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
 static int machine_close(lua_State *L)
 {
     struct machine *m = check_machine(L);
@@ -435,6 +455,8 @@ static int machine_body(lua_State *L)
     lua_setfield(L, -2, "nul");
     lua_pushinteger(L, (lua_Integer)s->recipients);
     lua_setfield(L, -2, "recipients");
+    lua_pushboolean(L, s->prdr);
+    lua_setfield(L, -2, "prdr");
     return 1;
 }
 
@@ -444,6 +466,8 @@ static const luaL_Reg machine_methods[] = {
     {"default", machine_default},
     {"reply", machine_reply},
     {"ask", machine_ask},
+    {"restart", machine_restart},
+    {"each", machine_each},
     {"close", machine_close},
     {"offer", machine_offer},
     {"secured", machine_secured},

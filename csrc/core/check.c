@@ -200,6 +200,8 @@ static enum refusal check_parameters(const struct server *s, struct cmd *cmd)
             return REFUSED_PARAMETER;
         if (span_ieq(keyword, SPAN("SMTPUTF8")))
             cmd->utf8 = true;
+        if (span_ieq(keyword, SPAN("PRDR")))
+            cmd->prdr = true;
     }
     return r < 0 ? REFUSED_PARAMETER : REFUSED_NOT;
 }

@@ -61,6 +61,7 @@ struct cmd {
     struct span parameters; /* of MAIL and RCPT, as sent */
     bool utf8;              /* MAIL: SMTPUTF8 is among them */
     bool binary;            /* MAIL: BODY=BINARYMIME is among them */
+    bool prdr;              /* MAIL: PRDR is among them */
 };
 
 /* Splits a line into verb and argument. ERR_SYNTAX when it does not begin

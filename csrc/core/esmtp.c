@@ -165,6 +165,7 @@ bool esmtp_value(struct span keyword, struct span value)
         {"MT-PRIORITY", priority},
         {"RRVS", rrvs},
         {"REQUIRETLS", none},
+        {"PRDR", none},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (span_ieq(keyword, span_from(rows[i].keyword)))

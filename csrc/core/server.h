@@ -115,6 +115,7 @@ struct server {
     bool mail;                   /* a transaction is open */
     bool mail_utf8;              /* with SMTPUTF8 */
     bool binary;                 /* with BODY=BINARYMIME */
+    bool prdr;                   /* with PRDR */
     bool chunking;               /* a body comes by BDAT */
     bool chunk_last;             /* and this is its last chunk */
     uint64_t chunk_left;         /* octets of it that are to come */
@@ -125,6 +126,7 @@ struct server {
     bool hang_up;      /* the answer that is due is the last one */
     bool asked_utf8;   /* SMTPUTF8 stands in the MAIL that is to be answered */
     bool asked_binary; /* so does BODY=BINARYMIME */
+    bool asked_prdr;   /* and PRDR */
     bool ended;        /* the end of the body was seen */
     size_t recipients; /* accepted */
     size_t tried;      /* RCPT commands */
@@ -167,6 +169,16 @@ INTERNAL int server_ask(struct server *s, int code, struct span text);
 /* TLS is up: all that was learnt before is forgotten (RFC 3207 4.2). Also
    what a session begins with where TLS came first. */
 INTERNAL void server_secured(struct server *s);
+
+/* Begins anew as another client (XCLIENT): all that was learnt is forgotten.
+   Refused: nothing but QUIT is served. */
+INTERNAL void server_restart(struct server *s, bool refused,
+                             bool authenticated);
+
+/* PRDR: says 353 to a MESSAGE; from then on it needs an answer a recipient,
+   and one for the message as a whole. ERR_PROTOCOL where the client has not
+   asked for it. */
+INTERNAL int server_each(struct server *s, struct span text);
 
 /* Says a last word (421 at a deadline or a shutdown) and ends. */
 INTERNAL int server_close(struct server *s, int code, struct span enhanced,
