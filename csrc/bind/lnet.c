@@ -2,6 +2,7 @@
  * lnet - lunapost.core.net: listeners, connections, TLS contexts
  *
  * net.connect(address, port) and net.connect_unix(path) -> conn;
+ * net.adopt(fd) -> conn, a duplicate of somebody else's socket;
  * net.listen(address, port[, backlog]) and net.listen_unix(path[, backlog])
  * -> listener; net.tls_context{...} -> context; net.numeric(host) -> boolean.
  *
@@ -95,6 +96,14 @@ static int lnet_connect(lua_State *L)
 static int lnet_connect_unix(lua_State *L)
 {
     return lnet_connect_to(L, SOCK_PATH);
+}
+
+static int lnet_adopt(lua_State *L)
+{
+    int from = (int)lbind_size(L, 1, 1 << 20);
+    struct conn *c = lnet_new_conn(L);
+    int err = sock_adopt(&c->fd, from, c->text);
+    return err < 0 ? lbind_fail(L, err, c->text) : 1;
 }
 
 static int lconn_drop(lua_State *L)
@@ -486,6 +495,7 @@ static const luaL_Reg context_methods[] = {
 static const luaL_Reg functions[] = {
     {"connect", lnet_connect},
     {"connect_unix", lnet_connect_unix},
+    {"adopt", lnet_adopt},
     {"listen", lnet_listen},
     {"listen_unix", lnet_listen_unix},
     {"tls_context", lnet_tls_context},

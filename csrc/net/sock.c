@@ -300,6 +300,26 @@ int sock_connected(int fd, char text[SOCK_TEXT])
                   : IO_DONE;
 }
 
+int sock_adopt(int *fd, int from, char text[SOCK_TEXT])
+{
+    union address a;
+    socklen_t n = sizeof a;
+    int kind = 0;
+    socklen_t size = sizeof kind;
+    memset(&a, 0, sizeof a);
+    if (getsockopt(from, SOL_SOCKET, SO_TYPE, &kind, &size) != 0)
+        return sock_fail(text, ERR_CONNECT, "cannot adopt", errno);
+    if (kind != SOCK_STREAM)
+        return sock_fail(text, ERR_CONNECT, "cannot adopt", EPROTOTYPE);
+    *fd = fcntl(from, F_DUPFD_CLOEXEC, 0);
+    if (*fd < 0)
+        return sock_fail(text, ERR_LIMIT, "cannot adopt", errno);
+    (void)fcntl(*fd, F_SETFL, O_NONBLOCK);
+    (void)getsockname(*fd, &a.any, &n);
+    sock_habits(*fd, a.any.sa_family);
+    return 0;
+}
+
 int sock_read(int fd, char *p, size_t room, size_t *n, char text[SOCK_TEXT])
 {
     ssize_t got;

@@ -52,6 +52,10 @@ INTERNAL int sock_connect(int *fd, const char *host, int port,
                           char text[SOCK_TEXT]);
 INTERNAL int sock_connected(int fd, char text[SOCK_TEXT]);
 
+/* A descriptor of its own in *fd for a stream socket that somebody else made
+   and closes; from now on neither blocks. */
+INTERNAL int sock_adopt(int *fd, int from, char text[SOCK_TEXT]);
+
 /* As conn_read and conn_write; never a SIGPIPE. */
 INTERNAL int sock_read(int fd, char *p, size_t room, size_t *n,
                        char text[SOCK_TEXT]);

@@ -6,7 +6,8 @@
 ---@class lunapost.err
 --- kind is dns connect tls auth timeout closed reply syntax limit protocol;
 --- file: what a message is made of (a path, an open file, a source) could
---- not be read; or unconfirmed: whether the message was taken is not known.
+--- not be read; process: a local program failed; or unconfirmed: whether the
+--- message was taken is not known.
 ---@field kind string
 ---@field code? integer  the reply's code, where a reply said no
 ---@field enhanced? string  its enhanced status code, RFC 3463

@@ -15,10 +15,13 @@ local WHAT <const> = "option of send"
 -- What a ready message leaves to say beside it.
 local beside <const> = { from = true, to = true, cc = true, bcc = true }
 
+-- What goes neither to the session nor into the message.
+local aside <const> = { message = true, transport = true }
+
 -- Which option goes where: to the session, or into the message.
 local function sort_options(options)
   local build = require "lunapost.mime.build"
-  local known = { message = true }
+  local known = { message = true, transport = "table" }
   for name, kind in pairs(settings.known) do known[name] = kind end
   for name, kind in pairs(build.options) do known[name] = kind end
   options_of.check(WHAT, options, known, 0)
@@ -26,7 +29,7 @@ local function sort_options(options)
   for name, value in pairs(options) do
     if settings.known[name] then
       session[name] = value
-    elseif name ~= "message" then
+    elseif not aside[name] then
       message[name] = value
     end
   end
@@ -92,9 +95,27 @@ local function deliver(s, message, envelope)
   return result, problem
 end
 
+-- How the message leaves: by a session, or by the script's transport.
+local function way(session, transport)
+  if not transport then
+    local s = settings.complete(WHAT, session)
+    return function(...) return deliver(s, ...) end
+  end
+  local name = next(session)
+  if name then
+    error(("'%s' has no place beside 'transport'"):format(name), 0)
+  end
+  if type(transport.send) ~= "function" then
+    error("a transport has a method send(envelope, message)", 0)
+  end
+  return function(message, envelope)
+    return transport:send(envelope, message)
+  end
+end
+
 local function send(options)
   local session, given = sort_options(options)
-  local s = settings.complete(WHAT, session)
+  local leave = way(session, options.transport)
   local message, envelope = compose(options, given)
   if not message then return nil, envelope end
   if envelope.from == nil then
@@ -103,7 +124,7 @@ local function send(options)
   if not (envelope.to and envelope.to[1]) then
     error("a recipient is missing: to, cc or bcc", 0)
   end
-  return deliver(s, message, envelope)
+  return leave(message, envelope)
 end
 
 --- Sends a message: dials, greets, puts TLS on, authenticates, sends, quits.
@@ -112,6 +133,8 @@ end
 --- timeout, ...) and those of mime.message (from, to, cc, bcc, subject, text,
 --- html, inline, attach, headers, ...) in one table; or message = one that
 --- is ready (octets, a mime message, { path = }, an open file, a source).
+--- transport = smtp.sendmail{...}, smtp.dry{...} or anything else that has
+--- send(envelope, message) takes the place of a session.
 ---@param options table
 ---@return table? result  accepted = { address, ... }, rejected = { { address,
 --- code, enhanced, text }, ... }, reply, transcript; nil where nobody was

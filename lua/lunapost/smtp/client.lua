@@ -308,6 +308,7 @@ function Client:quit(seconds)
   if shown then reply, problem = self:receive(seconds, shown) end
   if self.conn then self.conn:shutdown() end
   self:close()
+  if self.process then self.process:settle(seconds or self.timeout) end
   if reply and reply.code >= 400 then return nil, self:refused(reply, shown) end
   return reply, problem
 end

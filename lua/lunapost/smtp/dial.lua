@@ -3,6 +3,7 @@
 local clients = require "lunapost.smtp.client"
 local core = require "lunapost.core"
 local net = require "lunapost.net"
+local route = require "lunapost.smtp.route"
 
 local M = {}
 
@@ -16,15 +17,6 @@ local function tls_maker(s)
     if problem then problem.host = s.label end
     return context, problem
   end
-end
-
-local function connect(s)
-  local conn, problem = net.dial {
-    host = s.host, port = not s.path and s.port or nil, unix = s.path,
-    loop = s.loop, timeout = s.limit,
-  }
-  if problem then problem.host = s.label end
-  return conn, problem
 end
 
 -- A function, so that no dump of a session shows a password.
@@ -72,8 +64,7 @@ local SILENCE <const>, PROBE <const> = 0.6, 2
 -- on a connection of its own, since this one may only be slow.
 local function speaks_tls(s, seconds)
   local waits = { loop = s.loop, timeout = math.min(seconds, PROBE) }
-  local conn = net.dial { host = s.host, port = s.port, loop = s.loop,
-    timeout = waits.timeout }
+  local conn = route.open(s, waits.timeout)
   if not conn then return false end
   local _ <close> = setmetatable({}, { __close = function()
     net.close(conn, s.loop)
@@ -86,7 +77,7 @@ end
 -- Not on port 25, where talking before the greeting is held against one.
 local function await_greeting(client, s)
   local deadline = core.loop.now() + s.limit
-  if s.tls ~= "implicit" and s.port ~= 25 and not s.path
+  if s.tls ~= "implicit" and s.port ~= 25 and route.repeatable(s)
     and s.limit > 2 * SILENCE
     and not s.loop.wait(client.conn:fd(), "r", SILENCE)
     and speaks_tls(s, (s.limit - SILENCE) / 2) then
@@ -135,7 +126,7 @@ end
 
 -- Makes a session and takes it through some phases.
 local function session(s, phases)
-  local conn, problem = connect(s)
+  local conn, problem, process = route.open(s, s.limit)
   if not conn then return nil, problem end
   local g <close> = guard()
   local client = clients.new {
@@ -143,6 +134,7 @@ local function session(s, phases)
     final = s.timeout, lmtp = s.protocol == "lmtp", context = tls_maker(s),
     verify = s.host or "localhost", port = s.port,
     certified = s.certificate ~= nil, credentials = credentials_of(s),
+    process = process,
     transcript = s.transcript, name = s.helo or own_name(conn, s),
   }
   g.client = client

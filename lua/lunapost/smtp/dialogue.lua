@@ -443,6 +443,7 @@ function Dialogue:close()
   self.conn = nil
   if self.loop.forget then self.loop.forget(conn:fd()) end
   conn:close()
+  if self.process then self.process:release() end
 end
 
 --- Says QUIT where that needs no waiting, and closes.

@@ -37,6 +37,8 @@ local lazy <const> = {
   reject = function() return require("lunapost.smtp.answer").reject end,
   transcript = function() return require "lunapost.smtp.transcript" end,
   replay = function() return require("lunapost.smtp.replay").new end,
+  sendmail = function() return require("lunapost.smtp.sendmail").new end,
+  dry = function() return require("lunapost.smtp.dry").new end,
   scram_keys = function() return require("lunapost.smtp.scram").keys end,
 }
 

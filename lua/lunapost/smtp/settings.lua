@@ -9,7 +9,7 @@ local TIMEOUT <const> = 60
 
 --- Options of smtp.open and smtp.connect.
 M.known = {
-  server = "string",       -- smtp:// smtps:// lmtp:// unix:PATH
+  server = "string",       -- smtp:// smtps:// lmtp:// unix:PATH exec:WORDS
   host = "string",
   port = "integer",
   protocol = "string",     -- "smtp", "lmtp"
@@ -26,6 +26,10 @@ M.known = {
   insecure = "boolean",    -- verifies nothing
   certificate = "string",  -- of the client
   key = "string",
+  proxy = "string",        -- socks5:// http://, with USER:PASSWORD@
+  connect = "function",    -- connect(host, port, seconds) -> connection or
+                           -- descriptor, or nil and why
+  command = "table",       -- { program, word, ... } that speaks SMTP itself
   loop = "table",
   transcript = "table",
 }
@@ -71,6 +75,13 @@ local function read_authority(url, text, into)
   if rest ~= "" then into.port = number_of_port(rest:sub(2)) end
 end
 
+-- "exec:sendmail -bs"
+local function words_of(text)
+  local words = {}
+  for word in text:gmatch("%S+") do words[#words + 1] = word end
+  return words
+end
+
 -- "user", "user:password", percent-encoded
 local function read_user(text, into)
   local name, password = text:match("^([^:]*):(.*)$")
@@ -91,11 +102,14 @@ end
 
 --- Takes a server's URL apart.
 ---@param url string
----@return table  { host | path, port, protocol, tls, user, password }
+---@return table  { host | path | command, port, protocol, tls, user,
+--- password }
 function M.url(url)
   local into = { protocol = "smtp" }
   into.path = url:match("^unix:(.+)$")
-  if into.path then return into end
+  local words = url:match("^exec:(.*)$")
+  into.command = words and words_of(words)
+  if into.path or into.command then return into end
   local rest = read_scheme(url, into)
   if into.protocol == "lmtp" and rest:find("^/") then
     into.path = rest
@@ -106,6 +120,38 @@ function M.url(url)
   if user then read_user(user, into) end
   read_authority(url, behind or rest, into)
   return into
+end
+
+local proxies <const> = { socks5 = 1080, socks5h = 1080, http = false }
+
+local function check_proxy(proxy, url)
+  for _, name in ipairs { "user", "password" } do
+    if #(proxy[name] or "") > 255 then
+      misuse("proxy: the %s is longer than 255 octets", name)
+    end
+  end
+  if not proxy.port then
+    misuse("proxy %q: the port is missing", (url:gsub("//.*@", "//")))
+  end
+end
+
+--- Takes a proxy's URL apart.
+---@param url string
+---@return { kind: string, host: string, port: integer, user: string?,
+--- password: string? }
+function M.proxy(url)
+  local scheme, rest = url:match("^(%w+)://(.-)/*$")
+  local port = proxies[(scheme or ""):lower()]
+  if port == nil then
+    misuse("proxy: socks5://[USER:PASSWORD@]HOST[:PORT] or "
+      .. "http://[USER:PASSWORD@]HOST:PORT is expected")
+  end
+  local proxy = { kind = scheme:lower():gsub("h$", ""), port = port or nil }
+  local user, behind = rest:match("^(.*)@([^@]*)$")
+  if user then read_user(user, proxy) end
+  read_authority(url, behind or rest, proxy)
+  check_proxy(proxy, url)
+  return proxy
 end
 
 local function default_port(s)
@@ -148,7 +194,7 @@ local function check(what, options)
 end
 
 local function fill_tls(s)
-  s.tls = s.tls or (s.path and "none") or "auto"
+  s.tls = s.tls or (s.path or s.command) and "none" or "auto"
   s.port = s.port or default_port(s)
   if s.tls == "auto" and s.port == 465 then s.tls = "implicit" end
 end
@@ -158,8 +204,25 @@ local function fill(s)
   fill_tls(s)
   s.limit = s.timeout or TIMEOUT
   s.loop = s.loop or require "lunapost.loop"
-  s.label = s.path or ("%s:%d"):format(s.host, s.port)
+  s.label = s.command and "exec:" .. tostring(s.command[1]) or s.path
+    or ("%s:%d"):format(s.host, s.port)
   return s
+end
+
+-- One way to the server, not two.
+local function check_ways(s)
+  local ways = {}
+  for _, name in ipairs { "path", "command", "connect", "through" } do
+    if s[name] then
+      ways[#ways + 1] = name == "through" and "proxy" or name
+    end
+  end
+  if ways[2] then
+    misuse("'%s' beside '%s': there is one way to a server", ways[1], ways[2])
+  end
+  if not (s.host or s.path or s.command) then
+    misuse("a server is missing: server = \"smtp://...\", or host")
+  end
 end
 
 --- Options made complete: the URL's parts, then the options over them, then
@@ -174,9 +237,8 @@ function M.complete(what, options)
   check_name("helo", s.helo)
   local path = s.host and s.host:match("^unix:(.+)$")
   if path then s.path, s.host = path, nil end
-  if not (s.host or s.path) then
-    misuse("a server is missing: server = \"smtp://...\", or host")
-  end
+  s.through = s.proxy and M.proxy(s.proxy)
+  check_ways(s)
   check_name("host", s.host)
   return fill(s)
 end
