@@ -128,6 +128,7 @@ build = {
     ["lunapost.smtp.server_options"] = "lua/lunapost/smtp/server_options.lua",
     ["lunapost.smtp.session"] = "lua/lunapost/smtp/session.lua",
     ["lunapost.smtp.settings"] = "lua/lunapost/smtp/settings.lua",
+    ["lunapost.smtp.spool"] = "lua/lunapost/smtp/spool.lua",
     ["lunapost.smtp.trace"] = "lua/lunapost/smtp/trace.lua",
     ["lunapost.smtp.transaction"] = "lua/lunapost/smtp/transaction.lua",
     ["lunapost.smtp.transcript"] = "lua/lunapost/smtp/transcript.lua",

@@ -8,12 +8,14 @@ void head_note(struct head *h, struct span octets)
     while (!h->over && octets.n) {
         size_t n = span_find(octets, '\n');
         bool whole = n < octets.n;
-        if (n)
-            h->last = octets.p[n - 1];
+        struct span line = span_of(octets.p, n);
+        if (n && h->line == 0)
+            h->field = *octets.p == ' ' || *octets.p == '\t';
+        h->field = h->field || span_find(line, ':') < n;
         h->line += n;
         h->size += n + whole;
         if (whole) {
-            h->over = h->line == 0 || (h->line == 1 && h->last == '\r');
+            h->over = h->line == 0 || !h->field;
             h->line = 0;
         }
         octets = span_skip(octets, n + whole);

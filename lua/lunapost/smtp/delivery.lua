@@ -3,6 +3,7 @@
 local answer = require "lunapost.smtp.answer"
 local body = require "lunapost.smtp.body"
 local core = require "lunapost.core"
+local spool = require "lunapost.smtp.spool"
 
 local now = core.loop.now
 
@@ -67,10 +68,14 @@ end
 
 local announced <const> = { ["8BITMIME"] = true, BINARYMIME = true }
 
--- Octets above 127 that nobody announced are kept, and noted (RFC 6152 3).
-local function note_8bit(session, message)
-  local parameters = session.envelope.parameters
-  local kind = (parameters.BODY or ""):upper()
+--- The body as a message. Octets above 127 that nobody announced are kept,
+--- and noted (RFC 6152 3).
+---@param session lunapost.session
+---@param reader lunapost.body
+---@return lunapost.mime.part
+function M.message(session, reader)
+  local message = spool.message(session, reader)
+  local kind = (session.envelope.parameters.BODY or ""):upper()
   if not announced[kind] and session.machine:body().eight_bit then
     message:_note(UNANNOUNCED)
   end
@@ -81,15 +86,14 @@ end
 local function ask_handler(session, reader)
   if session.on.data then return session:call("data", reader) end
   if not session.on.message then return nil end
-  local message = require("lunapost.mime").parse(reader:read())
-  return session:call("message", note_8bit(session, message))
+  return session:call("message", M.message(session, reader))
 end
 
 -- The verdict, or nil and why the body counts as nothing.
 local function judge(session, reader)
   local ok, verdict = pcall(ask_handler, session, reader)
-  if not ok and not body.is_broken(verdict) then error(verdict, 0) end
-  if not ok then return nil, verdict end
+  if not ok and body.is_broken(verdict) then return nil, verdict end
+  if not ok and not answer.is_reject(verdict) then error(verdict, 0) end
   if body.is_drained(reader) then return verdict end
   local drained, problem = pcall(body.drain, reader)
   if drained then return verdict end

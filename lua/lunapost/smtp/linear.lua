@@ -143,7 +143,7 @@ end
 ---@return lunapost.mime.part
 function Linear:message()
   local reader = self:body()
-  return require("lunapost.smtp.spool").message(self.session, reader)
+  return require("lunapost.smtp.delivery").message(self.session, reader)
 end
 
 --- Within AUTH and commands that the server does not know: sends a 3yz and

@@ -80,6 +80,7 @@ local function make(options)
     pause = (options.loop or default_loop).sleep,
     trusted = server_options.trusted(options),
     listeners = {}, sessions = {}, sources = {}, addresses = {},
+    spooled = 0, -- octets of messages in files
     counts = { sessions = 0, messages = 0 },
   }, meta)
   server.rates = rates.of(server.limits)
