@@ -32,6 +32,12 @@ void *lbind_new(lua_State *L, size_t size, const char *type, int uservalues)
     return p;
 }
 
+void lbind_export(lua_State *L, const char *type, const luaL_Reg *methods)
+{
+    luaL_getmetatable(L, type); /* table mt */
+    luaL_setfuncs(L, methods, 1);
+}
+
 void *lbind_self(lua_State *L, const char *type)
 {
     if (lua_isuserdata(L, 1) && lua_getmetatable(L, 1)) { /* mt */

@@ -37,6 +37,11 @@ INTERNAL void lbind_type(lua_State *L, const char *type,
 INTERNAL void *lbind_new(lua_State *L, size_t size, const char *type,
                          int uservalues);
 
+/* Adds methods of the type to the table at the top, to be called as plain
+   functions where the search for a method would be dear. */
+INTERNAL void lbind_export(lua_State *L, const char *type,
+                           const luaL_Reg *methods);
+
 /* The first argument of a method of the type, or raises: luaL_checkudata,
    without a search for the name. */
 INTERNAL void *lbind_self(lua_State *L, const char *type);

@@ -244,6 +244,14 @@ static const luaL_Reg functions[] = {
     {NULL, NULL},
 };
 
+/* What each wait needs. */
+static const luaL_Reg exported[] = {
+    {"wait", lloop_wait},
+    {"turn", lloop_turn},
+    {"next", lloop_next},
+    {NULL, NULL},
+};
+
 int lbind_open_loop(lua_State *L)
 {
     lbind_type(L, TYPE, methods, NULL, lloop_close);
@@ -254,5 +262,6 @@ int lbind_open_loop(lua_State *L)
     }
     lua_pop(L, 1);
     luaL_newlib(L, functions);
+    lbind_export(L, TYPE, exported);
     return 1;
 }

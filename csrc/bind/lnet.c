@@ -503,6 +503,12 @@ static const luaL_Reg functions[] = {
     {NULL, NULL},
 };
 
+/* What each wait needs. */
+static const luaL_Reg exported[] = {
+    {"fd", lconn_fd},
+    {NULL, NULL},
+};
+
 int lbind_open_net(lua_State *L)
 {
     lbind_type(L, LBIND_CONN, conn_methods, conn_meta, lconn_drop);
@@ -510,5 +516,6 @@ int lbind_open_net(lua_State *L)
                llistener_drop);
     lbind_type(L, TYPE_CONTEXT, context_methods, NULL, lcontext_drop);
     luaL_newlib(L, functions);
+    lbind_export(L, LBIND_CONN, exported);
     return 1;
 }

@@ -486,10 +486,19 @@ static const luaL_Reg functions[] = {
     {NULL, NULL},
 };
 
+/* What each command needs. */
+static const luaL_Reg exported[] = {
+    {"step", machine_step},
+    {"reply", machine_reply},
+    {"path", machine_path},
+    {NULL, NULL},
+};
+
 int lbind_open_server(lua_State *L)
 {
     lbind_type(L, CONFIG, NULL, NULL, NULL);
     lbind_type(L, MACHINE, machine_methods, NULL, machine_drop);
     luaL_newlib(L, functions);
+    lbind_export(L, MACHINE, exported);
     return 1;
 }

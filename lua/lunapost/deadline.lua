@@ -11,9 +11,9 @@ local now <const>, running <const> = core.loop.now, coroutine.running
 
 local M = {}
 
--- When the work of a coroutine must be over, on the monotonic clock; below
--- 0: so many seconds, not yet begun. A clock that nobody waits by is not read.
-local due = setmetatable({}, { __mode = "k" })
+-- Whose deadline a coroutine keeps: the owner's field work_due is a time on the
+-- monotonic clock, or nil.
+local owners = setmetatable({}, { __mode = "k" })
 
 local meta = { __name = "lunapost.deadline" }
 
@@ -33,12 +33,12 @@ local function raise()
     meta), 0)
 end
 
--- The deadline of a coroutine, whose clock runs from now on.
-local function begun(co)
-  local limit = due[co]
+-- The owner's deadline, once its clock runs.
+local function begun(owner)
+  local limit = owner.work_due
   if limit and limit < 0 then
     limit = now() - limit
-    due[co] = limit
+    owner.work_due = limit
   end
   return limit
 end
@@ -50,9 +50,9 @@ end
 ---@return number? seconds
 ---@return boolean cut  the deadline comes first
 function M.limit(seconds, co)
-  co = co or running()
-  if not due[co] then return seconds, false end
-  local left = begun(co) - now()
+  local owner = owners[co or running()]
+  if not owner or not owner.work_due then return seconds, false end
+  local left = begun(owner) - now()
   if left <= 0 then raise() end
   if seconds and seconds < left then return seconds, false end
   return left, true
@@ -67,55 +67,48 @@ end
 
 --- Sets the running coroutine's deadline, unless an earlier one is set.
 ---@param seconds number
----@return number? before  for M.leave
+---@return table? before  for M.leave
 function M.enter(seconds)
   local co = running()
-  local before = begun(co)
-  local limit = now() + seconds
-  if not before or limit < before then due[co] = limit end
+  local before = owners[co]
+  local limit, outer = now() + seconds, before and begun(before)
+  if not outer or limit < outer then owners[co] = { work_due = limit } end
   return before
 end
 
---- Puts the deadline back that was there before M.enter or M.allow.
----@param before number?
----@param co thread?  default: the running one
-function M.leave(before, co)
-  due[co or running()] = before
+--- Puts back what was there before M.enter or M.own.
+---@param before table?
+function M.leave(before)
+  owners[running()] = before
 end
 
---- Like M.enter, for work that seldom waits: its clock begins with its first
---- wait.
----@param seconds number
----@param co thread  the running one
----@return number? before  for M.leave
-function M.allow(seconds, co)
-  if due[co] then return M.enter(seconds) end
-  due[co] = -seconds
+--- Makes owner.work_due the running coroutine's deadline: nil while there is none,
+--- a time on the monotonic clock, or less than 0: so many seconds from the
+--- first wait on, so that work without a wait costs no look at the clock.
+---@param owner table
+---@return table? before  for M.leave
+function M.own(owner)
+  local co = running()
+  local before = owners[co]
+  owners[co] = owner
+  return before
 end
 
---- Stops a coroutine's clock: waiting for a peer is not its work.
----@param co thread  the running one
----@return number? left  seconds, for M.resume
-function M.pause(co)
-  local limit = due[co]
-  if not limit then return nil end
-  due[co] = nil
-  return limit < 0 and -limit or limit - now()
-end
-
---- Lets the clock run on after M.pause.
----@param left number?
----@param co thread  the running one
-function M.resume(left, co)
-  if not left then return end
-  due[co] = left > 0 and -left or 0 -- 0: has passed
+--- Stops an owner's clock: waiting for a peer is not its work.
+---@param owner table
+---@return number? left  for owner.work_due, to let the clock run on
+function M.pause(owner)
+  local limit = owner.work_due
+  owner.work_due = nil
+  if not limit or limit < 0 then return limit end
+  return math.min(now() - limit, -1e-9)
 end
 
 --- Gives one coroutine the deadline of another that waits for it.
 ---@param from thread
 ---@param to thread
 function M.inherit(from, to)
-  due[to] = begun(from)
+  owners[to] = owners[from]
 end
 
 local leaver = { __close = function(guard) M.leave(guard.before) end }

@@ -11,7 +11,8 @@ local core = require "lunapost.core"
 local deadline = require "lunapost.deadline"
 
 local poll <const> = core.loop
-local now <const> = poll.now
+local now <const>, turn_of <const> = poll.now, poll.turn
+local wait_for <const>, next_of <const> = poll.wait, poll.next
 local running <const> = coroutine.running
 local resume_coroutine <const> = coroutine.resume
 local yield <const> = coroutine.yield
@@ -141,25 +142,30 @@ local function block(fd, mode, seconds)
   return nil, "timeout"
 end
 
+local function wait_outside(fd, mode, seconds)
+  local limit, cut = limit_of(seconds)
+  local ok, why = block(fd, mode, limit)
+  deadline.check(cut, why)
+  return ok, why
+end
+
 local function wait(state, fd, mode, seconds)
   if state.closing or fd < 0 then return nil, "closed" end
-  local limit, cut, ok, why
-  if state.current then
-    limit, cut = limit_of(seconds, check_parkable(state))
-    if state.waiters[fd] then check_alone(state, fd) end
-    state.poller:wait(fd, mode, limit)
-    ok, why = park(state, fd)
-  else
-    limit, cut = limit_of(seconds)
-    ok, why = block(fd, mode, limit)
-  end
+  local co, waiters = state.current, state.waiters
+  if not co then return wait_outside(fd, mode, seconds) end
+  local limit, cut = limit_of(seconds, check_parkable(state))
+  if waiters[fd] then check_alone(state, fd) end
+  wait_for(state.poller, fd, mode, limit)
+  waiters[fd] = co
+  state.tasks[co] = fd
+  local ok, why = yield(PARK)
   if cut then deadline.check(cut, why) end
   return ok, why
 end
 
 local function sleep(state, seconds)
   if state.closing then return end
-  local limit, cut = deadline.limit(seconds)
+  local limit, cut = limit_of(seconds)
   if state.current then
     check_parkable(state)
     park(state, state.poller:timer(limit))
@@ -208,8 +214,8 @@ end
 
 local function turn(state)
   local p, waiters, queue = state.poller, state.waiters, state.queue
-  p:turn(queue.head < queue.tail and 0 or nil)
-  for id, what in p.next, p do
+  turn_of(p, queue.head < queue.tail and 0 or nil)
+  for id, what in next_of, p do
     local co = waiters[id]
     waiters[id] = nil
     if not co then
@@ -231,8 +237,9 @@ local function run(state, finished)
   local _ <close> = setmetatable({}, { __close = function()
     state.running = false
   end })
+  local queue = state.queue
   while not state.stopped do
-    run_queue(state)
+    if queue.head < queue.tail then run_queue(state) end
     if state.stopped or state.count == 0 or finished and finished() then
       break
     end

@@ -1,6 +1,7 @@
 --- A server from its first listener to its last session.
 
 local core = require "lunapost.core"
+local deadline = require "lunapost.deadline"
 local net = require "lunapost.net"
 local workers = require "lunapost.smtp.workers"
 
@@ -79,7 +80,11 @@ local function hang_up(server, session, co)
   server:leave(session)
   if not idle and co ~= coroutine.running() and server.loop.kill then
     server.loop.kill(co)
-    if not over then session:call("disconnect", "stopped") end
+    if not over then
+      session.work_due = nil -- this handler runs here, in nobody's session
+      deadline.run(server.loop, server.limits.handler, session.call, session,
+        "disconnect", "stopped")
+    end
   end
 end
 

@@ -14,7 +14,8 @@ local verbs = require "lunapost.smtp.verbs"
 
 local M = {}
 
-local now <const>, running <const> = core.loop.now, coroutine.running
+local now <const>, fd_of <const> = core.loop.now, core.net.fd
+local step <const>, reply <const> = core.server.step, core.server.reply
 
 ---@class lunapost.envelope
 ---@field from lunapost.path
@@ -92,9 +93,10 @@ end
 
 -- Waits for the descriptor; a session in memory brings its next lines.
 local function wait(session, mode, seconds)
-  if not session.conn then return session:bring() end
+  local conn = session.conn
+  if not conn then return session:bring() end
   session.idle = true
-  local ready = session.loop.wait(session.conn:fd(), mode, seconds)
+  local ready = session.loop.wait(fd_of(conn), mode, seconds)
   session.idle = false
   return ready
 end
@@ -109,13 +111,12 @@ end
 -- Waits for what the machine needs; ends the session where nothing comes. A
 -- handler that waits for it waits for the peer: its own clock stands still.
 local function await(session, event, seconds)
-  local co = running()
-  local left = deadline.pause(co)
+  local left = session.work_due and deadline.pause(session)
   local ready = seconds > 0
     and wait(session, event == "read" and "r" or "w", seconds)
   if session.ended then over(session.ended) end
   if not ready then expired(session) end
-  deadline.resume(left, co)
+  session.work_due = left
 end
 
 local awaited <const> = { read = true, write = true }
@@ -127,11 +128,13 @@ local awaited <const> = { read = true, write = true }
 ---@return any c
 function Session:next_event()
   local machine, conn, limit = self.machine, self.conn, nil
-  local event, a, b, c = machine:step(conn)
+  local event, a, b, c = step(machine, conn)
   while awaited[event] do
-    limit = limit or math.min(now() + self.server.limits.timeout, self.due)
-    await(self, event, limit - now())
-    event, a, b, c = machine:step(conn)
+    local time = now()
+    limit = limit or time + self.server.limits.timeout
+    if limit > self.due then limit = self.due end
+    await(self, event, limit - time)
+    event, a, b, c = step(machine, conn)
   end
   if event == nil then
     over(a == "closed" and "closed" or "error", a .. ": " .. b)
@@ -202,14 +205,14 @@ local function outcome(session, ok, code, enhanced, text)
   return answer.fault()
 end
 
--- Runs a handler within its deadline. What it raises is an answer (reject),
--- the end of the session or of the body (passed on), or a fault of the
--- handler, which the error handler gets and the client does not.
+-- Runs a handler within its deadline, which is session.work_due. What it raises is
+-- an answer (reject), the end of the session or of the body (passed on), or a
+-- fault of the handler, which the error handler gets and the client does not.
 local function guard(session, fn, a, b, c, d)
-  local co = running()
-  local before = deadline.allow(session.server.limits.handler, co)
+  local within = session.work_due
+  if not within then session.work_due = -session.server.limits.handler end
   local ok, code, enhanced, text = xpcall(fn, traceback, a, b, c, d)
-  deadline.leave(before, co)
+  if not within then session.work_due = nil end
   if ok and code == nil then return nil end
   return outcome(session, ok, code, enhanced, text)
 end
@@ -219,9 +222,10 @@ end
 local function watch(session, name, a, b, c)
   local twin = session.on.observe[name]
   if not twin then return end
-  local before = deadline.enter(session.server.limits.handler)
+  local within = session.work_due
+  if not within then session.work_due = -session.server.limits.handler end
   local ok, problem = xpcall(twin, traceback, session, a, b, c)
-  deadline.leave(before)
+  if not within then session.work_due = nil end
   if not ok then session:report(problem) end
 end
 
@@ -278,7 +282,7 @@ function Session:answer(code, enhanced, text)
   if self.on.reply or self.on.observe then
     code, enhanced, text = rewritten(self, code, enhanced, text)
   end
-  local ok, kind, why = self.machine:reply(code, enhanced, text)
+  local ok, kind, why = reply(self.machine, code, enhanced, text)
   if not ok then over("error", kind .. ": " .. why) end
   self.last_code = code
   if code >= 400 then slow_down(self) end
@@ -289,7 +293,7 @@ end
 function Session:accept(code)
   local on = self.on
   if on.reply or on.observe then return self:answer(self.machine:default()) end
-  local ok, kind, why = self.machine:reply()
+  local ok, kind, why = reply(self.machine)
   if not ok then over("error", kind .. ": " .. why) end
   self.last_code = code
   if code >= 400 then slow_down(self) end
@@ -391,6 +395,7 @@ end
 --- The whole dialogue, until it ends; never raises.
 function Session:drive()
   local linear <close> = self.server:linear(self)
+  local before = deadline.own(self)
   local ok, fault = xpcall(converse, traceback, self)
   local why, problem
   if ok then
@@ -399,6 +404,7 @@ function Session:drive()
     why, problem = ending(fault)
   end
   finish(self, why, problem)
+  deadline.leave(before)
   return linear
 end
 

@@ -1,6 +1,7 @@
 --- What a server does for each event of its machine: asks the handler of
 --- the verb, answers, and keeps the session's fields in step.
 
+local core = require "lunapost.core"
 local answer = require "lunapost.smtp.answer"
 local delivery = require "lunapost.smtp.delivery"
 local rates = require "lunapost.smtp.rates"
@@ -8,6 +9,8 @@ local path = require "lunapost.smtp.path"
 local verifier = require "lunapost.smtp.verifier"
 
 local M = {}
+
+local path_of <const> = core.server.path
 
 local by_event, by_verb = {}, {}
 
@@ -159,7 +162,7 @@ end
 function by_verb.MAIL(session, _, code)
   local refusal = too_often(session)
   if refusal then return conclude(session, refusal) end
-  local from = path.new(session.machine:path())
+  local from = path.new(path_of(session.machine))
   session:new_message()
   session.envelope = { from = from, to = {}, parameters = from.parameters }
   if from.parameters.SMTPUTF8 then session:settle_protocol() end
@@ -170,7 +173,7 @@ function by_verb.MAIL(session, _, code)
 end
 
 function by_verb.RCPT(session, _, code)
-  local to = path.new(session.machine:path())
+  local to = path.new(path_of(session.machine))
   local given = session:call("rcpt", to, to.parameters)
   if conclude(session, given, code) < 400 then
     local list = session.envelope.to
@@ -252,12 +255,6 @@ local function other(session, argument, code, verb)
   conclude(session, given, code)
 end
 
-function by_event.command(session, verb, argument, code)
-  session.verb = verb
-  local handle = by_verb[verb] or other
-  return handle(session, argument, code, verb)
-end
-
 function by_event.refused(session, verb, _, code)
   session.verb = verb
   session:accept(code)
@@ -284,7 +281,7 @@ function M.between(session, event, a, argument, code)
     session.verb = a
     return
   end
-  by_event[event](session, a, argument, code)
+  M.handle(session, event, a, argument, code)
 end
 
 --- Handles one event of the machine.
@@ -294,7 +291,12 @@ end
 ---@param argument? string
 ---@param code? integer  of the default answer
 function M.handle(session, event, verb, argument, code)
-  return by_event[event](session, verb, argument, code)
+  if event ~= "command" then
+    return by_event[event](session, verb, argument, code)
+  end
+  session.verb = verb
+  local handle = by_verb[verb] or other
+  return handle(session, argument, code, verb)
 end
 
 return M
