@@ -41,6 +41,7 @@ struct machine {
     struct conn *conn;         /* the last one stepped over; a user value */
     bool held;   /* it was not handed out yet: its answers must leave first */
     bool waited; /* a read may find bytes */
+    bool within; /* the last read was of a body, whose end did not come */
 };
 
 /* User values of a machine. */
@@ -203,7 +204,9 @@ static int flush(struct machine *m, struct conn *c)
     return IO_DONE;
 }
 
-/* One read into the machine; IO_WANT_READ when it is time to wait. */
+/* One read into the machine; IO_WANT_READ when it is time to wait. A body
+   that is incomplete then is acknowledged at once: its sender may be waiting
+   for that (Nagle's delay). */
 static int take(struct machine *m, struct conn *c)
 {
     size_t room, n;
@@ -211,19 +214,20 @@ static int take(struct machine *m, struct conn *c)
     int r;
     if (!m->waited && !conn_pending(c)) {
         m->waited = true;
+        if (m->within && server_in_body(&m->server))
+            conn_quickack(c);
         return IO_WANT_READ;
     }
     p = server_space(&m->server, &room);
     if (!p)
         return m->server.err;
     r = conn_read(c, p, room, &n);
+    m->within = server_in_body(&m->server);
     m->waited = r == IO_WANT_READ || r == IO_WANT_WRITE;
     if (r == IO_DONE)
         server_filled(&m->server, n);
     else if (r == IO_EOF)
         server_filled(&m->server, 0);
-    if (r == IO_DONE && server_in_body(&m->server))
-        conn_quickack(c);
     return r == IO_EOF ? IO_DONE : r;
 }
 
@@ -266,6 +270,8 @@ static struct conn *check_conn(lua_State *L, struct machine *m)
 static int next_event(struct machine *m)
 {
     int r = server_next(&m->server, &m->event);
+    if (m->event.kind == SERVER_MESSAGE)
+        m->within = false;
     if (m->event.kind == SERVER_LINE) { /* it answers what still waits */
         m->event.code = m->asked.code;
         m->event.enhanced = m->asked.enhanced;

@@ -82,9 +82,9 @@ function M.leave(before)
   owners[running()] = before
 end
 
---- Makes owner.work_due the running coroutine's deadline: nil while there is none,
---- a time on the monotonic clock, or less than 0: so many seconds from the
---- first wait on, so that work without a wait costs no look at the clock.
+--- Makes owner.work_due the running coroutine's deadline: nil while there is
+--- none, a time on the monotonic clock, or less than 0: so many seconds from
+--- the first wait on, so that work without a wait costs no look at the clock.
 ---@param owner table
 ---@return table? before  for M.leave
 function M.own(owner)

@@ -205,9 +205,10 @@ local function outcome(session, ok, code, enhanced, text)
   return answer.fault()
 end
 
--- Runs a handler within its deadline, which is session.work_due. What it raises is
--- an answer (reject), the end of the session or of the body (passed on), or a
--- fault of the handler, which the error handler gets and the client does not.
+-- Runs a handler within its deadline, which is session.work_due. What it
+-- raises is an answer (reject), the end of the session or of the body (passed
+-- on), or a fault of the handler, which the error handler gets and the client
+-- does not.
 local function guard(session, fn, a, b, c, d)
   local within = session.work_due
   if not within then session.work_due = -session.server.limits.handler end
