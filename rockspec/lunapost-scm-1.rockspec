@@ -147,6 +147,7 @@ build = {
     ["lunapost.testing"] = "lua/lunapost/testing.lua",
     ["lunapost.core"] = {
       sources = {
+        "csrc/bind/lalarm.c",
         "csrc/bind/lbind.c",
         "csrc/bind/lcall.c",
         "csrc/bind/lcharset.c",
@@ -218,6 +219,7 @@ build = {
         "csrc/core/uu.c",
         "csrc/core/word.c",
         "csrc/core/word_encode.c",
+        "csrc/net/alarm.c",
         "csrc/net/child.c",
         "csrc/net/conn.c",
         "csrc/net/digest.c",

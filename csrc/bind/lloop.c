@@ -9,6 +9,8 @@
  * poller:cancel(fd or id)             poller:forget(fd)
  * poller:turn(seconds|nil)            blocks at most that long
  * poller:next() -> fd or id, "r"|"w"|"rw"|"timeout"|"closed" | nil
+ * poller:fd() -> what another loop may watch, or nil
+ * poller:due() -> the earliest deadline, or nil
  * poller:waiting() -> count  poller:name()  poller:reopen()  poller:close()
  *
  * All pollers of a Lua state stand in one list, so that a descriptor that is
@@ -190,6 +192,24 @@ static int lloop_waiting(lua_State *L)
     return 1;
 }
 
+static int lloop_kernel(lua_State *L)
+{
+    int fd = poller_kernel(lloop_check(L));
+    if (fd < 0)
+        return 0;
+    lua_pushinteger(L, fd);
+    return 1;
+}
+
+static int lloop_due(lua_State *L)
+{
+    double due = poller_due(lloop_check(L));
+    if (due == HUGE_VAL)
+        return 0;
+    lua_pushnumber(L, due);
+    return 1;
+}
+
 static int lloop_name(lua_State *L)
 {
     lua_pushstring(L, poller_name(lbind_self(L, TYPE)));
@@ -234,6 +254,7 @@ static const luaL_Reg methods[] = {
     {"forget", lloop_forget}, {"turn", lloop_turn},
     {"next", lloop_next},     {"waiting", lloop_waiting},
     {"name", lloop_name},     {"reopen", lloop_reopen},
+    {"fd", lloop_kernel},     {"due", lloop_due},
     {"close", lloop_close},   {NULL, NULL},
 };
 

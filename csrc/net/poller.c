@@ -68,6 +68,16 @@ const char *poller_name(const struct poller *p)
     return p->backend ? p->backend->name : "closed";
 }
 
+int poller_kernel(const struct poller *p)
+{
+    return p->kernel;
+}
+
+double poller_due(const struct poller *p)
+{
+    return p->heap_size ? p->heap[0].due : HUGE_VAL;
+}
+
 static void heap_put(struct poller *p, size_t i, struct poller_due d)
 {
     p->heap[i] = d;

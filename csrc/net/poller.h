@@ -64,6 +64,13 @@ INTERNAL int poller_init(struct poller *p, const char *backend);
 INTERNAL void poller_free(struct poller *p);
 INTERNAL const char *poller_name(const struct poller *p);
 
+/* A descriptor that is readable while a descriptor waited for is ready, for
+   another loop to watch; -1 where this backend has none. */
+INTERNAL int poller_kernel(const struct poller *p);
+
+/* When the earliest deadline passes, or HUGE_VAL. */
+INTERNAL double poller_due(const struct poller *p);
+
 /* Seconds from an arbitrary start, never backwards. */
 INTERNAL double poller_now(void);
 
