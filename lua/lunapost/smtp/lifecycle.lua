@@ -79,6 +79,7 @@ local function hang_up(server, session, co)
   end
   server:leave(session)
   if not idle and co ~= coroutine.running() and server.loop.kill then
+    session.killed = true
     server.loop.kill(co)
     if not over then
       session.work_due = nil -- this handler runs here, in nobody's session
@@ -137,6 +138,10 @@ end
 ---@param server lunapost.server
 ---@param started? fun(server: lunapost.server)
 function M.run(server, started)
+  if not server.loop.run then
+    error("server:run is for the built-in loop: in another one, which "
+      .. "somebody runs, use server:start", 3)
+  end
   local ok, err = M.listen(server)
   if not ok then return nil, err end
   if started then started(server) end

@@ -200,7 +200,7 @@ local function outcome(session, ok, code, enhanced, text)
     return { code = problem.code, enhanced = problem.enhanced,
       text = problem.text }
   end
-  if control(problem) then error(problem, 0) end
+  if session.killed or control(problem) then error(problem, 0) end
   session:report(problem)
   return answer.fault()
 end
@@ -398,6 +398,7 @@ function Session:drive()
   local linear <close> = self.server:linear(self)
   local before = deadline.own(self)
   local ok, fault = xpcall(converse, traceback, self)
+  if self.killed then return linear end -- who did it says so
   local why, problem
   if ok then
     why = self.quit and "quit" or "closed"
