@@ -196,7 +196,8 @@ describe("README's reference", function()
 
   it("has entries for what handlers and scripts use", function()
     for name in ([[server:run server:start server:stop server:script
-      server:stats session:received session:ask]]):gmatch "%S+" do
+      server:stats server:metrics server:reload server:listen
+      session:received session:ask]]):gmatch "%S+" do
       local method = name:match ":(.*)"
       local file = "lua/lunapost/smtp/" .. name:match "^%a+" .. ".lua"
       assert(entry(name), name)

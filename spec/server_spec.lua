@@ -289,8 +289,8 @@ describe("a server", function()
     local logged = {}
     for _, make in ipairs { function() error("boom") end,
       function() return { mial = print } end } do
-      served.run({ on = make, log = function(line)
-        logged[#logged + 1] = line
+      served.run({ on = make, log = function(record)
+        if record.level == "error" then logged[#logged + 1] = record.text end
       end }, function(server)
         local peer = peers.dial(server.port)
         assert.equal("421 4.3.0 local error; try again later", peer:reply())
@@ -538,7 +538,9 @@ describe("a dialogue in memory", function()
   it("gives LMTP one answer a recipient, or a fault", function()
     local verdict, logged
     local server = server_of.new { hostname = "mx.test", protocol = "lmtp",
-      log = function(line) logged = line end,
+      log = function(record)
+        if record.level == "error" then logged = record.text end
+      end,
       on = { data = function() return verdict end } }
     local function answers(given)
       verdict = given

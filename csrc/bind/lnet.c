@@ -4,7 +4,8 @@
  * net.connect(address, port) and net.connect_unix(path) -> conn;
  * net.adopt(fd) -> conn, a duplicate of somebody else's socket;
  * net.listen(address, port[, backlog]) and net.listen_unix(path[, backlog])
- * -> listener; net.tls_context{...} -> context; net.numeric(host) -> boolean.
+ * -> listener; net.take(descriptor) -> listener, for one that was passed to
+ * this process; net.tls_context{...} -> context; net.numeric(host) -> boolean.
  *
  * "Not yet" is nil, "read" or nil, "write": wait for conn:fd(), then call
  * again. conn:handshake() may also give nil, "choice": conn:asked() is the
@@ -322,6 +323,16 @@ static int lnet_listen_unix(lua_State *L)
     return lnet_listen_at(L, SOCK_PATH, 2);
 }
 
+static int lnet_take(lua_State *L)
+{
+    char text[SOCK_TEXT] = "";
+    int fd = (int)lbind_size(L, 1, 1 << 20);
+    struct listener *l = lbind_new(L, sizeof *l, TYPE_LISTENER, 0);
+    listener_init(l);
+    int err = listener_take(l, fd, text);
+    return err < 0 ? lbind_fail(L, err, text) : 1;
+}
+
 static int llistener_drop(lua_State *L)
 {
     struct listener *l = lnet_listener(L);
@@ -498,6 +509,7 @@ static const luaL_Reg functions[] = {
     {"adopt", lnet_adopt},
     {"listen", lnet_listen},
     {"listen_unix", lnet_listen_unix},
+    {"take", lnet_take},
     {"tls_context", lnet_tls_context},
     {"numeric", lnet_numeric},
     {NULL, NULL},

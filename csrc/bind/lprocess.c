@@ -2,23 +2,30 @@
  * lprocess - lunapost.core.process
  *
  * process.fork() -> pid, or 0 in the child; process.reap() -> pid, code of a
- * child that has ended, or nil; process.terminate(pid[, force]) -> true.
- * Failing is nil, text.
+ * child that has ended, or nil; process.parent() -> pid;
+ * process.tell(pid, "end"|"hurry"|"reload"|"kill") -> true. Failing is nil,
+ * text.
+ * process.shared(count) -> shared, seen alike by those forked later:
+ * shared:get(i), shared:set(i, n), from 1.
  *
  * process.start(words[, errors]) -> conn, child: a program, words[1], and the
  * connection that is its standard input and output, with errors its standard
  * error, too. Failing is nil, kind, text. child:ended() -> code or nil;
  * child:terminate([force]); child:pid().
  *
- * Owns: children, in userdata. Fails with: see process.h, child.h. I/O: see
- * process.h, child.h.
+ * Owns: children and shared memory, in userdata. Fails with: see process.h,
+ * child.h. I/O: see process.h, child.h, shared.h.
  */
 #include "../net/child.h"
 #include "../net/conn.h"
 #include "../net/process.h"
+#include "../net/shared.h"
 #include "lbind.h"
 
-#define TYPE_CHILD "lunapost.child"
+#define TYPE_CHILD  "lunapost.child"
+#define TYPE_SHARED "lunapost.shared"
+
+enum { SHARED_MOST = 1 << 16 };
 
 static int lprocess_fail(lua_State *L, const char *text)
 {
@@ -48,12 +55,14 @@ static int lprocess_reap(lua_State *L)
     return 2;
 }
 
-static int lprocess_terminate(lua_State *L)
+static int lprocess_tell(lua_State *L)
 {
+    static const char *const words[] = {"end", "hurry", "reload", "kill", NULL};
     char text[SOCK_TEXT] = "";
     lua_Integer pid = luaL_checkinteger(L, 1);
+    int word = luaL_checkoption(L, 2, NULL, words);
     luaL_argcheck(L, pid > 1 && pid <= 1 << 30, 1, "not a child");
-    if (process_end((long)pid, lua_toboolean(L, 2), text) < 0)
+    if (process_tell((long)pid, (enum process_word)word, text) < 0)
         return lprocess_fail(L, text);
     lua_pushboolean(L, 1);
     return 1;
@@ -134,17 +143,74 @@ static const luaL_Reg child_methods[] = {
     {NULL, NULL},
 };
 
+static int lprocess_parent(lua_State *L)
+{
+    lua_pushinteger(L, (lua_Integer)process_parent());
+    return 1;
+}
+
+static struct shared *lprocess_shared_of(lua_State *L)
+{
+    return luaL_checkudata(L, 1, TYPE_SHARED);
+}
+
+static int lprocess_shared(lua_State *L)
+{
+    size_t count = lbind_size(L, 1, SHARED_MOST);
+    luaL_argcheck(L, count > 0, 1, "out of range");
+    struct shared *s = lbind_new(L, sizeof *s, TYPE_SHARED, 0);
+    int err = shared_open(s, count);
+    return err < 0 ? lbind_fail(L, err, NULL) : 1;
+}
+
+static int lshared_drop(lua_State *L)
+{
+    shared_close(lprocess_shared_of(L));
+    return 0;
+}
+
+static size_t lshared_index(lua_State *L, const struct shared *s)
+{
+    size_t i = lbind_size(L, 2, s->count);
+    luaL_argcheck(L, i > 0, 2, "out of range");
+    return i - 1;
+}
+
+static int lshared_get(lua_State *L)
+{
+    const struct shared *s = lprocess_shared_of(L);
+    lua_pushinteger(L, (lua_Integer)shared_get(s, lshared_index(L, s)));
+    return 1;
+}
+
+static int lshared_set(lua_State *L)
+{
+    struct shared *s = lprocess_shared_of(L);
+    shared_set(s, lshared_index(L, s), luaL_checkinteger(L, 3));
+    return 0;
+}
+
+static const luaL_Reg shared_methods[] = {
+    {"get", lshared_get},
+    {"set", lshared_set},
+    {"close", lshared_drop},
+    {NULL, NULL},
+};
+
 static const luaL_Reg functions[] = {
     {"fork", lprocess_fork},
     {"reap", lprocess_reap},
-    {"terminate", lprocess_terminate},
+    {"tell", lprocess_tell},
+    {"parent", lprocess_parent},
     {"start", lprocess_start},
+    {"shared", lprocess_shared},
     {NULL, NULL},
 };
 
 int lbind_open_process(lua_State *L)
 {
     lbind_type(L, TYPE_CHILD, child_methods, NULL, lchild_drop);
+    lbind_type(L, TYPE_SHARED, shared_methods, NULL, lshared_drop);
     luaL_newlib(L, functions);
     return 1;
 }

@@ -5,10 +5,15 @@
  * system.zone([time]) -> seconds east of UTC
  * system.raise_descriptors() -> the limit then
  * system.signals() -> signals: signals:fd() signals:next() -> "term" | "int"
- *   | "hup" | nil, signals:close()
+ *   | "hup" | "quit" | "child" | nil, signals:reopen(), signals:close()
+ * system.identity() -> { user, group, groups = { ... } }, numbers
+ * system.become(user[, group]) system.tell(path, words) -> true | nil, text
+ * system.sockets() -> how many were passed to this process, from 3 on
  * Files: system.sync(path) system.make_folder(path[, mode])
  *   system.rename(from, to) system.link(from, to) system.remove(path)
- *   -> true | nil, text; system.stat(path) -> { type, size, modified };
+ *   system.remove_folder(path) -> true | nil, text;
+ *   system.temporary_folder("/tmp/x-XXXXXX") -> path | nil, text;
+ *   system.stat(path) -> { type, size, modified };
  *   system.list(path) -> { name, ... }, sorted by nobody
  *
  * Owns: signals and the folder being read, in userdata. Fails with: see
@@ -16,6 +21,8 @@
  */
 #include "lbind.h"
 
+#include "../net/privileges.h"
+#include "../net/service.h"
 #include "../net/signals.h"
 #include "../net/system.h"
 
@@ -124,6 +131,26 @@ static int lsystem_remove(lua_State *L)
     return lsystem_done(L, system_remove(lsystem_path(L, 1), text), text);
 }
 
+static int lsystem_remove_folder(lua_State *L)
+{
+    char text[SOCK_TEXT];
+    int err = system_remove_folder(lsystem_path(L, 1), text);
+    return lsystem_done(L, err, text);
+}
+
+static int lsystem_temporary_folder(lua_State *L)
+{
+    char text[SOCK_TEXT], path[1024];
+    const char *pattern = lsystem_path(L, 1);
+    size_t n = strlen(pattern);
+    luaL_argcheck(L, n < sizeof path, 1, "too long");
+    memcpy(path, pattern, n + 1);
+    if (system_temporary_folder(path, text) < 0)
+        return lsystem_fail(L, text);
+    lua_pushstring(L, path);
+    return 1;
+}
+
 static int lsystem_stat(lua_State *L)
 {
     char text[SOCK_TEXT];
@@ -163,6 +190,47 @@ static int lsystem_list(lua_State *L)
     return 1;
 }
 
+static int lsystem_identity(lua_State *L)
+{
+    char text[SOCK_TEXT];
+    struct privileges p;
+    if (privileges_now(&p, text) < 0)
+        return lsystem_fail(L, text);
+    lua_createtable(L, 0, 3); /* identity */
+    lua_pushinteger(L, p.user);
+    lua_setfield(L, -2, "user");
+    lua_pushinteger(L, p.group);
+    lua_setfield(L, -2, "group");
+    lua_createtable(L, (int)p.ngroups, 0); /* identity groups */
+    for (size_t i = 0; i < p.ngroups; i++) {
+        lua_pushinteger(L, p.groups[i]);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_setfield(L, -2, "groups"); /* identity */
+    return 1;
+}
+
+static int lsystem_become(lua_State *L)
+{
+    char text[SOCK_TEXT];
+    const char *user = lsystem_path(L, 1);
+    const char *group = lua_isnoneornil(L, 2) ? NULL : lsystem_path(L, 2);
+    return lsystem_done(L, privileges_become(user, group, text), text);
+}
+
+static int lsystem_tell(lua_State *L)
+{
+    char text[SOCK_TEXT];
+    const char *path = lsystem_path(L, 1);
+    return lsystem_done(L, service_tell(path, lbind_check(L, 2), text), text);
+}
+
+static int lsystem_sockets(lua_State *L)
+{
+    lua_pushinteger(L, service_sockets());
+    return 1;
+}
+
 static int lsystem_signals(lua_State *L)
 {
     struct signals *s = lbind_new(L, sizeof *s, TYPE_SIGNALS, 0);
@@ -181,6 +249,16 @@ static int lsignals_drop(lua_State *L)
     return 0;
 }
 
+static int lsignals_reopen(lua_State *L)
+{
+    struct signals *s = luaL_checkudata(L, 1, TYPE_SIGNALS);
+    luaL_argcheck(L, s->fd >= 0, 1, "closed");
+    if (signals_reopen(s) < 0)
+        return lsystem_fail(L, "signals cannot be watched");
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
 static int lsignals_fd(lua_State *L)
 {
     struct signals *s = luaL_checkudata(L, 1, TYPE_SIGNALS);
@@ -197,6 +275,7 @@ static int lsignals_next(lua_State *L)
 static const luaL_Reg signals_methods[] = {
     {"fd", lsignals_fd},
     {"next", lsignals_next},
+    {"reopen", lsignals_reopen},
     {"close", lsignals_drop},
     {NULL, NULL},
 };
@@ -213,8 +292,14 @@ static const luaL_Reg functions[] = {
     {"rename", lsystem_rename},
     {"link", lsystem_link},
     {"remove", lsystem_remove},
+    {"remove_folder", lsystem_remove_folder},
+    {"temporary_folder", lsystem_temporary_folder},
     {"stat", lsystem_stat},
     {"list", lsystem_list},
+    {"identity", lsystem_identity},
+    {"become", lsystem_become},
+    {"tell", lsystem_tell},
+    {"sockets", lsystem_sockets},
     {"signals", lsystem_signals},
     {NULL, NULL},
 };

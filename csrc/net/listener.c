@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "listener.h"
+#include "service.h"
 
 void listener_init(struct listener *l)
 {
@@ -19,6 +20,14 @@ int listener_open(struct listener *l, const char *host, int port, int backlog,
         l->process = (long)getpid();
         memcpy(l->path, host, strlen(host) + 1);
     }
+    return err;
+}
+
+int listener_take(struct listener *l, int fd, char text[SOCK_TEXT])
+{
+    int err = service_take(fd, text);
+    if (err == 0)
+        l->fd = fd;
     return err;
 }
 

@@ -2,8 +2,8 @@
  * listener - a listening socket, and the path of a Unix one
  *
  * Owns: the descriptor; the path, which the process that made it removes
- * (a forked child leaves it alone). Fails with: see sock.h. I/O: see sock.h,
- * unlink.
+ * (a forked child leaves it alone); that of a socket that was passed to this
+ * process stays. Fails with: see sock.h, service.h. I/O: see sock.h, unlink.
  */
 #ifndef NET_LISTENER_H
 #define NET_LISTENER_H
@@ -21,6 +21,9 @@ INTERNAL void listener_init(struct listener *l);
 /* host and port as in sock_listen. */
 INTERNAL int listener_open(struct listener *l, const char *host, int port,
                            int backlog, char text[SOCK_TEXT]);
+
+/* A socket that was passed to this process; see service.h. */
+INTERNAL int listener_take(struct listener *l, int fd, char text[SOCK_TEXT]);
 
 /* May run twice. */
 INTERNAL void listener_drop(struct listener *l);

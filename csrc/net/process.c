@@ -35,9 +35,20 @@ long process_reap(int *code)
     return (long)pid;
 }
 
-int process_end(long pid, bool force, char text[SOCK_TEXT])
+long process_parent(void)
 {
-    if (kill((pid_t)pid, force ? SIGKILL : SIGTERM) == 0 || errno == ESRCH)
+    return (long)getppid();
+}
+
+int process_tell(long pid, enum process_word word, char text[SOCK_TEXT])
+{
+    static const int numbers[] = {
+        [PROCESS_END] = SIGTERM,
+        [PROCESS_HURRY] = SIGQUIT,
+        [PROCESS_RELOAD] = SIGHUP,
+        [PROCESS_KILL] = SIGKILL,
+    };
+    if (kill((pid_t)pid, numbers[word]) == 0 || errno == ESRCH)
         return 0;
     return process_fail("kill", text);
 }

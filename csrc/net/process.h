@@ -12,11 +12,17 @@
 /* The child's number, 0 in the child itself, or ERR_SYSTEM. */
 INTERNAL long process_fork(char text[SOCK_TEXT]);
 
+/* Who started this process; init, or its like, once that one is gone. */
+INTERNAL long process_parent(void);
+
 /* A child that has ended, and its exit code (128 and the signal's number
    where a signal ended it); 0 when none has. */
 INTERNAL long process_reap(int *code);
 
-/* Sends SIGTERM, or SIGKILL by force. */
-INTERNAL int process_end(long pid, bool force, char text[SOCK_TEXT]);
+enum process_word { PROCESS_END, PROCESS_HURRY, PROCESS_RELOAD, PROCESS_KILL };
+
+/* Sends SIGTERM, SIGQUIT, SIGHUP or SIGKILL; to nobody is no failure. */
+INTERNAL int process_tell(long pid, enum process_word word,
+                          char text[SOCK_TEXT]);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * signals - SIGTERM, SIGINT and SIGHUP as bytes to read; see signals.h
+ * signals - SIGTERM, SIGINT, SIGHUP, SIGQUIT and SIGCHLD as bytes to read;
+ * see signals.h
  */
 #include <pthread.h>
 #include <unistd.h>
@@ -18,9 +19,8 @@ static const struct {
     int number;
     const char *name;
 } known[] = {
-    {SIGTERM, "term"},
-    {SIGINT, "int"},
-    {SIGHUP, "hup"},
+    {SIGTERM, "term"}, {SIGINT, "int"},    {SIGHUP, "hup"},
+    {SIGQUIT, "quit"}, {SIGCHLD, "child"},
 };
 
 enum { KNOWN = sizeof known / sizeof known[0] };
@@ -94,6 +94,17 @@ int signals_open(struct signals *s)
         return 0;
     (void)pthread_sigmask(SIG_SETMASK, &s->before, NULL);
     return ERR_SYSTEM;
+}
+
+int signals_reopen(struct signals *s)
+{
+    sigset_t set = known_set();
+    int fd = source_open(&set);
+    if (fd < 0)
+        return ERR_SYSTEM;
+    (void)close(s->fd);
+    s->fd = fd;
+    return 0;
 }
 
 const char *signals_next(struct signals *s)

@@ -1,5 +1,5 @@
 /*
- * signals - SIGTERM, SIGINT and SIGHUP as bytes to read
+ * signals - SIGTERM, SIGINT, SIGHUP, SIGQUIT and SIGCHLD as bytes to read
  *
  * While open, these signals interrupt nothing: they make a descriptor
  * readable. No handler is installed, so nothing runs at odd moments; the
@@ -24,10 +24,14 @@ struct signals {
 INTERNAL void signals_init(struct signals *s);
 INTERNAL int signals_open(struct signals *s);
 
+/* In a forked child: watches its own signals, which stayed blocked all the
+   time. */
+INTERNAL int signals_reopen(struct signals *s);
+
 /* May run twice. */
 INTERNAL void signals_close(struct signals *s);
 
-/* "term", "int", "hup"; NULL: none now. */
+/* "term", "int", "hup", "quit", "child" (one ended); NULL: none now. */
 INTERNAL const char *signals_next(struct signals *s);
 
 #endif

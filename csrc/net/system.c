@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -107,6 +108,16 @@ int system_link(const char *from, const char *to, char text[SOCK_TEXT])
 int system_remove(const char *path, char text[SOCK_TEXT])
 {
     return system_result(unlink(path), path, text);
+}
+
+int system_remove_folder(const char *path, char text[SOCK_TEXT])
+{
+    return system_result(rmdir(path), path, text);
+}
+
+int system_temporary_folder(char *pattern, char text[SOCK_TEXT])
+{
+    return mkdtemp(pattern) ? 0 : system_fail(text, pattern);
 }
 
 int system_stat(const char *path, struct system_stat *out, char text[SOCK_TEXT])

@@ -43,6 +43,13 @@ INTERNAL int system_rename(const char *from, const char *to,
 INTERNAL int system_link(const char *from, const char *to,
                          char text[SOCK_TEXT]);
 INTERNAL int system_remove(const char *path, char text[SOCK_TEXT]);
+/* An empty one. */
+INTERNAL int system_remove_folder(const char *path, char text[SOCK_TEXT]);
+
+/* Makes a folder of a name that nobody has: the X's at the pattern's end are
+   replaced. Only its owner may enter it. */
+INTERNAL int system_temporary_folder(char *pattern, char text[SOCK_TEXT]);
+
 INTERNAL int system_stat(const char *path, struct system_stat *s,
                          char text[SOCK_TEXT]);
 

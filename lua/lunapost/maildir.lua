@@ -25,13 +25,16 @@ end
 
 --- Opens a Maildir; makes its folders where they are missing.
 ---@param path string
+---@param options? { durable: boolean }  false: nothing is synced, a power cut
+--- may take what was delivered
 ---@return lunapost.maildir?, lunapost.err?
-function M.open(path)
+function M.open(path, options)
   for _, folder in ipairs { "", "/tmp", "/new", "/cur" } do
     local ok, text = system.make_folder(path .. folder, tonumber("700", 8))
     if not ok then return failure(text) end
   end
-  return setmetatable({ path = path }, meta)
+  return setmetatable({ path = path,
+    durable = not options or options.durable ~= false }, meta)
 end
 
 local function unique()
@@ -77,9 +80,12 @@ local function settle(self, final)
   local file = self.file
   self.file = nil
   local ok, text = file:close()
-  if ok then ok, text = system.sync(self.temporary) end
+  local durable = self.maildir.durable
+  if ok and durable then ok, text = system.sync(self.temporary) end
   if ok then ok, text = system.rename(self.temporary, final) end
-  if ok then ok, text = system.sync(self.maildir.path .. "/new") end
+  if ok and durable then
+    ok, text = system.sync(self.maildir.path .. "/new")
+  end
   return ok, text
 end
 

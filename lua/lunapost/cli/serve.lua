@@ -1,18 +1,19 @@
 --- lunapost serve: a script's server, a catcher, or a Maildir's door.
 
-local answer = require "lunapost.smtp.answer"
-local body = require "lunapost.smtp.body"
+local catcher = require "lunapost.cli.catcher"
+local delivery = require "lunapost.cli.delivery"
+local journal = require "lunapost.cli.journal"
 local maildir_of = require "lunapost.maildir"
-local mime = require "lunapost.mime"
+local renewal = require "lunapost.smtp.renewal"
 local server_of = require "lunapost.smtp.server"
-local trace = require "lunapost.smtp.trace"
 
 local M = {
   summary = "serves SMTP by a script, into a Maildir, or to the screen",
   usage = [[lunapost serve [FILE.lua] [options]
 
-  --listen HOST:PORT   where to listen, or unix:PATH (127.0.0.1:2525; port 0
-                       takes a free one)
+  --listen HOST:PORT   where to listen, or unix:PATH, or systemd[:NAME] for
+                       sockets that it passes; repeatable (127.0.0.1:2525;
+                       port 0 takes a free one)
   --maildir DIR        delivers into a Maildir
   --tls test|CERT:KEY  offers STARTTLS, with a throw-away certificate or files
   --auth USER:PASS     offers AUTH, inside TLS only
@@ -20,14 +21,21 @@ local M = {
   --max-size N         octets of a message
   --lmtp               speaks LMTP
   --workers N          so many processes (1)
+  --user U --group G   becomes that user once it listens, for good
+  --grace S            seconds for bodies and handlers at the end (10)
+  --log text|json      tells all that happens, on standard error
+  --metrics HOST:PORT  answers Prometheus there
 
   FILE.lua returns a table of handlers (it may hold commands, extensions and
-  limits, too) or a function that gets the server. Without FILE.lua and
-  --maildir every message is accepted, shown and thrown away.]],
+  limits, too) or a function that gets the server. Without FILE.lua every
+  message is accepted, shown, and kept until the end or in --maildir.
+
+  SIGTERM ends it in order; SIGHUP reads FILE.lua and certificates anew.]],
   flags = {
-    listen = "value", maildir = "value", tls = "value", auth = "value",
+    listen = "list", maildir = "value", tls = "value", auth = "value",
     ["require-auth"] = "flag", ["max-size"] = "number", lmtp = "flag",
-    workers = "number",
+    workers = "number", user = "value", group = "value", grace = "number",
+    log = "value", metrics = "value",
   },
 }
 
@@ -76,117 +84,121 @@ local function load_script(path)
   if not chunk then return nil, problem end
   local ok, given = pcall(chunk)
   if not ok then return nil, tostring(given) end
-  if type(given) == "function" then return { configure = given } end
-  if type(given) ~= "table" then
-    return nil, path .. " must return a table of handlers or a function"
+  local script = renewal.script(given)
+  if script then return script end
+  return nil, path .. " must return a table of handlers or a function"
+end
+
+-- Handlers that deliver what the script accepts.
+local function use_maildir(server, maildir, kept)
+  local own = { data = server.on.data, message = server.on.message }
+  server.on.message = nil
+  server.on.data = delivery.handler(maildir, own, kept)
+end
+
+-- What SIGHUP asks for: the script as it is now, with the flags' limits.
+local function reloader(options, state)
+  return function()
+    local script, problem = load_script(options[1])
+    if script then
+      script.limits, problem = limits_of(script.limits, options)
+    end
+    if problem then error(problem, 0) end
+    local configure = script.configure
+    script.configure = function(server)
+      if configure then configure(server) end
+      if state.maildir then use_maildir(server, state.maildir, state.kept) end
+    end
+    return script
   end
+end
+
+-- What smtp.server gets of the flags alone, or nil and what is wrong.
+local function process_settings(options)
+  local log = options.log and journal.writer(options.log)
+  if options.log and not log then return nil, "--log is text or json" end
+  return { listen = options.listen, log = log, user = options.user,
+    group = options.group, grace = options.grace, metrics = options.metrics,
+    workers = options.workers and math.tointeger(options.workers),
+    protocol = options.lmtp and "lmtp" or "smtp" }
+end
+
+-- All that smtp.server gets, or nil and what is wrong with the flags.
+local function settings(options, script, state)
+  local given, problem = process_settings(options)
+  if problem then return nil, problem end
+  given.tls, problem = tls_of(options.tls)
+  if not problem then given.auth, problem = auth_of(options) end
+  if not problem then
+    given.limits, problem = limits_of(script.limits, options)
+  end
+  if problem then return nil, problem end
+  given.commands, given.extensions = script.commands, script.extensions
+  given.reload = reloader(options, state)
   return given
 end
 
-local apart <const> = { commands = true, extensions = true, limits = true,
-  configure = true }
-
-local function install(server, script)
-  for name, handler in pairs(script) do
-    if not apart[name] then server.on[name] = handler end
-  end
-  if script.configure then script.configure(server) end
-end
-
--- Runs the script's own handler, if any, over a body that is also written
--- to the delivery as it is read.
-local function ask_script(on, session, tee)
-  if on.data then return on.data(session, tee) end
-  if on.message then return on.message(session, mime.parse(tee:read())) end
-end
-
--- True when the script wants the message for nobody.
-local function refused(verdict)
-  if not verdict then return false end
-  if verdict.code then return verdict.code >= 300 end
-  for _, one in ipairs(verdict) do
-    if one.code < 300 then return false end
-  end
-  return true
-end
-
--- A data handler that delivers what the script (if any) accepts.
-local function deliver_to(maildir, on)
-  return function(session, reader)
-    local delivery <close>, problem = maildir:begin()
-    if not delivery then
-      session.server.log(tostring(problem))
-      return 451, "4.3.1", "cannot store the message"
-    end
-    delivery:write(trace.return_path(session.envelope.from))
-    delivery:write(session:received())
-    local tee = body.new(function()
-      local chunk = reader:read_chunk()
-      if chunk then delivery:write(chunk) end
-      return chunk
-    end)
-    local verdict = answer.returned(ask_script(on, session, tee))
-    if refused(verdict) then return verdict end
-    body.drain(tee)
-    local path, err = delivery:commit()
-    if not path then
-      session.server.log(tostring(err))
-      return 451, "4.3.1", "cannot store the message"
-    end
-    return verdict or answer.make(250, "2.0.0", "kept as " .. session.id)
-  end
-end
-
-local function use_maildir(server, path)
-  local maildir, err = maildir_of.open(path)
-  if not maildir then return nil, tostring(err) end
-  local own = { data = server.on.data, message = server.on.message }
-  server.on.message = nil
-  server.on.data = deliver_to(maildir, own)
-  return true
-end
-
--- The catcher: shows what came.
-local function show(session, message)
-  local to = {}
-  for i, path in ipairs(session.envelope.to) do to[i] = tostring(path) end
-  io.write(("\nfrom <%s> to <%s>\n%s"):format(session.envelope.from,
-    table.concat(to, ">, <"), message:tree()))
-  io.flush()
-  return 250, "2.0.0", "seen as " .. session.id
-end
-
--- What smtp.server gets, or nil and what is wrong with the flags.
-local function settings(options, script)
-  local tls, auth, limits, problem
-  tls, problem = tls_of(options.tls)
-  if not problem then auth, problem = auth_of(options) end
-  if not problem then limits, problem = limits_of(script.limits, options) end
-  if problem then return nil, problem end
-  return { listen = options.listen or "127.0.0.1:2525", tls = tls, auth = auth,
-    protocol = options.lmtp and "lmtp" or "smtp", limits = limits,
-    workers = options.workers and math.tointeger(options.workers),
-    commands = script.commands, extensions = script.extensions }
-end
-
-local function make(options, script)
-  local given, problem = settings(options, script)
+local function make(options, script, state)
+  local given, problem = settings(options, script, state)
   if not given then return nil, problem end
   local server = server_of.new(given)
-  install(server, script)
-  if options.maildir then
-    local ok
-    ok, problem = use_maildir(server, options.maildir)
-    if not ok then return nil, problem end
-  elseif not options[1] then
-    server.on.message = show
-  end
+  renewal.install(server, script)
   return server
+end
+
+-- Where messages go: a Maildir, or a catcher's folder. It is made once the
+-- server is who it shall be.
+local function open_maildir(server, options, state)
+  local folder, problem = options.maildir, nil
+  if not options[1] then state.kept = catcher.shower() end
+  if not folder and options[1] then return true end
+  if not folder then
+    folder, problem = catcher.folder()
+    state.passing = folder
+  end
+  if folder then
+    state.maildir, problem = maildir_of.open(folder,
+      { durable = options.maildir ~= nil })
+  end
+  if problem then return nil, problem end
+  use_maildir(server, state.maildir, state.kept)
+  return true
+end
+
+local function announce(server, options, state)
+  for _, address in ipairs(server.addresses) do
+    io.write("listening on ", address, "\n")
+  end
+  if server.metrics_address then
+    io.write("metrics on http://", server.metrics_address, "/metrics\n")
+  end
+  if state.passing then
+    io.write("keeping what comes in ", state.passing,
+      " until the end (--maildir DIR: for good)\n")
+  elseif not options[1] then
+    io.write("keeping what comes in ", options.maildir, "\n")
+  end
+  io.flush()
 end
 
 -- The words of a problem without the place of ours that raised it.
 local function plain(problem)
   return (tostring(problem):gsub("^[^\n]-%.lua:%d+: ", ""))
+end
+
+local function fail(problem)
+  io.stderr:write("lunapost: serve: ", tostring(problem), "\n")
+  return 69
+end
+
+local function serve(server, options, state)
+  local ok, problem = server:listen()
+  if not ok then return fail(problem) end
+  ok, problem = open_maildir(server, options, state)
+  if not ok then return usage(plain(problem)) end
+  ok, problem = server:run(function() announce(server, options, state) end)
+  if state.passing then catcher.clear(state.passing) end
+  return ok and 0 or fail(problem)
 end
 
 ---@param options table  parsed flags
@@ -195,19 +207,12 @@ function M.run(options)
   if #options > 1 then return usage("one FILE.lua at most") end
   local script, problem = load_script(options[1])
   if not script then return usage(problem) end
-  local ok, server, wrong = pcall(make, options, script)
+  local state = {}
+  local ok, server, wrong = pcall(make, options, script, state)
   if not ok then return usage(plain(server)) end
   if not server then return usage(wrong) end
-  local ran, done, err = pcall(server.run, server, function()
-    for _, address in ipairs(server.addresses) do
-      io.write("listening on ", address, "\n")
-    end
-    io.flush()
-  end)
-  if not ran then return usage(plain(done)) end
-  if done then return 0 end
-  io.stderr:write("lunapost: serve: ", tostring(err), "\n")
-  return 69
+  local ran, code = pcall(serve, server, options, state)
+  return ran and code or usage(plain(code))
 end
 
 return M

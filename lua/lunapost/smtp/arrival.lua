@@ -61,6 +61,11 @@ end
 -- Turns a session away; a client that waits for TLS would not read why.
 local function turn_away(session, enhanced, text)
   local server = session.server
+  session:count "refused"
+  if server.chatty then
+    session:note { level = "warning", event = "refused", code = 421,
+      enhanced = enhanced, text = text }
+  end
   if not server.implicit then
     session.machine:close(421, enhanced, server.hostname .. " " .. text)
     session:flush()
@@ -72,7 +77,8 @@ local function enter(session, source)
   local server = session.server
   session.source = source
   server.sessions[session] = coroutine.running()
-  server.counts.sessions = server.counts.sessions + 1
+  session:count "sessions"
+  session:count "accepted"
   server.sources[source] = (server.sources[source] or 0) + 1
 end
 
@@ -86,7 +92,8 @@ local function is_patient(session)
   session.idle = false
   if session.ended then return false end
   if not early then return true end
-  server.log("session " .. session.id .. ": talks before the greeting")
+  session:note { level = "warning", event = "error",
+    text = "talks before the greeting" }
   session.machine:close(554, "", server.hostname
     .. " greets first; who talks before is not served")
   session:part()
@@ -98,7 +105,9 @@ local function converse(session)
   if server.implicit then
     local ok, problem = server:handshake(session)
     if not ok then
-      server.log("session " .. session.id .. ": " .. tostring(problem))
+      session:count "ended_tls"
+      session:note { level = "warning", event = "error",
+        text = tostring(problem) }
       return
     end
     session.machine:secured()
@@ -120,7 +129,8 @@ function M.serve(server, conn)
   local peer, problem = behind_proxy(server, conn,
     { address = address, port = port })
   if not peer then
-    server.log(("%s: %s"):format(address, problem))
+    server.log { level = "warning", event = "error", peer = address,
+      text = problem }
     return net.close(conn, server.loop)
   end
   local session = session_of.new(server, conn, peer)

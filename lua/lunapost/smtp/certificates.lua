@@ -27,16 +27,27 @@ local function chooser(tls)
   end
 end
 
---- Reads the certificates that the server's options name: server.context,
---- .sni and .implicit, nil without TLS. Raises where a file cannot be used.
+--- Reads the certificates that the server's options name. Raises where a
+--- file cannot be used. A throw-away certificate stays what it was.
 ---@param server lunapost.server
-function M.take(server)
+---@return table? read  for M.put; nil without TLS
+function M.read(server)
   local tls = server.options.tls
-  if not tls then return end
+  if not tls then return nil end
   if tls == "test" then tls = { test = true } end
-  local context = context_of(tls, server.hostname)
-  server.context, server.sni = context, chooser(tls)
-  server.implicit = tls.mode == "implicit"
+  local kept = tls.test and server.context
+  return { context = kept or context_of(tls, server.hostname),
+    sni = chooser(tls), implicit = tls.mode == "implicit" }
+end
+
+--- Puts them before those who come from now on: server.context, .sni and
+--- .implicit.
+---@param server lunapost.server
+---@param read table?
+function M.put(server, read)
+  if not read then return end
+  server.context, server.sni = read.context, read.sni
+  server.implicit = read.implicit
 end
 
 return M

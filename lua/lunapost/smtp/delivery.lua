@@ -114,6 +114,24 @@ local function default_of(session)
   return { code = code, enhanced = enhanced, text = text }
 end
 
+local function note(session, size)
+  local to = {}
+  for i, path in ipairs(session.envelope.to) do to[i] = path.address end
+  session:note { event = "message", from = session.envelope.from.address,
+    to = to, size = size, code = session.last_code, user = session.user }
+end
+
+local function count(session, delivered)
+  local size = session.machine:body().size
+  if delivered then
+    session:count "messages"
+    session:count("octets", size)
+  else
+    session:count "messages_refused"
+  end
+  if session.server.chatty then note(session, size) end
+end
+
 --- The body, from its first octet to the answer behind its last.
 ---@param session lunapost.session
 ---@return table ending  with a verb: the command that came in the place of
@@ -133,10 +151,7 @@ function M.receive(session)
     verdict = default_of(session)
   end
   local delivered = answer_body(session, verdict)
-  if delivered then
-    local counts = session.server.counts
-    counts.messages = counts.messages + 1
-  end
+  count(session, delivered)
   session:forget(delivered and "delivered" or "failed")
   return ending
 end

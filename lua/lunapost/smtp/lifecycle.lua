@@ -1,22 +1,23 @@
 --- A server from its first listener to its last session.
 
 local core = require "lunapost.core"
+local counters = require "lunapost.smtp.counters"
 local deadline = require "lunapost.deadline"
+local err = require "lunapost.err"
+local metrics = require "lunapost.smtp.metrics"
 local net = require "lunapost.net"
+local service = require "lunapost.smtp.service"
 local workers = require "lunapost.smtp.workers"
 
 local M = {}
 
 local now <const> = core.loop.now
 
--- Seconds that a stop leaves to bodies and handlers unless it says more.
-local GRACE <const> = 10
-
-local function accept_loop(server, listener)
+local function accept_loop(server, listener, serve)
   while true do
     local conn, problem = net.accept(listener, { loop = server.loop })
     if conn then
-      server.loop.spawn(server.serve, server, conn)
+      server.loop.spawn(serve, server, conn)
     elseif server.stopping then
       return
     else
@@ -26,31 +27,78 @@ local function accept_loop(server, listener)
   end
 end
 
-local function listen_at(server, where)
-  local listener, err = net.listen(where, { backlog = server.limits.backlog })
-  if not listener then return nil, err end
+local function add(server, listener)
   table.insert(server.listeners, listener)
   local address, port = listener:address()
   server.port = server.port or port
   table.insert(server.addresses,
     port and net.join(address, port) or "unix:" .. address)
-  return listener
+end
+
+-- Listens at one place: an address, or what a service manager passed.
+local function listen_at(server, where)
+  local name = where:match "^systemd:(.+)$"
+  if name or where == "systemd" then
+    local list, problem = service.listeners(name)
+    for _, listener in ipairs(list or {}) do add(server, listener) end
+    return list, problem
+  end
+  local listener, problem = net.listen(where,
+    { backlog = server.limits.backlog })
+  if listener then add(server, listener) end
+  return listener, problem
+end
+
+-- Where to listen: as the option says, else where a service manager does.
+local function places_of(server)
+  local listen = server.options.listen
+  if type(listen) == "table" then return listen end
+  if listen then return { listen } end
+  return { service.sockets()[1] and "systemd" or "127.0.0.1:2525" }
+end
+
+-- The door for what reads the metrics.
+local function listen_for_metrics(server)
+  local where = server.options.metrics
+  if not where then return true end
+  local listener, problem = net.listen(where)
+  if not listener then return nil, problem end
+  server.metrics_listener = listener
+  local address, port = listener:address()
+  server.metrics_address = port and net.join(address, port)
+    or "unix:" .. address
+  return true
+end
+
+-- What root was needed for is done: becomes the option's user, for good.
+local function become(server)
+  local user, group = server.options.user, server.options.group
+  if not user then return true end
+  local ok, text = core.system.become(tostring(user),
+    group and tostring(group))
+  if ok then return true end
+  return nil, err.of("limit", text)
+end
+
+local function open(server)
+  for _, where in ipairs(places_of(server)) do
+    local ok, problem = listen_at(server, where)
+    if not ok then return nil, problem end
+  end
+  local ok, problem = listen_for_metrics(server)
+  if not ok then return nil, problem end
+  return become(server)
 end
 
 --- See Server:listen.
 ---@param server lunapost.server
 function M.listen(server)
   if not server.config then server:prepare() end
-  local where = server.options.listen or "127.0.0.1:2525"
   core.system.raise_descriptors()
-  for _, one in ipairs(type(where) == "table" and where or { where }) do
-    local listener, err = listen_at(server, one)
-    if not listener then
-      M.stop(server, 0)
-      return nil, err
-    end
-  end
-  return server
+  local ok, problem = open(server)
+  if ok then return server end
+  M.stop(server, 0)
+  return nil, problem
 end
 
 --- See Server:start.
@@ -58,11 +106,15 @@ end
 function M.start(server)
   server:prepare()
   if #server.listeners == 0 then
-    local ok, err = M.listen(server)
-    if not ok then return nil, err end
+    local ok, problem = M.listen(server)
+    if not ok then return nil, problem end
   end
   for _, listener in ipairs(server.listeners) do
-    server.loop.spawn(accept_loop, server, listener)
+    server.loop.spawn(accept_loop, server, listener, server.serve)
+  end
+  if server.metrics_listener then
+    server.loop.spawn(accept_loop, server, server.metrics_listener,
+      metrics.serve)
   end
   return server
 end
@@ -82,6 +134,7 @@ local function hang_up(server, session, co)
     session.killed = true
     server.loop.kill(co)
     if not over then
+      server.counts.ended_stopped = server.counts.ended_stopped + 1
       session.work_due = nil -- this handler runs here, in nobody's session
       deadline.run(server.loop, server.limits.handler, session.call, session,
         "disconnect", "stopped")
@@ -99,39 +152,96 @@ local function hang_up_all(server, idle_only)
   for session, co in pairs(list) do hang_up(server, session, co) end
 end
 
+local function close_listeners(server)
+  table.insert(server.listeners, server.metrics_listener)
+  for _, listener in ipairs(server.listeners) do
+    server.loop.forget(listener:fd())
+    listener:close()
+  end
+  server.listeners, server.metrics_listener = {}, nil
+end
+
 --- See Server:stop.
 ---@param server lunapost.server
 ---@param grace? number  seconds
 function M.stop(server, grace)
   server.stopping = true
-  for _, listener in ipairs(server.listeners) do
-    server.loop.forget(listener:fd())
-    listener:close()
-  end
-  server.listeners = {}
-  local limit = now() + (grace or GRACE)
+  close_listeners(server)
+  local limit = now() + (grace or server.grace)
   hang_up_all(server, true)
-  while next(server.sessions) and now() < limit do
+  while next(server.sessions) and now() < limit and not server.hurried do
     server.pause(0.02)
     hang_up_all(server, true)
   end
   hang_up_all(server, false)
 end
 
--- Serves in this process until SIGTERM or SIGINT.
-local function run_alone(server)
+-- What ends a server, and then its grace. A worker leaves its haste to its
+-- parent: a terminal sends the same signal to both.
+local ends <const> = { term = true, int = true, quit = true }
+
+local function is_end(server, name)
+  return ends[name] and (name == "quit" or not server.slot
+    or not server.stopping)
+end
+
+-- What signals ask for; true when it is the end.
+local function obey(server, signals)
+  for name in signals.next, signals do
+    if name == "hup" and not server.stopping then
+      server:reload()
+    elseif is_end(server, name) then
+      return true
+    end
+  end
+end
+
+local function until_the_end(server, signals)
+  repeat
+    local ready = server.loop.wait(signals:fd(), "r")
+  until obey(server, signals) or not ready
+end
+
+local function tell(server, ...)
+  local ok, problem = service.tell(...)
+  if not ok then
+    server.log { level = "warning", event = "error", text = problem }
+  end
+end
+
+local function ending(server)
+  tell(server, "STOPPING=1")
+  server.log { level = "info", event = "stop", text = "stops" }
+end
+
+-- Serves in this process until SIGTERM or SIGINT; a second one ends the
+-- grace of the first.
+local function serve(server, signals)
   assert(M.start(server))
-  local signals = assert(core.system.signals())
   server.loop.spawn(function()
-    local guard <close> = signals
-    server.loop.wait(signals:fd(), "r")
-    server.loop.forget(signals:fd())
+    until_the_end(server, signals)
+    if not server.slot then ending(server) end
+    server.loop.spawn(function()
+      until_the_end(server, signals)
+      server.hurried = true
+    end)
     M.stop(server)
+    server.loop.forget(signals:fd())
     server.pause(0) -- who was woken up ends in order
     server.loop.stop()
-    return guard
   end)
   server.loop.run()
+end
+
+-- Workers cannot tell each other what they count but on a board.
+local function serve_by_workers(server, count, signals)
+  server.board = counters.board(count)
+  workers.run(server, count, signals, function(own)
+    serve(server, own)
+  end, function()
+    close_listeners(server) -- lest clients queue where nobody accepts
+    ending(server)
+  end)
 end
 
 --- See Server:run.
@@ -142,16 +252,32 @@ function M.run(server, started)
     error("server:run is for the built-in loop: in another one, which "
       .. "somebody runs, use server:start", 3)
   end
-  local ok, err = M.listen(server)
-  if not ok then return nil, err end
+  if #server.listeners == 0 then
+    local ok, problem = M.listen(server)
+    if not ok then return nil, problem end
+  end
+  local signals <close> = assert(core.system.signals())
   if started then started(server) end
+  server.log { level = "info", event = "listening",
+    text = "listening on " .. table.concat(server.addresses, ", ") }
+  tell(server, "READY=1")
   local count = server.options.workers or 1
   if count == 1 then
-    run_alone(server)
+    serve(server, signals)
   else
-    workers.run(count, server.log, function() run_alone(server) end)
+    serve_by_workers(server, count, signals)
   end
   return true
+end
+
+--- See Server:reload.
+---@param server lunapost.server
+---@param renew fun(server): true?, lunapost.err?
+function M.reload(server, renew)
+  if not server.slot then tell(server, service.reloading()) end
+  local ok, problem = renew(server)
+  if not server.slot then tell(server, "READY=1") end
+  return ok, problem
 end
 
 return M

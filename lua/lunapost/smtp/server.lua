@@ -9,12 +9,14 @@ local answer = require "lunapost.smtp.answer"
 local arrival = require "lunapost.smtp.arrival"
 local certificates = require "lunapost.smtp.certificates"
 local default_loop = require "lunapost.loop"
+local counters = require "lunapost.smtp.counters"
 local extensions = require "lunapost.smtp.extensions"
 local lifecycle = require "lunapost.smtp.lifecycle"
 local linear = require "lunapost.smtp.linear"
+local log = require "lunapost.smtp.log"
 local net = require "lunapost.net"
 local options_of = require "lunapost.options"
-local rates = require "lunapost.smtp.rates"
+local renewal = require "lunapost.smtp.renewal"
 local server_options = require "lunapost.smtp.server_options"
 local session_of = require "lunapost.smtp.session"
 local transcript = require "lunapost.smtp.transcript"
@@ -55,37 +57,22 @@ local function configure(server)
   }
 end
 
-local function stderr_log(line)
-  io.stderr:write("lunapost: ", line, "\n")
-end
-
-local function take_handlers(server, given)
-  server.handlers = server_options.handlers(given)
-  server.on = server_options.handler_table(server.handlers)
-  server.checked_on = server.on
-end
-
 -- Errors point nowhere here: M.new gives them the script's place.
 local function make(options)
   server_options.check(options)
   server_options.check_hostname(options.hostname)
-  local server = setmetatable({
-    options = options,
-    limits = server_options.all_limits(options.limits),
-    commands = server_options.commands(options.commands),
-    extensions = extensions.complete(options.extensions),
-    hostname = options.hostname or net.fqdn(),
-    loop = options.loop or default_loop,
-    log = options.log or stderr_log,
-    pause = (options.loop or default_loop).sleep,
-    trusted = server_options.trusted(options),
-    listeners = {}, sessions = {}, sources = {}, addresses = {},
-    spooled = 0, -- octets of messages in files
-    counts = { sessions = 0, messages = 0 },
-  }, meta)
-  server.rates = rates.of(server.limits)
-  take_handlers(server, type(options.on) == "table" and options.on or nil)
-  certificates.take(server)
+  local server = setmetatable(server_options.parts(options), meta)
+  server.options = options
+  server.hostname = options.hostname or net.fqdn()
+  server.loop = options.loop or default_loop
+  server.pause = server.loop.sleep
+  server.log, server.chatty = log.new(options.log), options.log ~= nil
+  server.grace = options.grace or 10
+  server.trusted = server_options.trusted(options)
+  server.listeners, server.addresses = {}, {}
+  server.sessions, server.sources = {}, {}
+  server.counts, server.spooled = counters.new(), 0 -- octets in files
+  certificates.put(server, certificates.read(server))
   return server
 end
 
@@ -103,7 +90,7 @@ end
 --- What sessions share is settled once the script has said all.
 function Server:prepare()
   if self.on ~= self.checked_on then
-    take_handlers(self, self.on) -- the script put a table of its own there
+    server_options.take_handlers(self, self.on) -- a table of the script's own
   end
   both_bodies(self.handlers)
   server_options.check_linear(self.options.session, self.handlers)
@@ -220,8 +207,17 @@ end
 ---@return true? ok, lunapost.err? problem
 function Server:handshake(session)
   if not session.conn then return true end
-  return net.handshake(session.conn, self.context, { server = true,
-    sni = self.sni, timeout = self.limits.handshake, loop = self.loop })
+  local ok, problem = net.handshake(session.conn, self.context, {
+    server = true, sni = self.sni, timeout = self.limits.handshake,
+    loop = self.loop })
+  if not ok then return nil, problem end
+  session:count "secured"
+  if self.chatty then
+    local tls = session.conn:tls()
+    session:note { event = "secured", version = tls.version,
+      cipher = tls.cipher }
+  end
+  return true
 end
 
 --- Forgets a session and closes its connection; may run twice.
@@ -249,7 +245,7 @@ function Server:start() return lifecycle.start(self) end
 
 --- Stops: listens no more, says 421 to sessions that wait for a command, lets
 --- bodies and handlers finish for a grace period, then ends them too.
----@param grace? number  seconds; default 10
+---@param grace? number  seconds; default: the option's, 10
 function Server:stop(grace) return lifecycle.stop(self, grace) end
 
 --- Serves until SIGTERM or SIGINT; drains before it returns. With workers,
@@ -258,9 +254,33 @@ function Server:stop(grace) return lifecycle.stop(self, grace) end
 ---@return true? ok, lunapost.err? err
 function Server:run(started) return lifecycle.run(self, started) end
 
----@return { sessions: integer, messages: integer }
-function Server:stats()
-  return { sessions = self.counts.sessions, messages = self.counts.messages }
+--- What the server tells of itself when a service manager or a script asks
+--- for news: SIGHUP does the same. Certificates are read anew, and what the
+--- option `reload` returns serves new sessions; those under way go on as they
+--- began. Where anything fails, all stays as it was.
+---@return true? ok, lunapost.err? err
+function Server:reload() return lifecycle.reload(self, renewal.reload) end
+
+--- What was counted since the start, by all workers: sessions (open now),
+--- accepted, refused (connections), secured, auth { ok, failed }, messages,
+--- messages_refused, octets, recipients, recipients_refused, replies { [2] =
+--- ... [5] = }, ended { quit, closed, timeout, tls, error, stopped },
+--- timeouts, faults (of handlers).
+---@return table
+function Server:stats() return counters.stats(self:all_counts()) end
+
+--- The same in Prometheus' text format.
+---@return string
+function Server:metrics()
+  return counters.metrics(self:all_counts(), self.options.workers or 1)
+end
+
+--- The counts of all workers, others' as of a second ago at most.
+---@return table<string, integer>
+function Server:all_counts()
+  if not self.board then return self.counts end
+  if self.slot then self.board:publish(self.slot, self.counts) end
+  return self.board:sum()
 end
 
 -- What the machine has said so far goes into the record, line by line.
@@ -296,7 +316,7 @@ function Server:script(lines)
   return record
 end
 
-for _, name in ipairs { "start", "run", "script" } do
+for _, name in ipairs { "listen", "start", "run", "script" } do
   Server[name] = options_of.placed(Server[name])
 end
 

@@ -4,6 +4,7 @@
 local extensions = require "lunapost.smtp.extensions"
 local options_of = require "lunapost.options"
 local ranges = require "lunapost.net.ranges"
+local rates = require "lunapost.smtp.rates"
 local verifier = require "lunapost.smtp.verifier"
 
 local M = {}
@@ -19,6 +20,8 @@ local known <const> = {
   on = "table|function", loop = "table", log = "function", bare = "string",
   workers = "integer", session = "function", early_pipelining = "boolean",
   xclient = "table", xforward = "table", proxy = "table",
+  grace = "number", reload = "function", metrics = "string",
+  user = "string|integer", group = "string|integer",
 }
 
 local known_tls <const> = {
@@ -138,6 +141,30 @@ function M.handler_table(handlers)
   })
 end
 
+--- Gives a server handlers, and its `on`.
+---@param server table
+---@param given? table
+function M.take_handlers(server, given)
+  server.handlers = M.handlers(given)
+  server.on = M.handler_table(server.handlers)
+  server.checked_on = server.on
+end
+
+--- The parts of a server that a script decides, of its options.
+---@param given table  limits commands extensions on
+---@return table parts
+function M.parts(given)
+  local parts = {
+    limits = M.all_limits(given.limits),
+    commands = M.commands(given.commands),
+    extensions = extensions.complete(given.extensions),
+    config = false, -- made of all these before the first session
+  }
+  parts.rates = rates.of(parts.limits)
+  M.take_handlers(parts, type(given.on) == "table" and given.on or nil)
+  return parts
+end
+
 local function one_of(what, value, words)
   if value and not words[value] then
     options_of.unknown(what, value, words, 0)
@@ -150,6 +177,18 @@ local function check_auth(auth, session)
   if auth.check or auth.secret or not session then verifier.check(auth) end
 end
 
+local function check_process(options)
+  if options.workers and options.workers < 1 then
+    misuse("workers must be 1 or more")
+  end
+  if options.group and not options.user then
+    misuse("group needs user: who the server becomes")
+  end
+  if options.reload and type(options.on) == "function" then
+    misuse("reload gives handlers to all sessions: on must be a table")
+  end
+end
+
 --- Raises where an option is unknown or of the wrong kind.
 ---@param options table
 function M.check(options)
@@ -157,9 +196,7 @@ function M.check(options)
   one_of("protocol", options.protocol, { smtp = true, lmtp = true }, 0)
   one_of("policy for bare line ends", options.bare,
     { reject = true, fix = true, keep = true }, 0)
-  if options.workers and options.workers < 1 then
-    misuse("workers must be 1 or more")
-  end
+  check_process(options)
   if options.auth then check_auth(options.auth, options.session) end
   if options.session and type(options.on) == "function" then
     misuse("session = function leaves no place for on = function")

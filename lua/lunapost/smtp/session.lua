@@ -165,12 +165,14 @@ end
 ---@param problem any
 function Session:report(problem)
   local handler = self.on.error
+  self:count "faults"
   if handler then
     local ok, second = pcall(handler, self, problem)
     if ok then return end
     problem = tostring(problem) .. "\nerror handler: " .. tostring(second)
   end
-  self.server.log("session " .. self.id .. ": " .. tostring(problem))
+  self.server.log { event = "error", session = self.id,
+    peer = self.peer.address, text = tostring(problem) }
 end
 
 local function control(problem)
@@ -274,6 +276,35 @@ local function slow_down(session)
   if seconds > 0 and session.conn then session.server.pause(seconds) end
 end
 
+--- Counts one more of a kind; see smtp/counters.lua.
+---@param kind string
+---@param n? integer
+function Session:count(kind, n)
+  local counts = self.server.counts
+  counts[kind] = counts[kind] + (n or 1)
+end
+
+local replies <const> = { [2] = "replies_2", [3] = "replies_3",
+  [4] = "replies_4", [5] = "replies_5" }
+
+local function count_reply(session, code, enhanced, text)
+  local counts, kind = session.server.counts, replies[code // 100]
+  counts[kind] = counts[kind] + 1
+  if code >= 400 and session.server.chatty then
+    session:note { event = "refused", verb = session.verb, code = code,
+      enhanced = enhanced, text = text }
+  end
+end
+
+--- Tells the log of what happened in this session; called only where somebody
+--- listens (server.chatty).
+---@param record table
+function Session:note(record)
+  record.level = record.level or "info"
+  record.session, record.peer = self.id, self.peer.address
+  self.server.log(record)
+end
+
 --- Answers the present event. The reply handler may put another answer in
 --- its place.
 ---@param code integer
@@ -286,6 +317,7 @@ function Session:answer(code, enhanced, text)
   local ok, kind, why = reply(self.machine, code, enhanced, text)
   if not ok then over("error", kind .. ": " .. why) end
   self.last_code = code
+  count_reply(self, code, enhanced, text)
   if code >= 400 then slow_down(self) end
 end
 
@@ -293,10 +325,13 @@ end
 ---@param code integer  of the default answer
 function Session:accept(code)
   local on = self.on
-  if on.reply or on.observe then return self:answer(self.machine:default()) end
+  if on.reply or on.observe or code >= 400 and self.server.chatty then
+    return self:answer(self.machine:default())
+  end
   local ok, kind, why = reply(self.machine)
   if not ok then over("error", kind .. ": " .. why) end
   self.last_code = code
+  count_reply(self, code)
   if code >= 400 then slow_down(self) end
 end
 
@@ -368,10 +403,21 @@ local function choose_handlers(session)
   over("error")
 end
 
+local function count_end(session)
+  local kind = "ended_" .. session.ended
+  session:count(session.server.counts[kind] and kind or "ended_error")
+end
+
 local function finish(session, why, problem)
   session.ended = session.ended or why
   session.problem = problem
+  count_end(session)
   if problem and why == "error" then session:report(problem) end
+  if session.server.chatty then
+    session:note { event = "disconnect", why = session.ended,
+      messages = session.messages or 0,
+      text = problem and tostring(problem) or nil }
+  end
   session:call("disconnect", session.ended)
 end
 

@@ -32,7 +32,11 @@ by_verb["(connect)"] = function(session, _, code)
   if given and given.code < 300 then
     given.code, given.text = 220, session.server.hostname .. " " .. given.text
   end
-  conclude(session, given, code)
+  if conclude(session, given, code) >= 400 then
+    session:count "refused"
+  elseif session.server.chatty then
+    session:note { event = "connect", port = session.peer.port }
+  end
 end
 
 -- The handlers see the new name; what it was before is for a refusal.
@@ -90,6 +94,7 @@ end
 -- Slows down who guesses, by at most a second.
 local function penalty(session)
   session.auth_failures = (session.auth_failures or 0) + 1
+  session:count "auth_failed"
   if session.conn then
     session.server.pause(math.min(1, 0.25 * session.auth_failures))
   end
@@ -135,6 +140,14 @@ local function verify(session, argument)
     initial ~= "" and initial or nil)
 end
 
+local function authenticated(session, argument)
+  session:count "auth_ok"
+  if session.server.chatty then
+    session:note { event = "auth", user = session.user,
+      mechanism = argument:match("^%S*"):upper() }
+  end
+end
+
 function by_verb.AUTH(session, argument, code)
   local given = session:call("begin_auth", argument)
     or verify(session, argument)
@@ -145,6 +158,7 @@ function by_verb.AUTH(session, argument, code)
   end
   if session.last_code ~= 235 then session.user = nil end
   session:settle_protocol()
+  if session.last_code == 235 then authenticated(session, argument) end
 end
 
 -- A message more than the rates allow; nil where it is none.
@@ -176,8 +190,11 @@ function by_verb.RCPT(session, _, code)
   local to = path.new(path_of(session.machine))
   local given = session:call("rcpt", to, to.parameters)
   if conclude(session, given, code) < 400 then
+    session:count "recipients"
     local list = session.envelope.to
     list[#list + 1] = to
+  else
+    session:count "recipients_refused"
   end
 end
 

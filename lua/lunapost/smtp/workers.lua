@@ -1,5 +1,6 @@
---- Several processes for one server: the parent opens the listeners, forks,
---- starts the dead anew, and passes SIGTERM on.
+--- Several processes for one server: the parent opened the listeners; it
+--- forks, starts the dead anew (later and later, where they die young), and
+--- passes signals on. A worker whose parent is gone ends, too.
 
 local core = require "lunapost.core"
 
@@ -7,75 +8,157 @@ local process, now = core.process, core.loop.now
 
 local M = {}
 
--- Seconds: between looks for the dead, for the last ones to go, and that a
--- worker must have lived to be started anew at once.
-local LOOK <const>, GRACE <const>, SOON <const> = 0.1, 15, 1
+-- Seconds: that a worker must live to be started anew at once; the first and
+-- the longest delay otherwise; between a worker's reports; what the last
+-- ones get beyond their own grace.
+local YOUNG <const>, FIRST <const>, LONGEST <const> = 5, 0.1, 30
+local REPORT <const>, EXTRA <const> = 1, 5
 
-local function launch(children, signals, work)
+---@class lunapost.workers.slot  the place of a worker
+---@field pid? integer  while it lives
+---@field born number
+---@field due number  when it may be started
+---@field delay number  that the next early death costs
+
+-- A worker's own time: publishes what it counts, and looks for its parent.
+local function report(server, slot, parent)
+  while true do
+    server.pause(REPORT)
+    server.board:publish(slot, server.counts)
+    if process.parent() ~= parent then
+      process.tell(core.system.pid(), "end")
+    end
+  end
+end
+
+-- What a child does, from the fork to its end.
+local function work(pool, slot, parent)
+  local server = pool.server
+  assert(pool.signals:reopen())
+  math.randomseed(string.unpack("jj", core.crypto.random(16)))
+  if server.loop.reopen then server.loop.reopen() end
+  server.counts = server.board:inherit(slot)
+  server.slot = slot
+  server.loop.spawn(report, server, slot, parent)
+  pool.serve(pool.signals)
+  server.counts.sessions = 0
+  server.board:publish(slot, server.counts)
+end
+
+local function start(pool, slot)
+  local parent = core.system.pid()
   local pid, text = process.fork()
-  if not pid then return nil, text end
+  if not pid then
+    pool.server.log { event = "worker", text = text }
+    pool.slots[slot].due = now() + 1
+    return
+  end
   if pid == 0 then
-    signals:close()
-    local ok, problem = xpcall(work, debug.traceback)
-    if not ok then io.stderr:write("lunapost: ", problem, "\n") end
+    local ok, problem = xpcall(work, debug.traceback, pool, slot, parent)
+    if not ok then pool.server.log(tostring(problem)) end
     os.exit(ok, true)
   end
-  children[pid] = now()
-  return true
+  local one = pool.slots[slot]
+  one.pid, one.born = pid, now()
+  pool.server.log { event = "worker", level = "info", worker = pid,
+    text = "worker starts" }
 end
 
--- Forgets the children that ended; how many must be started anew.
-local function bury(children, log, stopping)
-  local dead = 0
+-- Starts whoever is missing and due; seconds until the next one is.
+local function start_due(pool)
+  local wait = 3600
+  for i, slot in ipairs(pool.slots) do
+    if not slot.pid and slot.due <= now() then start(pool, i) end
+    if not slot.pid then wait = math.min(wait, slot.due - now()) end
+  end
+  return math.max(wait, 0)
+end
+
+local function fell(pool, slot, code)
+  local lived = now() - slot.born
+  slot.delay = lived >= YOUNG and 0 or math.min(slot.delay * 2, LONGEST)
+  slot.due = now() + slot.delay
+  pool.server.log { event = "worker", worker = slot.pid, code = code,
+    text = ("worker %d ended with %d; the next one starts %s"):format(
+      slot.pid, code, slot.delay == 0 and "now"
+      or ("in %.1f s"):format(slot.delay)) }
+  if slot.delay == 0 then slot.delay = FIRST / 2 end
+end
+
+-- Takes note of the children that ended.
+local function bury(pool)
   for pid, code in process.reap do
-    local born = children[pid]
-    children[pid] = nil
-    if born and not stopping then
-      log(("worker %d ended with %d"):format(pid, code))
-      dead = dead + 1
-      if now() - born < SOON then core.loop.block(-1, "r", SOON) end
-    end
-  end
-  return dead
-end
-
-local function stop(children, log)
-  for pid in pairs(children) do process.terminate(pid) end
-  local limit = now() + GRACE
-  while next(children) and now() < limit do
-    core.loop.block(-1, "r", LOOK)
-    bury(children, log, true)
-  end
-  for pid in pairs(children) do process.terminate(pid, true) end
-end
-
-local function ended(signals)
-  core.loop.block(signals:fd(), "r", LOOK)
-  local name = signals:next()
-  while name and name ~= "term" and name ~= "int" do name = signals:next() end
-  return name ~= nil
-end
-
---- Runs work() in count processes until SIGTERM or SIGINT.
----@param count integer
----@param log fun(line: string)
----@param work fun()  serves until SIGTERM, in a child
-function M.run(count, log, work)
-  local signals <close> = assert(core.system.signals())
-  local children = {}
-  local missing = count
-  repeat
-    while missing > 0 do
-      local ok, text = launch(children, signals, work)
-      if not ok then
-        log(text)
-        break
+    for i, slot in ipairs(pool.slots) do
+      if slot.pid == pid then
+        if not pool.stopping then fell(pool, slot, code) end
+        slot.pid = nil
+        pool.server.board:inherit(i)
       end
-      missing = missing - 1
     end
-    missing = missing + bury(children, log)
-  until ended(signals)
-  stop(children, log)
+  end
+end
+
+local function tell_all(pool, word)
+  local living = 0
+  for _, slot in ipairs(pool.slots) do
+    if slot.pid then
+      process.tell(slot.pid, word)
+      living = living + 1
+    end
+  end
+  return living
+end
+
+-- What the signals ask for; true when it is the end. Only what this process
+-- could reload is passed on.
+local function obey(pool)
+  for name in pool.signals.next, pool.signals do
+    if name == "hup" and not pool.stopping then
+      if pool.server:reload() then tell_all(pool, "reload") end
+    elseif name == "term" or name == "int" or name == "quit" then
+      return true
+    end
+  end
+end
+
+local function alive(pool)
+  for _, slot in ipairs(pool.slots) do
+    if slot.pid then return true end
+  end
+end
+
+-- Ends the workers in order: each has the server's grace; a second signal
+-- takes it from them.
+local function stop(pool, grace)
+  pool.stopping = true
+  tell_all(pool, "end")
+  local limit = now() + grace + EXTRA
+  while alive(pool) and now() < limit do
+    core.loop.block(pool.signals:fd(), "r", 0.5)
+    if obey(pool) then tell_all(pool, "hurry") end
+    bury(pool)
+  end
+  tell_all(pool, "kill")
+end
+
+--- Runs serve(signals) in count processes until SIGTERM or SIGINT.
+---@param server lunapost.server  listening
+---@param count integer
+---@param signals userdata
+---@param serve fun(signals: userdata)  serves until SIGTERM, in a child
+---@param ended fun()  called when the end begins
+function M.run(server, count, signals, serve, ended)
+  local pool = { server = server, signals = signals, serve = serve,
+    slots = {} }
+  for i = 1, count do
+    pool.slots[i] = { born = 0, due = 0, delay = FIRST / 2 }
+  end
+  repeat
+    core.loop.block(signals:fd(), "r", start_due(pool))
+    bury(pool)
+  until obey(pool)
+  ended()
+  stop(pool, server.grace)
 end
 
 return M

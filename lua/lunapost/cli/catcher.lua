@@ -1,0 +1,117 @@
+--- `lunapost serve` without a script: a catcher for development. It accepts
+--- everything, relays nothing, shows the tree of each message and what an MTA
+--- or a reader would object to, and keeps the messages while it runs.
+
+local core = require "lunapost.core"
+local err = require "lunapost.err"
+local mime = require "lunapost.mime"
+local output = require "lunapost.cli.output"
+
+local M = {}
+
+local FINDINGS <const>, RECIPIENTS <const> = 5, 10
+
+local colours <const> = { dim = "2", bold = "1", blue = "34", amber = "33",
+  red = "31", green = "32" }
+
+-- Paints where a terminal looks on; else leaves the text as it is.
+local function painter()
+  local vivid = core.system.is_terminal(1) and not os.getenv "NO_COLOR"
+    and os.getenv "TERM" ~= "dumb"
+  return function(colour, text)
+    if not vivid then return text end
+    return ("\27[%sm%s\27[0m"):format(colours[colour], text)
+  end
+end
+
+local function recipients_of(session, paint)
+  local list, to = {}, session.envelope.to
+  for i = 1, math.min(#to, RECIPIENTS) do
+    list[i] = paint("bold", "<" .. err.printable(to[i].address) .. ">")
+  end
+  if #to > RECIPIENTS then
+    list[#list + 1] = ("and %d more"):format(#to - RECIPIENTS)
+  end
+  return table.concat(list, ", ")
+end
+
+-- How it came: "ESMTPSA from client.example.org [127.0.0.1], as ana".
+local function way_of(session)
+  local literal = "[" .. (session.peer.address or "unix") .. "]"
+  local words = session.protocol .. " from " .. session.helo
+  if session.helo ~= literal then words = words .. " " .. literal end
+  if session.tls and session.tls.version then
+    words = words .. ", " .. session.tls.version
+  end
+  if session.user then words = words .. ", as " .. session.user end
+  return err.printable(words)
+end
+
+local severities <const> = { harmless = "dim", interoperability = "amber",
+  attack = "red" }
+
+local function findings_of(message, paint)
+  local lines, list = {}, message:check()
+  for i = 1, math.min(#list, FINDINGS) do
+    lines[i] = "  " .. paint(severities[list[i].severity] or "amber",
+      "! " .. list[i].text) .. "\n"
+  end
+  if #list > FINDINGS then
+    lines[#lines + 1] = ("  ! and %d more, by lunapost check\n"):format(
+      #list - FINDINGS)
+  end
+  return table.concat(lines)
+end
+
+-- The tree of a single part does not tell its subject.
+local function subject_of(message)
+  if message.parts or not message.subject then return "" end
+  return '  "' .. err.printable(message.subject) .. '"\n'
+end
+
+local function picture(session, message, path, paint)
+  local tree = message:tree():gsub("([^\n]+\n)", "  %1")
+  return ("\n%s  from %s to %s\n  %s\n%s%s%s  %s\n"):format(
+    paint("dim", os.date "%H:%M:%S"),
+    paint("bold", "<" .. err.printable(session.envelope.from.address) .. ">"),
+    recipients_of(session, paint), paint("dim", way_of(session)),
+    subject_of(message), tree,
+    findings_of(message, paint), paint("blue", path))
+end
+
+--- What a server does with each message that it has kept.
+---@return fun(session: lunapost.session, path: string)
+function M.shower()
+  local paint = painter()
+  return function(session, path)
+    local message <const>, problem = mime.open(path)
+    if not message then
+      session.server.log(tostring(problem))
+      return
+    end
+    output.write(picture(session, message, path, paint))
+    output.flush()
+  end
+end
+
+--- A folder for the time that the catcher runs.
+---@return string? path, string? problem
+function M.folder()
+  local place = os.getenv "TMPDIR" or "/tmp"
+  return core.system.temporary_folder(place .. "/lunapost-caught-XXXXXX")
+end
+
+--- Removes what is left of such a folder.
+---@param path string
+function M.clear(path)
+  for _, name in ipairs { "tmp", "new", "cur" } do
+    local folder = path .. "/" .. name
+    for _, file in ipairs(core.system.list(folder) or {}) do
+      core.system.remove(folder .. "/" .. file)
+    end
+    core.system.remove_folder(folder)
+  end
+  core.system.remove_folder(path)
+end
+
+return M

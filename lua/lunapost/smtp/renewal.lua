@@ -1,0 +1,88 @@
+--- A server that takes on new certificates and a new script while it serves:
+--- sessions under way keep the handlers that they began with, and where
+--- anything fails, all stays as it was.
+
+local certificates = require "lunapost.smtp.certificates"
+local err = require "lunapost.err"
+local server_options = require "lunapost.smtp.server_options"
+
+local M = {}
+
+-- What a script may hold beside handlers.
+local apart <const> = { commands = true, extensions = true, limits = true,
+  configure = true }
+
+-- What a script sets, and a server gives to new sessions.
+local renewed <const> = { "on", "handlers", "checked_on", "commands",
+  "extensions", "limits", "rates", "config" }
+
+--- Gives a server what a script holds: handlers, commands, or configure, a
+--- function that gets the server.
+---@param server lunapost.server
+---@param script table
+function M.install(server, script)
+  for name, handler in pairs(script) do
+    if not apart[name] then server.on[name] = handler end
+  end
+  if script.configure then script.configure(server) end
+end
+
+--- What a script returned as a table to install: a function configures.
+---@param given any
+---@return table? script  nil: it is neither
+function M.script(given)
+  if type(given) == "function" then return { configure = given } end
+  return type(given) == "table" and given or nil
+end
+
+-- A view of the server with parts of its own for a script to fill; all else
+-- it sets or asks for is the server's.
+local function draft_of(server, script)
+  local options = server.options
+  local draft = server_options.parts { limits = script.limits
+    or options.limits, extensions = script.extensions or options.extensions,
+    commands = script.commands or options.commands }
+  return setmetatable(draft, { __name = "lunapost.server", __index = server,
+    __newindex = server })
+end
+
+-- The parts that the script's new text makes.
+local function rewritten(server)
+  local reload = server.options.reload
+  if not reload then return nil end
+  local script = M.script(reload())
+  if not script then
+    error("reload must return a table of handlers or a function", 0)
+  end
+  local draft = draft_of(server, script)
+  M.install(draft, script)
+  draft:prepare()
+  return draft
+end
+
+local function renew(server)
+  local draft, tls = rewritten(server), certificates.read(server)
+  for _, name in ipairs(draft and renewed or {}) do
+    server[name] = draft[name]
+  end
+  certificates.put(server, tls)
+end
+
+--- See Server:reload.
+---@param server lunapost.server
+---@return true? ok, lunapost.err? err
+function M.reload(server)
+  local ok, problem = pcall(renew, server)
+  if ok then
+    server.log { event = "reload", level = "info", text = "reloaded" }
+    return true
+  end
+  if type(problem) ~= "table" then
+    problem = err.of("file", tostring(problem))
+  end
+  server.log { event = "reload",
+    text = "not reloaded, all stays as it was: " .. tostring(problem) }
+  return nil, problem
+end
+
+return M

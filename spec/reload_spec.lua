@@ -1,0 +1,185 @@
+-- A server that takes on a new script and new certificates while it serves.
+local core = require "lunapost.core"
+local peer_of = require "spec.support.peer"
+local peers = require "spec.support.peers"
+local server_of = require "lunapost.smtp.server"
+local served = require "spec.support.served"
+
+local function hup(server)
+  os.execute("kill -HUP " .. server.pid)
+end
+
+local function hello(server)
+  local peer = peer_of.dial(server.port)
+  assert.matches("^220 ", peer:reply())
+  peer:ask("EHLO spec")
+  return peer
+end
+
+describe("SIGHUP to lunapost serve", function()
+  local folder, server
+
+  setup(function() folder = peers.folder() end)
+  teardown(function() peers.remove(folder) end)
+  after_each(function()
+    if server then assert.is_true(server:stop(), server:output()) end
+    server = nil
+  end)
+
+  local path
+  local function script(text)
+    path = folder .. "/script.lua"
+    peers.write(path, text)
+    return path
+  end
+
+  local function serve(arguments)
+    server = peers.serve(arguments .. " --log text", folder .. "/log")
+    return server
+  end
+
+  it("gives new sessions a new script, and leaves the old ones", function()
+    serve(script "return { noop = function() return 250, 'first' end }")
+    local old = hello(server)
+    assert.equal("250 2.0.0 first", old:ask("NOOP"))
+    script [[return function(server)
+      function server.on.noop() return 250, 'second' end
+      server.commands.XNEW = function() return 250, 'new' end
+      server.seen = (server.seen or 0) + 1
+    end]]
+    hup(server)
+    assert.is_truthy(server:says "reloaded")
+    assert.equal("250 2.0.0 first", old:ask("NOOP"))
+    local new = hello(server)
+    assert.equal("250 2.0.0 second", new:ask("NOOP"))
+    assert.equal("250 2.0.0 new", new:ask("XNEW"))
+  end)
+
+  it("keeps all as it was where the script is broken", function()
+    for i, text in ipairs { "return {", "error 'boom'", "return 1",
+      "return { mial = print }", "return function() error 'boom' end",
+      "return { limits = { sice = 1 } }",
+      "return { data = print, message = print }" } do
+      serve(script "return { noop = function() return 250, 'first' end }")
+      script(text)
+      hup(server)
+      assert.is_truthy(server:says "not reloaded, all stays as it was: ", i)
+      assert.equal("250 2.0.0 first", hello(server):ask("NOOP"))
+      assert.is_true(server:stop(), server:output())
+    end
+  end)
+
+  it("keeps the flags, and takes the script's new limits", function()
+    local mail = folder .. "/mail"
+    serve(script "return {}" .. " --max-size 1000 --maildir " .. mail)
+    script "return { limits = { recipients = 1, size = 5 } }"
+    hup(server)
+    assert.is_truthy(server:says "reloaded")
+    local peer = peer_of.dial(server.port)
+    peer:reply()
+    local offers = peer:ask("EHLO spec")
+    assert.matches("SIZE 1000|", offers, 1, true)
+    assert.matches("RCPTMAX=1|", offers, 1, true)
+    peer:ask("MAIL FROM:<a@example.org>")
+    peer:ask("RCPT TO:<b@example.org>")
+    assert.matches("^452", peer:ask("RCPT TO:<c@example.org>"))
+    peer:ask("DATA")
+    peer:say("Subject: x\r\n\r\n.\r\n")
+    assert.matches("^250 ", peer:reply())
+    assert.equal(1, #core.system.list(mail .. "/new"))
+  end)
+
+  it("reaches each worker", function()
+    local text = [[local pid = require("lunapost.core").system.pid
+      return { noop = function() return 250, %q .. pid() end }]]
+    serve(script(text:format "first ") .. " --workers 2")
+    script(text:format "second ")
+    hup(server)
+    local seen, n = {}, 0
+    assert.is_truthy(peers.wait(10, function()
+      for _ = 1, 10 do
+        local peer <close> = hello(server)
+        local pid = peer:ask("NOOP"):match "second (%d+)"
+        if pid and not seen[pid] then seen[pid], n = true, n + 1 end
+      end
+      return n == 2
+    end), server:output())
+  end)
+
+  it("reads certificates anew, and leaves sessions in their TLS", function()
+    local certificate, key = peers.certificate(folder)
+    serve(("--tls %s:%s"):format(certificate, key))
+    local function secured()
+      local peer = hello(server)
+      assert.matches("^220 ", peer:ask "STARTTLS")
+      peer:starttls()
+      return peer, peer.conn:tls().fingerprint
+    end
+    local old, first = secured()
+    assert.equal(first, select(2, secured()))
+    peers.certificate(folder)
+    hup(server)
+    assert.is_truthy(server:says "reloaded")
+    local second = select(2, secured())
+    assert.not_equal(first, second)
+    assert.equal("250 2.0.0 ok", old:ask "NOOP")
+    peers.write(certificate, "no certificate")
+    hup(server)
+    assert.is_truthy(server:says "not reloaded, all stays as it was: ")
+    assert.equal(second, select(2, secured()))
+  end)
+end)
+
+describe("server:reload", function()
+  it("takes what the option gives", function()
+    local text, calls = "first", 0
+    local function noop() return { noop = function() return 250, text end } end
+    served.run({ on = noop(), log = function() end, reload = function()
+      calls = calls + 1
+      if calls == 1 then return noop() end
+      return calls == 2 and {} or nil
+    end }, function(server)
+      local peer = hello(server)
+      text = "second"
+      assert.is_true(server:reload())
+      assert.equal("250 2.0.0 second", hello(server):ask "NOOP")
+      assert.is_true(server:reload())
+      assert.equal("250 2.0.0 ok", hello(server):ask "NOOP")
+      assert.equal("250 2.0.0 second", peer:ask "NOOP")
+      local ok, err = server:reload()
+      assert.is_nil(ok)
+      assert.equal("file", err.kind)
+      assert.matches("reload must return a table", err.text)
+    end)
+  end)
+
+  it("keeps what handlers set later apart from sessions under way", function()
+    served.run({ on = {}, reload = function()
+      return function(server)
+        assert.is_nil(rawget(server, "stop")) -- a view, with all methods
+        server.mark = (server.mark or 0) + 1
+        function server.on.noop() return 250, "mark " .. server.mark end
+      end
+    end }, function(server)
+      assert.is_true(server:reload())
+      assert.is_true(server:reload())
+      assert.equal(2, server.mark)
+      assert.equal("250 2.0.0 mark 2", hello(server):ask "NOOP")
+      function server.on.noop() return 250, "later" end
+      assert.equal("250 2.0.0 later", hello(server):ask "NOOP")
+    end)
+  end)
+
+  it("keeps a throw-away certificate", function()
+    local server = server_of.new { tls = "test", hostname = "mx.test" }
+    local before = server.context:pem()
+    assert.is_true(server:reload())
+    assert.equal(before, server.context:pem())
+  end)
+
+  it("needs handlers that are one table", function()
+    assert.has_error(function()
+      server_of.new { on = function() end, reload = function() end }
+    end)
+  end)
+end)
