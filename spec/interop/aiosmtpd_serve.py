@@ -1,7 +1,8 @@
-"""usage: aiosmtpd_serve.py PORT FOLDER CERTIFICATE KEY
+"""usage: aiosmtpd_serve.py PORT FOLDER CERTIFICATE KEY TLSPORT
 
-aiosmtpd with STARTTLS and AUTH (user, secret); keeps each message's octets
-and envelope in FOLDER. Recipients at other.test are refused.
+aiosmtpd with STARTTLS and AUTH (user, secret), and on TLSPORT with TLS at
+once; keeps each message's octets and envelope in FOLDER. Recipients at
+other.test are refused.
 """
 import asyncio
 import ssl
@@ -9,7 +10,7 @@ import sys
 
 from aiosmtpd.smtp import SMTP, AuthResult
 
-port, folder, certificate, key = sys.argv[1:]
+port, folder, certificate, key, tls_port = sys.argv[1:]
 
 
 class Keeper:
@@ -25,7 +26,8 @@ class Keeper:
         self.count += 1
         path = f"{folder}/{self.count:04d}"
         with open(path + ".session", "w") as file:
-            tls = "TLS" if session.ssl else "plain"
+            transport = server.transport.get_extra_info("sslcontext")
+            tls = "TLS" if session.ssl or transport else "plain"
             user = session.auth_data or "nobody"
             file.write("|".join([session.host_name, tls, user,
                                  envelope.mail_from or "",
@@ -45,10 +47,13 @@ async def main():
     context.load_cert_chain(certificate, key)
     keeper = Keeper()
     loop = asyncio.get_running_loop()
+    settings = {"hostname": "aiosmtpd.example.net", "enable_SMTPUTF8": True,
+                "authenticator": authenticate, "data_size_limit": 10240000}
+    await loop.create_server(
+        lambda: SMTP(keeper, **settings), "127.0.0.1", int(tls_port),
+        ssl=context)
     server = await loop.create_server(
-        lambda: SMTP(keeper, hostname="aiosmtpd.example.net",
-                     tls_context=context, authenticator=authenticate,
-                     data_size_limit=10240000),
+        lambda: SMTP(keeper, tls_context=context, **settings),
         "127.0.0.1", int(port))
     await server.serve_forever()
 

@@ -3,10 +3,12 @@
 
 local smtp = require "lunapost.smtp"
 
+local keeper = dofile "spec/interop/keeper.lua"
 local server = smtp.server {
   listen = "127.0.0.1:0",
   tls = { certificate = arg[1], key = arg[2], mode = "implicit" },
-  on = dofile "spec/interop/keeper.lua",
+  extensions = keeper.extensions,
+  on = { rcpt = keeper.rcpt, data = keeper.data },
 }
 assert(server:run(function()
   print("listening on 127.0.0.1:" .. server.port)

@@ -1,5 +1,6 @@
 --- Handlers for `lunapost serve`: keeps the octets of each body in a file of
---- the folder KEEP, named by a count, with what the session was beside it.
+--- the folder KEEP, named by a count, with what the session was beside it, and
+--- in a third file the verb of the body and all parameters.
 
 local folder = os.getenv "KEEP"
 local count = 0
@@ -17,7 +18,25 @@ local function recipients(envelope)
   return table.concat(list, " ")
 end
 
-local on = {}
+-- " NAME=value NAME", sorted.
+local function words_of(parameters)
+  local words = { "" }
+  for name, value in pairs(parameters) do
+    words[#words + 1] = value == true and name or name .. "=" .. value
+  end
+  table.sort(words)
+  return table.concat(words, " ")
+end
+
+local function parameters_of(session)
+  local lines = { session.verb .. words_of(session.envelope.parameters) }
+  for i, path in ipairs(session.envelope.to) do
+    lines[i + 1] = path.address .. words_of(path.parameters)
+  end
+  return table.concat(lines, "\n")
+end
+
+local on = { extensions = { DSN = true } }
 
 function on.rcpt(_, path)
   if path.domain == "other.test" then
@@ -35,6 +54,7 @@ function on.data(session, body)
     session.user or "nobody", session.envelope.from.address,
     recipients(session.envelope),
   }, "|"))
+  write(path .. ".parameters", parameters_of(session))
   write(path .. ".eml", table.concat(bytes))
   return 250, "2.0.0", "kept as " .. count
 end

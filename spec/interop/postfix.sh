@@ -1,9 +1,12 @@
 #!/bin/sh
-# usage: postfix.sh start FOLDER PORT CERTIFICATE KEY | postfix.sh stop FOLDER
+# usage: postfix.sh start FOLDER PORT CERTIFICATE KEY [TLSPORT RELAY LMTP]
+#        postfix.sh stop FOLDER
 #
-# A private Postfix on 127.0.0.1:PORT, with configuration, queue and log in
-# FOLDER; the system's own stay as they are. Mail for example.com is handed to
-# a script that keeps it in FOLDER/kept. Needs root.
+# A private Postfix on 127.0.0.1:PORT, and with TLS at once on TLSPORT, with
+# configuration, queue and log in FOLDER; the system's own stay as they are.
+# Mail for example.com is handed to a script that keeps it in FOLDER/kept, mail
+# for relay.test goes by SMTP to port RELAY, for lmtp.test by LMTP to port
+# LMTP. Needs root.
 set -eu
 folder=$2
 PATH=$PATH:/usr/sbin
@@ -12,6 +15,8 @@ if [ "$1" = stop ]; then
   postfix -c "$folder/etc" stop
   exit
 fi
+
+tls_port=${6:-0} relay=${7:-1} lmtp=${8:-1}
 
 mkdir -p "$folder/etc" "$folder/queue" "$folder/data" "$folder/kept"
 chmod 755 "$folder"
@@ -44,6 +49,11 @@ smtpd_relay_restrictions = reject_unauth_destination
 virtual_mailbox_domains = example.com
 virtual_mailbox_maps = static:any
 virtual_transport = keep
+relay_domains = relay.test, lmtp.test
+transport_maps = inline:{ { relay.test = smtp:[127.0.0.1]:$relay },
+  { lmtp.test = lmtp:inet:127.0.0.1:$lmtp } }
+smtp_tls_security_level = may
+smtp_destination_concurrency_limit = 20
 local_recipient_maps =
 default_transport = error:nothing leaves this machine
 smtpd_tls_security_level = may
@@ -73,8 +83,15 @@ scache   unix - - n -   1 scache
 proxymap unix - - n -   - proxymap
 flush    unix n - n 1000? 0 flush
 postlog  unix-dgram n - n - 1 postlogd
+smtp     unix - - n -   - smtp
+lmtp     unix - - n -   - lmtp
 keep     unix - n n -   4 pipe
   user=nobody argv=$folder/keep $folder/kept \${sender} \${recipient}
 END
+
+if [ "$tls_port" != 0 ]; then
+  echo "127.0.0.1:$tls_port inet n - n - - smtpd -o smtpd_tls_wrappermode=yes" \
+    >>"$folder/etc/master.cf"
+fi
 
 postfix -c "$folder/etc" start

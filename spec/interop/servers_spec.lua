@@ -1,6 +1,7 @@
 -- Our client delivers to other people's servers, and what they keep is,
 -- octet for octet, what it was given to send.
 local peers = require "spec.support.peers"
+local smtp = require "lunapost.smtp"
 local tree = require "spec.support.tree"
 
 describe("a server of another project #interop", function()
@@ -45,15 +46,7 @@ describe("a server of another project #interop", function()
     return tree.read(files[n]), tree.read((files[n]:gsub("eml$", "session")))
   end
 
-  local function lf(message)
-    return (message:gsub("\r\n", "\n"))
-  end
-
-  -- Some servers put their own fields before what they got.
-  local function ends_with(whole, message)
-    assert(whole:sub(-#message) == message, "the octets differ")
-    return whole:sub(1, -#message - 1)
-  end
+  local lf, ends_with = peers.lf, peers.ends_with
 
   describe("smtp-sink", function()
     local server, dump
@@ -125,11 +118,11 @@ describe("a server of another project #interop", function()
       if not peers.need("aiosmtpd", there) then return end
       if server then return true end
       os.execute("mkdir " .. folder .. "/aiosmtpd")
-      local port = peers.free_port()
+      local port, tls_port = peers.free_port(), peers.free_port()
       server = peers.server(("%s spec/interop/aiosmtpd_serve.py %d "
-        .. "%s/aiosmtpd %s %s"):format(python, port, folder, certificate, key),
-        port, folder .. "/aiosmtpd.log")
-      server.port = port
+        .. "%s/aiosmtpd %s %s %d"):format(python, port, folder, certificate,
+        key, tls_port), port, folder .. "/aiosmtpd.log")
+      server.port, server.tls_port = port, tls_port
       return true
     end
 
@@ -150,6 +143,21 @@ describe("a server of another project #interop", function()
       delivers(server.port, message, "--to bob@example.com --tls none")
       peers.met "aiosmtpd"
       keeps(message, "|plain|nobody|ana@example%.org|bob@example%.com$")
+    end)
+
+    it("keeps it by TLS from the start", function()
+      if not started() then return end
+      local message = peers.message { lines = 20 }
+      delivers(server.tls_port, message, "--to bob@example.com "
+        .. "--tls implicit --ca " .. certificate)
+      keeps(message, "|TLS|nobody|")
+    end)
+
+    it("keeps it for an address that is UTF-8", function()
+      if not started() then return end
+      local message = peers.message { lines = 20 }
+      delivers(server.port, message, "--to b\u{F6}b@example.com --tls none")
+      keeps(message, "|ana@example%.org|b\u{F6}b@example%.com$")
     end)
 
     it("keeps it after STARTTLS, with its certificate verified", function()
@@ -203,20 +211,22 @@ describe("a server of another project #interop", function()
       local there = peers.has "postfix" and root()
       if not peers.need("Postfix, run by root,", there) then return end
       if server then return true end
-      local port = peers.free_port()
+      local port, tls_port = peers.free_port(), peers.free_port()
       local output, code = peers.run(("spec/interop/postfix.sh start "
-        .. "%s/postfix %d %s %s"):format(folder, port, certificate, key))
+        .. "%s/postfix %d %s %s %d"):format(folder, port, certificate, key,
+        tls_port))
       assert(code == 0, output)
       assert(peers.wait(15, function() return peers.listens(port) end),
         "Postfix does not listen\n" .. output)
-      server = { port = port }
+      server = { port = port, tls_port = tls_port }
       return true
     end
 
-    local function keeps(message)
+    local function keeps(message, people)
       count = count + 1
       local whole, envelope = kept(folder .. "/postfix/kept", count)
-      assert.equal("ana@example.org bob@example.com\n", envelope)
+      assert.equal((people or "ana@example.org bob@example.com") .. "\n",
+        envelope)
       local head = ends_with(whole, lf(message))
       assert.matches("^Received: from ", head)
       return head
@@ -244,6 +254,49 @@ describe("a server of another project #interop", function()
       assert.matches("with ESMTPS id", keeps(message))
     end)
 
+    local function opened(options)
+      options.host, options.ca = "localhost", certificate
+      options.port, options.timeout = options.port or server.port, 20
+      return assert(smtp.open(options))
+    end
+
+    it("delivers it by TLS from the start", function()
+      if not started() then return end
+      local message = peers.message { lines = 20 }
+      local client = opened { tls = "implicit", port = server.tls_port }
+      assert(client:send({ from = "ana@example.org",
+        to = { "bob@example.com" } }, message))
+      client:quit()
+      assert.matches("with ESMTPS id", keeps(message))
+    end)
+
+    it("takes our chunks", function()
+      if not started() then return end
+      local message = peers.message { eight_bit = true, lines = 9000 }
+      local client = opened { tls = "starttls" }
+      assert.is_table(client.extensions.CHUNKING)
+      for _, one in ipairs { message, message:sub(1, 700) .. "\r\n" } do
+        assert(client:mail("ana@example.org", { BODY = "8BITMIME" }))
+        assert(client:rcpt "bob@example.com")
+        assert(client:bdat(one))
+        keeps(one)
+      end
+      client:quit()
+    end)
+
+    it("takes what DSN and SMTPUTF8 add", function()
+      if not started() then return end
+      local message = peers.message { lines = 20 }
+      local client = opened { tls = "none" }
+      assert(client:send({ from = "an\u{E4}@example.org", to = {
+        { address = "b\u{F6}b@example.com", parameters = { NOTIFY = "NEVER",
+          ORCPT = "rfc822;bob+40example.com" } } },
+        parameters = { RET = "HDRS", ENVID = "QQ314159" } }, message))
+      client:quit()
+      assert.matches("with UTF8SMTP id",
+        keeps(message, "an\u{E4}@example.org b\u{F6}b@example.com"))
+    end)
+
     it("refuses a recipient elsewhere", function()
       if not started() then return end
       local output, code = send(server.port, peers.message { lines = 5 },
@@ -254,22 +307,67 @@ describe("a server of another project #interop", function()
   end)
 
   describe("smtp-server", function()
-    local server
+    local server, count = nil, 0
 
-    it("keeps the message after STARTTLS and AUTH", function()
+    local function started()
       if not peers.need("smtp-server", peers.npm()) then return end
-      local port = peers.free_port()
+      if server then return true end
+      local port, tls_port = peers.free_port(), peers.free_port()
       os.execute("mkdir " .. folder .. "/node")
       server = peers.server(("env NODE_PATH=build/npm/node_modules node "
-        .. "spec/interop/smtp_server.js %d %s/node %s %s")
-        :format(port, folder, certificate, key), port, folder .. "/node.log")
-      local message = peers.message { eight_bit = true }
-      delivers(port, message, "--to bob@example.com --tls starttls --ca "
-        .. certificate .. " --user user --password-env LUNAPOST_PASSWORD")
-      peers.met "smtp-server"
-      local whole, envelope = kept(folder .. "/node", 1)
+        .. "spec/interop/smtp_server.js %d %s/node %s %s %d")
+        :format(port, folder, certificate, key, tls_port), port,
+        folder .. "/node.log")
+      server.port, server.tls_port = port, tls_port
+      return true
+    end
+
+    local function keeps(message, session)
+      count = count + 1
+      local whole, envelope = kept(folder .. "/node", count)
       assert(whole == message, "the octets differ")
-      assert.matches("|TLS|user|ana@example%.org|bob@example%.com", envelope)
+      assert.matches(session, envelope)
+    end
+
+    it("keeps the message", function()
+      if not started() then return end
+      local message = peers.message { eight_bit = true }
+      delivers(server.port, message, "--to bob@example.com --tls none")
+      peers.met "smtp-server"
+      keeps(message, "|plain|nobody|ana@example%.org|bob@example%.com")
+    end)
+
+    it("keeps it by TLS from the start", function()
+      if not started() then return end
+      local message = peers.message { lines = 20 }
+      delivers(server.tls_port, message, "--to bob@example.com "
+        .. "--tls implicit --ca " .. certificate)
+      keeps(message, "|TLS|nobody|")
+    end)
+
+    for _, mechanism in ipairs { "PLAIN", "LOGIN", "CRAM-MD5" } do
+      it("keeps it after STARTTLS and AUTH " .. mechanism, function()
+        if not started() then return end
+        local message = peers.message { lines = 20 }
+        delivers(server.port, message, "--to bob@example.com --tls starttls "
+          .. "--ca " .. certificate .. " --auth " .. mechanism
+          .. " --user user --password-env LUNAPOST_PASSWORD")
+        keeps(message, "|TLS|user|")
+      end)
+    end
+
+    it("knows us by XOAUTH2, and not by a wrong token", function()
+      if not started() then return end
+      local options = { host = "localhost", port = server.port,
+        ca = certificate, tls = "starttls", timeout = 20, user = "user",
+        auth = { mechanism = "XOAUTH2", token = "token" } }
+      local client = assert(smtp.open(options))
+      assert.equal("user", client.user)
+      client:quit()
+      options.auth.token = "wrong"
+      local none, problem = smtp.open(options)
+      assert.is_nil(none)
+      assert.equal("auth", problem.kind)
     end)
 
     teardown(function()

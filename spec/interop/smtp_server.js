@@ -1,18 +1,25 @@
-// usage: node smtp_server.js PORT FOLDER CERTIFICATE KEY
-// smtp-server with STARTTLS and AUTH (user, secret); keeps each message's
-// octets and envelope in FOLDER.
+// usage: node smtp_server.js PORT FOLDER CERTIFICATE KEY TLSPORT
+// smtp-server with STARTTLS and AUTH (user, secret, token), and on TLSPORT with
+// TLS at once; keeps each message's octets and envelope in FOLDER.
 const fs = require("fs");
 const { SMTPServer } = require("smtp-server");
-const [port, folder, cert, key] = process.argv.slice(2);
+const [port, folder, cert, key, tlsPort] = process.argv.slice(2);
 let count = 0;
 
-const server = new SMTPServer({
+function wordIsRight(auth) {
+  if (auth.method === "XOAUTH2") return auth.accessToken === "token";
+  if (auth.method === "CRAM-MD5") return auth.validatePassword("secret");
+  return auth.password === "secret";
+}
+
+const options = {
   authOptional: true,
+  authMethods: ["PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2"],
   disableReverseLookup: true,
   cert: fs.readFileSync(cert),
   key: fs.readFileSync(key),
   onAuth(auth, session, done) {
-    const good = auth.username === "user" && auth.password === "secret";
+    const good = auth.username === "user" && wordIsRight(auth);
     done(good ? null : new Error("wrong"), good ? { user: "user" } : null);
   },
   onData(stream, session, done) {
@@ -33,5 +40,6 @@ const server = new SMTPServer({
       done();
     });
   },
-});
-server.listen(Number(port), "127.0.0.1");
+};
+new SMTPServer({ ...options, secure: true }).listen(Number(tlsPort), "127.0.0.1");
+new SMTPServer(options).listen(Number(port), "127.0.0.1");

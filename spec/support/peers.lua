@@ -188,6 +188,57 @@ function M.need(name, there)
   return false
 end
 
+--- Marks the test as pending where a mail server is missing that .ci/deps
+--- unpacks apart, or where nobody may start it.
+---@param name string  of the server
+---@param package string  the folder under build/peers
+---@return string? root  where it was unpacked, an absolute path
+function M.apart(name, package)
+  local root = tree.lines("readlink -f build/peers/" .. package)[1]
+  local there = root and M.has(root .. "/usr/sbin")
+    and M.is_root() and M.has "unshare" and os.execute "unshare -m true"
+  return M.need(name, there) and root or nil
+end
+
+---@return boolean
+function M.is_root()
+  return tree.lines "id -u"[1] == "0"
+end
+
+--- The line ends of what is kept in files.
+---@param message string
+---@return string
+function M.lf(message)
+  return (message:gsub("\r\n", "\n"))
+end
+
+--- Fails unless a kept message ends with the one that was sent: servers put
+--- their own fields before it.
+---@param whole? string
+---@param message string
+---@return string head  what stands before it
+function M.ends_with(whole, message)
+  assert(whole, "nothing arrived")
+  assert(whole:sub(-#message) == message, "the octets differ")
+  return whole:sub(1, -#message - 1)
+end
+
+--- Waits for the messages of a Maildir; the first that a test has not seen.
+---@param folder string
+---@param seen table<string, boolean>  grows
+---@return string? whole
+function M.arrived(folder, seen)
+  return M.wait(20, function()
+    for _, path in ipairs(tree.lines("ls -tr " .. folder
+      .. "/new/* 2>/dev/null")) do
+      if not seen[path] then
+        seen[path] = true
+        return tree.read(path)
+      end
+    end
+  end)
+end
+
 local npm_packages <const> = "nodemailer smtp-server mailparser"
 local npm_problem
 

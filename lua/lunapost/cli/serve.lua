@@ -51,6 +51,10 @@ local function tls_of(word)
   return { certificate = certificate, key = key }
 end
 
+-- All that a known password can serve.
+local mechanisms <const> = { "PLAIN", "LOGIN", "SCRAM-SHA-256-PLUS",
+  "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5" }
+
 local function auth_of(options)
   if not options.auth then
     if options["require-auth"] then
@@ -60,9 +64,8 @@ local function auth_of(options)
   end
   local user, password = options.auth:match("^([^:]+):(.*)$")
   if not user then return nil, "--auth is USER:PASS" end
-  return { required = options["require-auth"], secret = function(_, name)
-    return name == user and password or nil
-  end }
+  return { required = options["require-auth"], mechanisms = mechanisms,
+    secret = function(_, name) return name == user and password or nil end }
 end
 
 local function limits_of(given, options)
