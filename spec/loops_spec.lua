@@ -4,6 +4,7 @@ local core = require "lunapost.core"
 local deadline = require "lunapost.deadline"
 local peers = require "spec.support.peers"
 local post = require "lunapost"
+local served = require "spec.support.served"
 local smtp = require "lunapost.smtp"
 local tree = require "spec.support.tree"
 local wire = require "spec.support.wire"
@@ -328,7 +329,7 @@ local function server_suite(carrier)
   it_does("drops idle and busy sessions when it stops", function(loop)
     local why, unwound = {}, false
     local logged = {}
-    serve(loop, { log = function(line) logged[#logged + 1] = line end, on = {
+    serve(loop, { log = served.log(logged), on = {
       disconnect = function(_, reason) why[#why + 1] = reason end,
       rcpt = function()
         local _ <close> = setmetatable({}, { __close = function()

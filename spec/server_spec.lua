@@ -289,9 +289,7 @@ describe("a server", function()
     local logged = {}
     for _, make in ipairs { function() error("boom") end,
       function() return { mial = print } end } do
-      served.run({ on = make, log = function(record)
-        if record.level == "error" then logged[#logged + 1] = record.text end
-      end }, function(server)
+      served.run({ on = make, log = served.log(logged) }, function(server)
         local peer = peers.dial(server.port)
         assert.equal("421 4.3.0 local error; try again later", peer:reply())
         assert.same({ nil, "eof" }, { peer:line() })

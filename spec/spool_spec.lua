@@ -33,7 +33,7 @@ local function serve(limits, handler, bytes)
   local logged = {}
   local reply
   local server = served.run({ limits = limits, on = { message = handler },
-    log = function(line) logged[#logged + 1] = line end }, function(server)
+    log = served.log(logged) }, function(server)
     reply = send(server, bytes or LARGE)
   end)
   return reply, server, logged
@@ -94,7 +94,7 @@ describe("a message beyond limits.memory", function()
   it("is refused where limits.spool is reached, and only there", function()
     local replies, kept, logged = {}, {}, {}
     served.run({ limits = { memory = 100, spool = 2 * #LARGE },
-      log = function(line) logged[#logged + 1] = line end,
+      log = served.log(logged),
       on = { message = function(_, message) kept[#kept + 1] = message end } },
       function(server)
         for i = 1, 2 do replies[i] = send(server, LARGE) end

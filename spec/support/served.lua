@@ -5,6 +5,15 @@ local server_of = require "lunapost.smtp.server"
 
 local M = {}
 
+--- A log that gathers the texts of what is graver than news.
+---@param list string[]
+---@return fun(record: lunapost.log.record)
+function M.log(list)
+  return function(record)
+    if record.level ~= "info" then list[#list + 1] = record.text end
+  end
+end
+
 --- Starts a server on a free port, calls steps(server) as a task of the
 --- loop, stops the server. What steps raises is raised here.
 ---@param options table  of smtp.server
