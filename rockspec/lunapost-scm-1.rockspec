@@ -122,6 +122,7 @@ build = {
     ["lunapost.smtp.metrics"] = "lua/lunapost/smtp/metrics.lua",
     ["lunapost.smtp.outgoing"] = "lua/lunapost/smtp/outgoing.lua",
     ["lunapost.smtp.parties"] = "lua/lunapost/smtp/parties.lua",
+    ["lunapost.smtp.parameters"] = "lua/lunapost/smtp/parameters.lua",
     ["lunapost.smtp.path"] = "lua/lunapost/smtp/path.lua",
     ["lunapost.smtp.process"] = "lua/lunapost/smtp/process.lua",
     ["lunapost.smtp.proxy"] = "lua/lunapost/smtp/proxy.lua",
@@ -152,6 +153,7 @@ build = {
     ["lunapost.smtp.transcript.turns"] =
       "lua/lunapost/smtp/transcript/turns.lua",
     ["lunapost.smtp.tunnel"] = "lua/lunapost/smtp/tunnel.lua",
+    ["lunapost.smtp.trusted"] = "lua/lunapost/smtp/trusted.lua",
     ["lunapost.smtp.verbs"] = "lua/lunapost/smtp/verbs.lua",
     ["lunapost.smtp.verifier"] = "lua/lunapost/smtp/verifier.lua",
     ["lunapost.smtp.workers"] = "lua/lunapost/smtp/workers.lua",

@@ -486,7 +486,18 @@ static const luaL_Reg machine_methods[] = {
     {NULL, NULL},
 };
 
+/* syntax(verb): of a command of core's, else nil */
+static int verb_syntax(lua_State *L)
+{
+    struct cmd cmd;
+    if (cmd_parse(&cmd, lbind_check(L, 1)) < 0 || cmd.verb == VERB_OTHER)
+        return 0;
+    lua_pushstring(L, verb_row(cmd.verb)->syntax);
+    return 1;
+}
+
 static const luaL_Reg functions[] = {
+    {"syntax", verb_syntax},
     {"config", config_new},
     {"new", machine_new},
     {NULL, NULL},

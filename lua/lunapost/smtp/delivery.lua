@@ -20,7 +20,7 @@ local UNANNOUNCED <const> = 307
 function M.checked(session, given)
   local problem
   if given.code == nil then
-    problem = "a list of answers is for the body of LMTP"
+    problem = "a list of answers is for the body of LMTP and PRDR"
   elseif given.code // 100 == 3 then
     problem = given.code .. " answers nothing here: ask with session:ask"
   else
@@ -30,40 +30,75 @@ function M.checked(session, given)
   return answer.fault()
 end
 
-local function recipients_of(session)
-  return session.server.options.protocol == "lmtp"
-    and session.machine:body().recipients or 1
+local function say(session, verdict)
+  verdict = M.checked(session, verdict)
+  session:answer(verdict.code, verdict.enhanced, verdict.text)
+  return session.last_code < 300
 end
 
--- A verdict as a list: one answer, or for LMTP one a recipient.
-local function verdicts(session, verdict)
-  local recipients, list = recipients_of(session), {}
-  if verdict.code then
-    verdict = M.checked(session, verdict)
-    for i = 1, recipients do list[i] = verdict end
-    return list
-  end
-  for i, one in ipairs(verdict) do list[i] = M.checked(session, one) end
-  if #list == recipients and session.server.options.protocol == "lmtp" then
-    return list
-  end
-  session:report(("%d answers for %d recipients"):format(#list, recipients))
-  return verdicts(session, answer.fault())
-end
-
--- Answers the end of the body; true when somebody has the message now.
-local function answer_body(session, verdict)
-  if verdict.code and session.server.options.protocol ~= "lmtp" then
-    verdict = M.checked(session, verdict)
-    session:answer(verdict.code, verdict.enhanced, verdict.text)
-    return session.last_code < 300
-  end
+-- An answer a recipient; true when one of them has the message now.
+local function say_each(session, list, recipients)
   local delivered = false
-  for _, one in ipairs(verdicts(session, verdict)) do
-    session:answer(one.code, one.enhanced, one.text)
-    delivered = delivered or session.last_code < 300
+  for i = 1, recipients do
+    delivered = say(session, list[i]) or delivered
   end
   return delivered
+end
+
+-- What is said of the whole message, where the handler does not say it.
+local function summary(session, list, recipients, delivered)
+  if list[recipients + 1] then return list[recipients + 1] end
+  if not delivered then return list[1] end
+  local code, enhanced, text = session.machine:default()
+  return { code = code, enhanced = enhanced, text = text }
+end
+
+-- PRDR: 353, an answer a recipient, one for all (draft-hall-prdr 4.5).
+local function say_prdr(session, list, recipients)
+  session.machine:each("an answer a recipient follows")
+  local delivered = say_each(session, list, recipients)
+  return say(session, summary(session, list, recipients, delivered))
+    and delivered
+end
+
+-- Whether answers agree so that one of them can stand for all.
+local function agree(list)
+  for _, one in ipairs(list) do
+    if one.code // 100 ~= list[1].code // 100 then return false end
+  end
+  return true
+end
+
+-- A list of answers, for who takes one a recipient, or one for all.
+local function say_list(session, list, facts)
+  local lmtp = session.server.options.protocol == "lmtp"
+  local recipients = facts.recipients
+  if #list == recipients or facts.prdr and #list == recipients + 1 then
+    if lmtp then return say_each(session, list, recipients) end
+    if facts.prdr and recipients > 1 then
+      return say_prdr(session, list, recipients)
+    end
+    if agree(list) then return say(session, list[1]) end
+  end
+  session:report(("%d answers for %d recipients"):format(#list,
+    lmtp and recipients or 1))
+  return M.answer(session, answer.fault())
+end
+
+--- Answers the end of the body: for LMTP once a recipient.
+---@param session lunapost.session
+---@param verdict lunapost.answer|lunapost.answer[]
+---@return boolean delivered  somebody has the message now
+function M.answer(session, verdict)
+  if verdict.code and session.server.options.protocol ~= "lmtp" then
+    return say(session, verdict)
+  end
+  local facts = session.machine:body()
+  if not verdict.code then return say_list(session, verdict, facts) end
+  verdict = M.checked(session, verdict)
+  local list = {}
+  for i = 1, facts.recipients do list[i] = verdict end
+  return say_each(session, list, facts.recipients)
 end
 
 local announced <const> = { ["8BITMIME"] = true, BINARYMIME = true }
@@ -150,7 +185,7 @@ function M.receive(session)
   if ending.code >= 400 or not verdict then
     verdict = default_of(session)
   end
-  local delivered = answer_body(session, verdict)
+  local delivered = M.answer(session, verdict)
   count(session, delivered)
   session:forget(delivered and "delivered" or "failed")
   return ending

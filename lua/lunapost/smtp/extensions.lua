@@ -25,6 +25,7 @@ local standard <const> = {
   ["MT-PRIORITY"] = { mail = { "MT-PRIORITY" } },          -- RFC 6710
   MTRK = { mail = { "MTRK" } },                            -- RFC 3885
   ["NO-SOLICITING"] = { mail = { "SOLICIT" } },            -- RFC 3865
+  PRDR = { mail = { "PRDR" } },                            -- draft-hall-prdr
   REQUIRETLS = { mail = { "REQUIRETLS" }, tls = true },    -- RFC 8689
   RRVS = { rcpt = { "RRVS" } },                            -- RFC 7293
 }

@@ -19,6 +19,7 @@ local options_of = require "lunapost.options"
 local renewal = require "lunapost.smtp.renewal"
 local server_options = require "lunapost.smtp.server_options"
 local session_of = require "lunapost.smtp.session"
+local trusted = require "lunapost.smtp.trusted"
 local transcript = require "lunapost.smtp.transcript"
 local verifier = require "lunapost.smtp.verifier"
 
@@ -148,11 +149,14 @@ function Server:keywords(session)
     list[#list + 1] = "AUTH " .. table.concat(verifier.names(session, auth),
       " ")
   end
-  for _, verb in ipairs { "vrfy", "expn" } do
-    if session.on[verb] then list[#list + 1] = verb:upper() end
+  for _, verb in ipairs { "vrfy", "expn", "etrn" } do
+    if session.on[verb] and not self.extensions[verb:upper()] then
+      list[#list + 1] = verb:upper()
+    end
   end
   list[#list + 1] = limits_of(self.limits)
   extensions.announce(list, self.extensions, session.tls ~= nil)
+  trusted.announce(list, session)
   list[#list + 1] = "HELP"
   return list
 end
@@ -183,6 +187,8 @@ end
 function Server:help(topic)
   local command = topic and self.commands[topic:upper()]
   if command then return "syntax: " .. (command.syntax or topic:upper()) end
+  local syntax = topic and core.server.syntax(topic)
+  if syntax then return "syntax: " .. syntax end
   if topic and topic ~= "" then return nil end
   return "commands: " .. verbs_of(self)
 end

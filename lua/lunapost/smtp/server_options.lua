@@ -80,10 +80,9 @@ M.limits = {
 
 local handler_names <const> = {
   connect = true, helo = true, ehlo = true, secured = true, auth = true,
-  mail = true,
-  rcpt = true, data = true, message = true, vrfy = true, expn = true,
-  help = true, noop = true, rset = true, quit = true, unknown = true,
-  reply = true, disconnect = true, error = true,
+  mail = true, rcpt = true, data = true, message = true, vrfy = true,
+  expn = true, etrn = true, help = true, noop = true, rset = true,
+  quit = true, unknown = true, reply = true, disconnect = true, error = true,
 }
 
 -- Raises for a name that no handler has, or a handler that is no function.

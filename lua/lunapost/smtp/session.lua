@@ -31,6 +31,7 @@ local step <const>, reply <const> = core.server.step, core.server.reply
 ---@field due number  when it must be over, on the loop's clock
 ---@field id string  of the session, and of a message within it
 ---@field envelope? lunapost.envelope
+---@field forwarded? table  what XFORWARD told of the next message's client
 local Session = {}
 
 local meta = { __name = "lunapost.session", __index = Session }
@@ -246,6 +247,17 @@ function Session:call(name, a, b, c)
   return given
 end
 
+--- Asks the connect handler for a greeting.
+---@return lunapost.answer? given
+function Session:greeting()
+  local given = self:call("connect")
+  if given and given.code == 451 then given.code = 421 end
+  if given and given.code < 300 then
+    given.code, given.text = 220, self.server.hostname .. " " .. given.text
+  end
+  return given
+end
+
 --- Runs a function of the script as a handler.
 ---@param fn function
 ---@param a? any  its arguments
@@ -373,7 +385,7 @@ end
 ---@param reason string  rset hello starttls delivered failed
 function Session:forget(reason)
   local open = self.envelope
-  self.envelope = nil
+  self.envelope, self.forwarded = nil, nil
   if open and open.parameters.SMTPUTF8 then self:settle_protocol() end
   if open and reason ~= "rset" then self:call("rset", reason) end
 end

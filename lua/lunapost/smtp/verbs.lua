@@ -6,6 +6,7 @@ local answer = require "lunapost.smtp.answer"
 local delivery = require "lunapost.smtp.delivery"
 local rates = require "lunapost.smtp.rates"
 local path = require "lunapost.smtp.path"
+local trusted = require "lunapost.smtp.trusted"
 local verifier = require "lunapost.smtp.verifier"
 
 local M = {}
@@ -27,12 +28,8 @@ end
 
 -- The greeting; no client can send this as a verb.
 by_verb["(connect)"] = function(session, _, code)
-  local given = session:call("connect")
-  if given and given.code == 451 then given.code = 421 end
-  if given and given.code < 300 then
-    given.code, given.text = 220, session.server.hostname .. " " .. given.text
-  end
-  if conclude(session, given, code) >= 400 then
+  session.verb = "CONNECT"
+  if conclude(session, session:greeting(), code) >= 400 then
     session:count "refused"
   elseif session.server.chatty then
     session:note { event = "connect", port = session.peer.port }
@@ -260,14 +257,28 @@ local function own_command(session, command, argument)
     or answer.make(250, "2.0.0", "ok")
 end
 
--- A verb that core does not know: one of the script's own, or unknown.
+-- RFC 1985
+local function etrn(session, argument)
+  if argument == "" then
+    return answer.make(501, "5.5.4", "syntax: ETRN domain")
+  end
+  return lacks(session, {}) or session:call("etrn", argument)
+    or answer.make(250, "2.0.0", "queuing started")
+end
+
+-- A verb that core does not know: one of the script's own, of peers that speak
+-- for others, or unknown.
 local function other(session, argument, code, verb)
-  local command = session.server.commands[verb:upper()]
+  local known = verb:upper()
+  local command = session.server.commands[known]
   local given
   if command then
     given = own_command(session, command, argument)
+  elseif known == "ETRN" and session.on.etrn then
+    given = etrn(session, argument)
   else
-    given = session:call("unknown", verb, argument)
+    given = trusted.command(session, known, argument)
+      or session:call("unknown", verb, argument)
   end
   conclude(session, given, code)
 end
