@@ -26,6 +26,13 @@ local function by(kernel, f, ...)
   return result
 end
 
+-- Its size and whether any octet is 8-bit: how much of it a kernel looked at
+-- depends on its steps.
+local function surveyed(s)
+  local size, eight_bit = survey(s)
+  return size, eight_bit
+end
+
 -- Both kernels give the same results, all of them.
 local function same(kernel, f, ...)
   assert.same(by("scalar", f, ...), by(kernel, f, ...))
@@ -142,7 +149,7 @@ describe("a kernel", function()
         same(kernel, texts.dot.decode, s)
         same(kernel, texts.dot.decode, s, { fix = true })
         same(kernel, codec.is_utf8, s)
-        same(kernel, survey, s)
+        same(kernel, surveyed, s)
         local function sizes() return math.random(1, 200) end
         local o <const> = { plain = round % 3 == 0 }
         assert.equal(by("scalar", stepped, "dot_encoder", o, s, sizes)[1],

@@ -209,6 +209,13 @@ INTERNAL void lbind_push_tree(lua_State *L, int message, int limits);
 /* The parts of lunapost.core, listed in lmain.c. Each pushes one table. */
 INTERNAL int lbind_open_codec(lua_State *L);
 INTERNAL int lbind_open_call(lua_State *L);
+/* lreply: { code=, enhanced=, text=, lines=, raw= } of a whole reply, on the
+   stack; and write_reply(code, enhanced, text), for Lua. */
+struct reply;
+INTERNAL void lbind_push_reply(lua_State *L, const struct reply *r);
+INTERNAL int lbind_write_reply(lua_State *L);
+INTERNAL void lbind_open_reply(lua_State *L);
+
 INTERNAL int lbind_open_stream(lua_State *L);
 INTERNAL int lbind_open_mime(lua_State *L);
 INTERNAL int lbind_open_parts(lua_State *L);

@@ -8,13 +8,32 @@
  * Owns: struct client in its userdata. Fails with: raises on misuse and on
  * memory. I/O: conn_read and conn_write of a conn that is given.
  */
+#include <limits.h>
+
 #include "../core/ascii.h"
 #include "../core/client.h"
+#include "../core/esmtp.h"
 #include "../net/conn.h"
+#include "../net/poller.h"
 #include "lbind.h"
 
-#define LCLIENT  "lunapost.client"
-#define LWRITTEN "lunapost.client.written"
+struct lclient {
+    struct client machine; /* first: what check gives */
+    struct buf said;       /* replies that collect took, for the transcript */
+    double heard;          /* when octets came last */
+};
+
+enum {
+    SAID_MOST = 1 << 20, /* no reply is longer */
+    SAID_HIGH = 1 << 16, /* from there on somebody has to take it */
+    POUR_LEAST = 1 << 14 /* fewer octets are as well copied */
+};
+
+/* What has come within so many seconds of the last octets came with them: a
+   look at the socket would cost more than it finds. */
+static const double FRESH = 0.0002;
+
+#define LCLIENT "lunapost.client"
 
 static struct client *check(lua_State *L)
 {
@@ -23,15 +42,18 @@ static struct client *check(lua_State *L)
 
 static int lclient_new(lua_State *L)
 {
-    struct client *c = lbind_new(L, sizeof *c, LCLIENT, 0);
-    client_init(c);
-    c->kernel = *lbind_kernel(L);
+    struct lclient *c = lbind_new(L, sizeof *c, LCLIENT, 0);
+    client_init(&c->machine);
+    buf_init(&c->said, SAID_MOST);
+    c->machine.kernel = *lbind_kernel(L);
     return 1;
 }
 
 static int lclient_drop(lua_State *L)
 {
-    client_free(check(L));
+    struct lclient *c = luaL_checkudata(L, 1, LCLIENT);
+    client_free(&c->machine);
+    buf_free(&c->said);
     return 0;
 }
 
@@ -157,16 +179,18 @@ static int flush(struct client *c, struct conn *conn, bool *wrote)
     return io;
 }
 
-static int fill(struct client *c, struct conn *conn)
+static int fill(struct client *c, struct conn *conn, bool patient)
 {
     size_t room, n;
     char *p = client_space(c, &room);
     if (!p)
         return c->err;
-    int io = conn_read(conn, p, room, &n);
-    if (io == IO_DONE)
+    int io =
+        patient ? conn_await(conn, p, room, &n) : conn_read(conn, p, room, &n);
+    if (io == IO_DONE) {
         client_filled(c, n);
-    else if (io == IO_EOF)
+        ((struct lclient *)c)->heard = poller_now();
+    } else if (io == IO_EOF)
         client_end(c);
     return io;
 }
@@ -178,18 +202,20 @@ static int broken(lua_State *L, const struct client *c, const struct conn *conn,
 }
 
 /*
- * step(conn [, flushing]) -> "reply" | "closed" | "read" | "write" | "done"
+ * step(conn [, flushing [, patient]]) -> "reply" | "closed" | "read" | "write"
+ * | "done"
  *
  * Sends what waits, then reads: after a write only when bytes are known to
  * be here, so that each wait is followed by one read. With flushing it ends
  * with "done" once all is sent. While sending is blocked it reads too, for
- * the reply that refuses a body before its end.
+ * the reply that refuses a body before its end. Patient, it blocks for a while
+ * instead of "read", and answers that when no reply is whole by then.
  */
 static int lclient_step(lua_State *L)
 {
     struct client *c = check(L);
     struct conn *conn = luaL_checkudata(L, 2, LBIND_CONN);
-    bool flushing = lua_toboolean(L, 3);
+    bool flushing = lua_toboolean(L, 3), patient = lua_toboolean(L, 4);
     bool wrote = false, asked = false;
     for (;;) {
         int result = client_next(c);
@@ -200,9 +226,10 @@ static int lclient_step(lua_State *L)
             return broken(L, c, conn, out);
         if (out == IO_DONE && flushing)
             return word(L, "done");
-        if (out == IO_DONE && (wrote || asked) && !conn_pending(conn))
+        bool wait = out == IO_DONE && !conn_pending(conn);
+        if (wait && (asked || (wrote && !patient)))
             return word(L, "read");
-        int in = fill(c, conn);
+        int in = fill(c, conn, wait && patient);
         if (in < 0)
             return broken(L, c, conn, in);
         if (in == IO_WANT_READ || in == IO_WANT_WRITE) {
@@ -221,10 +248,12 @@ static int lclient_peek(lua_State *L)
     struct client *c = check(L);
     struct conn *conn = luaL_checkudata(L, 2, LBIND_CONN);
     int result = client_next(c);
-    if (result == CLIENT_MORE) {
-        if (c->state == CLIENT_BODY)
+    double age = poller_now() - ((struct lclient *)c)->heard;
+    bool body = c->state == CLIENT_BODY;
+    if (result == CLIENT_MORE && (body || age > FRESH || conn_pending(conn))) {
+        if (body)
             conn_quickack(conn);
-        int in = fill(c, conn);
+        int in = fill(c, conn, false);
         if (in < 0)
             return broken(L, c, conn, in);
         result = client_next(c);
@@ -236,38 +265,164 @@ static int lclient_peek(lua_State *L)
    codes, raw as they came */
 static int lclient_reply(lua_State *L)
 {
-    const struct reply *r = &check(L)->reply;
-    struct span line;
-    size_t at = 0;
-    luaL_Buffer text;
-    lua_createtable(L, 0, 5);
-    lua_newtable(L);
-    lua_newtable(L); /* reply lines raw */
-    for (lua_Integer i = 1; reply_line(r, &at, &line); i++) {
-        lbind_push(L, line);
-        lua_rawseti(L, -2, i);
-        lbind_push(L, reply_words(r, line));
-        lua_rawseti(L, -3, i);
-    }
-    lua_setfield(L, -3, "raw");   /* reply lines */
-    lua_setfield(L, -2, "lines"); /* reply */
-    luaL_buffinit(L, &text);
-    for (at = 0; reply_line(r, &at, &line);) {
-        struct span words = reply_words(r, line);
-        if (words.n)
-            luaL_addlstring(&text, words.p, words.n);
-        if (at < buf_size(&r->lines))
-            luaL_addchar(&text, '\n');
-    }
-    luaL_pushresult(&text);
-    lua_setfield(L, -2, "text");
-    lua_pushinteger(L, r->code);
-    lua_setfield(L, -2, "code");
-    if (r->enhanced[0]) {
-        lua_pushstring(L, r->enhanced);
-        lua_setfield(L, -2, "enhanced");
-    }
+    lbind_push_reply(L, &check(L)->reply);
     return 1;
+}
+
+/* Writes the lines of a list, from the one at first on, as far as window
+   unanswered ones allow; the position behind them, or ERR_*. */
+static lua_Integer say_lines(lua_State *L, struct client *c, int list,
+                             lua_Integer at, size_t window)
+{
+    lua_Integer count = (lua_Integer)lua_rawlen(L, list);
+    while (at <= count && c->due < window) {
+        struct span line;
+        if (lua_rawgeti(L, list, at) != LUA_TSTRING)
+            return luaL_error(L, "a list of commands is expected");
+        line.p = lua_tolstring(L, -1, &line.n);
+        struct span verb = span_cut(&line, ' ');
+        int err = client_command(c, verb, line);
+        lua_pop(L, 1);
+        if (err < 0)
+            return err;
+        at++;
+    }
+    return at;
+}
+
+/* commands(lines, at, window) -> the position behind those that were written,
+   of which replies are due: no more than window are */
+static int lclient_commands(lua_State *L)
+{
+    struct client *c = check(L);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_Integer at = (lua_Integer)lbind_size(L, 3, INT_MAX);
+    lua_Integer behind = say_lines(L, c, 2, at, lbind_size(L, 4, CLIENT_QUEUE));
+    if (behind < 0)
+        return lbind_fail(L, (int)behind, c->text);
+    lua_pushinteger(L, behind);
+    return 1;
+}
+
+/* Adds the reply that has come to the list: a yes is its code alone. */
+static void collect_reply(lua_State *L, struct lclient *c, int list)
+{
+    const struct reply *r = &c->machine.reply;
+    buf_add_span(&c->said, buf_span(&r->lines));
+    if (r->code < 300 || r->code == 354)
+        lua_pushinteger(L, r->code);
+    else
+        lbind_push_reply(L, r);
+    lua_rawseti(L, list, (lua_Integer)lua_rawlen(L, list) + 1);
+}
+
+/* True when the last reply ends what can be collected. */
+static bool collected(lua_State *L, const struct lclient *c, size_t most)
+{
+    return c->machine.reply.code == 421 || lua_rawlen(L, 3) >= most ||
+           buf_size(&c->said) > SAID_HIGH;
+}
+
+/*
+ * collect(conn, list, most, patient) -> "replies" | "closed" | "read" | "write"
+ *
+ * As step, but adds replies to the list until it has most, or 421 came, or
+ * said() has to be asked.
+ */
+static int lclient_collect(lua_State *L)
+{
+    struct client *c = check(L);
+    struct conn *conn = luaL_checkudata(L, 2, LBIND_CONN);
+    luaL_checktype(L, 3, LUA_TTABLE);
+    size_t most = lbind_size(L, 4, INT_MAX);
+    bool patient = lua_toboolean(L, 5), wrote = false, asked = false;
+    for (;;) {
+        int result = client_next(c);
+        if (result == CLIENT_REPLY) {
+            collect_reply(L, (struct lclient *)c, 3);
+            if (collected(L, (struct lclient *)c, most))
+                return word(L, "replies");
+            continue;
+        }
+        if (result != CLIENT_MORE)
+            return event(L, c, result);
+        int out = flush(c, conn, &wrote);
+        if (out < 0)
+            return broken(L, c, conn, out);
+        bool wait = out == IO_DONE && !conn_pending(conn);
+        if (wait && (asked || (wrote && !patient)))
+            return word(L, "read");
+        int in = fill(c, conn, wait && patient);
+        if (in < 0)
+            return broken(L, c, conn, in);
+        if (in == IO_WANT_READ || in == IO_WANT_WRITE) {
+            bool write = out == IO_WANT_WRITE || in == IO_WANT_WRITE;
+            return word(L, write ? "write" : "read");
+        }
+        asked = true;
+    }
+}
+
+/* said() -> what collect heard since, a line each with LF behind it */
+static int lclient_said(lua_State *L)
+{
+    struct lclient *c = luaL_checkudata(L, 1, LCLIENT);
+    lbind_push(L, buf_span(&c->said));
+    buf_clear(&c->said);
+    return 1;
+}
+
+/* Writes what goes out as it is past the machine, which keeps no copy; other
+   octets it writes to the machine. */
+static int pour(struct client *c, struct conn *conn, struct span *in,
+                size_t plain, bool patient)
+{
+    bool wrote = false;
+    int io = flush(c, conn, &wrote);
+    while (io == IO_DONE && in->n >= POUR_LEAST) {
+        struct span head = span_of(in->p, plain ? plain : client_plain(c, *in));
+        size_t n = 0;
+        if (head.n < POUR_LEAST)
+            break;
+        io = patient ? conn_push(conn, head, &n) : conn_write(conn, head, &n);
+        client_passed(c, span_of(head.p, n));
+        *in = span_skip(*in, n);
+        plain = head.n - n;
+    }
+    return io;
+}
+
+/*
+ * pour(chunk, at, plain, conn, patient) -> the position behind what was taken,
+ * "done" | "write" | "reply" | "closed"; or nil, kind, text
+ *
+ * Sends the octets of a long body, up to what is left of the last lines: that
+ * is body()'s. plain: how many go out as they are, where that is known.
+ */
+static int lclient_pour(lua_State *L)
+{
+    struct client *c = check(L);
+    struct span chunk = lbind_check(L, 2);
+    size_t at = lbind_size(L, 3, chunk.n + 1);
+    size_t plain = lbind_size(L, 4, chunk.n);
+    struct conn *conn = luaL_checkudata(L, 5, LBIND_CONN);
+    luaL_argcheck(L, at > 0, 3, "out of range");
+    struct span in = span_skip(chunk, at - 1);
+    int io = pour(c, conn, &in, plain < at ? 0 : plain - at + 1,
+                  lua_toboolean(L, 6));
+    if (io < 0)
+        return broken(L, c, conn, io);
+    lua_pushinteger(L, (lua_Integer)(chunk.n - in.n + 1));
+    if (io == IO_DONE) {
+        (void)word(L, "done");
+        return 2;
+    }
+    int read = fill(c, conn, false); /* for the reply that refuses the body */
+    int result = read < 0 ? read : client_next(c);
+    if (result < 0)
+        return broken(L, c, conn, result);
+    (void)(result == CLIENT_MORE ? word(L, "write") : event(L, c, result));
+    return 2;
 }
 
 /* Adds the words of s to the list on the top of the stack. */
@@ -326,14 +481,22 @@ static int lclient_failed(lua_State *L)
     return 2;
 }
 
-/* survey(octets) -> their size with CRLF as line ends, whether any is 8-bit */
+/* survey(octets) -> their size with CRLF as line ends, whether any is 8-bit,
+   how many at their head go out as they are */
 static int lclient_survey(lua_State *L)
 {
-    bool eight_bit;
-    size_t n = client_survey(*lbind_kernel(L), lbind_check(L, 1), &eight_bit);
-    lua_pushinteger(L, (lua_Integer)n);
-    lua_pushboolean(L, eight_bit);
-    return 2;
+    struct client_survey s = client_survey(*lbind_kernel(L), lbind_check(L, 1));
+    lua_pushinteger(L, (lua_Integer)s.size);
+    lua_pushboolean(L, s.eight_bit);
+    lua_pushinteger(L, (lua_Integer)s.plain);
+    return 3;
+}
+
+/* parameter(keyword, value) -> whether its RFC allows this value; "": none */
+static int lclient_parameter(lua_State *L)
+{
+    lua_pushboolean(L, esmtp_value(lbind_check(L, 1), lbind_check(L, 2)));
+    return 1;
 }
 
 /* due() -> how many replies are due, whether a body may be written */
@@ -353,27 +516,6 @@ static int lclient_finals(lua_State *L)
     return 1;
 }
 
-static int written_drop(lua_State *L)
-{
-    buf_free(luaL_checkudata(L, 1, LWRITTEN));
-    return 0;
-}
-
-/* write_reply(code, enhanced, text) -> octets, as a server sends them */
-static int lclient_write_reply(lua_State *L)
-{
-    struct span enhanced = lbind_check(L, 2), text = lbind_check(L, 3);
-    int code = (int)lbind_size(L, 1, 999);
-    struct buf *b = lbind_new(L, sizeof *b, LWRITTEN, 0);
-    buf_init(b, REPLY_MOST);
-    int err = reply_write(b, code, enhanced, text);
-    if (err < 0)
-        return lbind_fail(L, err, NULL);
-    lbind_push(L, buf_span(b));
-    buf_free(b);
-    return 1;
-}
-
 /* clang-format off */
 static const luaL_Reg methods[] = {
     {"command", lclient_command},
@@ -388,6 +530,10 @@ static const luaL_Reg methods[] = {
     {"output", lclient_output},
     {"step", lclient_step},
     {"peek", lclient_peek},
+    {"commands", lclient_commands},
+    {"collect", lclient_collect},
+    {"said", lclient_said},
+    {"pour", lclient_pour},
     {"reply", lclient_reply},
     {"offers", lclient_offers},
     {"doubt", lclient_doubt},
@@ -400,14 +546,15 @@ static const luaL_Reg methods[] = {
 static const luaL_Reg functions[] = {
     {"new", lclient_new},
     {"survey", lclient_survey},
-    {"write_reply", lclient_write_reply},
+    {"parameter", lclient_parameter},
+    {"write_reply", lbind_write_reply},
     {NULL, NULL},
 };
 
 int lbind_open_client(lua_State *L)
 {
     lbind_type(L, LCLIENT, methods, NULL, lclient_drop);
-    lbind_type(L, LWRITTEN, NULL, NULL, written_drop);
+    lbind_open_reply(L);
     luaL_newlib(L, functions);
     return 1;
 }

@@ -417,6 +417,22 @@ int client_body(struct client *c, struct span in, bool done, size_t *taken)
     return err;
 }
 
+size_t client_plain(struct client *c, struct span in)
+{
+    const struct kernel *kernel = c->kernel ? c->kernel : &kernel_scalar;
+    struct kernel_body seen = {c->dot.inside, false, false, 0, 0};
+    if (client_ready(c, CLIENT_BODY) < 0 || c->dot.cr || buf_size(&c->out))
+        return 0;
+    return kernel->dot_look(&seen, in);
+}
+
+void client_passed(struct client *c, struct span bytes)
+{
+    c->sent += bytes.n;
+    if (bytes.n)
+        c->dot.inside = bytes.p[bytes.n - 1] != '\n';
+}
+
 /* Mends the line ends of a chunk, and those between it and the one before. */
 static int chunk_mend(struct client *c, struct span *in, bool last)
 {
@@ -471,7 +487,12 @@ int client_starttls(struct client *c)
 
 bool client_doubt(const struct client *c)
 {
-    return c->finals > 0 && buf_size(&c->out) == 0;
+    for (size_t i = 0; i < c->due; i++) {
+        size_t at = (c->first + i) % CLIENT_QUEUE;
+        if (c->queue[at] == TOPIC_FINAL && c->ends[at] <= c->sent)
+            return true;
+    }
+    return false;
 }
 
 bool client_offer(const struct client *c, size_t *at, struct span *keyword,
@@ -512,33 +533,42 @@ static inline size_t bytes_sum(uint64_t x)
     return (size_t)(pairs * UINT64_C(0x0001000100010001) >> 48);
 }
 
-size_t client_survey(const struct kernel *kernel, struct span body,
-                     bool *eight_bit)
+/* Adds to a count what its kernel left of the octets. */
+static void survey_rest(struct kernel_count *count, struct span s)
 {
-    struct kernel_count c = {0, 0, false};
-    size_t n = body.n - kernel->count(&c, body);
-    size_t lf = c.lf, cr = c.cr, end = 0;
     uint64_t seen = 0;
-    if (body.n && body.p[body.n - 1] != '\n')
-        end = 2;
-    while (n >= sizeof seen) { /* in blocks that a byte can count */
+    while (s.n >= sizeof seen) { /* in blocks that a byte can count */
         uint64_t word, lfs = 0, crs = 0;
-        for (int i = 0; i < 255 && n >= sizeof word; i++) {
-            memcpy(&word, body.p + body.n - n, sizeof word);
+        for (int i = 0; i < 255 && s.n >= sizeof word; i++) {
+            memcpy(&word, s.p, sizeof word);
             seen |= word;
             lfs += bytes_equal(word, '\n');
             crs += bytes_equal(word, '\r');
-            n -= sizeof word;
+            s = span_skip(s, sizeof word);
         }
-        lf += bytes_sum(lfs);
-        cr += bytes_sum(crs);
+        count->lf += bytes_sum(lfs);
+        count->cr += bytes_sum(crs);
     }
-    for (; n > 0; n--) {
-        char octet = body.p[body.n - n];
-        seen |= (unsigned char)octet;
-        lf += octet == '\n';
-        cr += octet == '\r';
+    for (size_t i = 0; i < s.n; i++) {
+        seen |= (unsigned char)s.p[i];
+        count->lf += s.p[i] == '\n';
+        count->cr += s.p[i] == '\r';
     }
-    *eight_bit = c.eight_bit || (seen & EACH(0x80)) != 0;
-    return body.n + end + (lf > cr ? lf - cr : cr - lf);
+    count->eight_bit = count->eight_bit || (seen & EACH(0x80)) != 0;
+}
+
+struct client_survey client_survey(const struct kernel *kernel,
+                                   struct span body)
+{
+    struct client_survey s = {body.n, 0, false};
+    struct kernel_body seen = {false, false, false, 0, 0};
+    struct kernel_count c = {0, 0, false};
+    if (body.n && body.p[body.n - 1] != '\n')
+        s.size += 2;
+    s.plain = kernel->dot_look(&seen, body);
+    body = span_skip(body, s.plain); /* what was seen has its ends in pairs */
+    survey_rest(&c, span_skip(body, kernel->count(&c, body)));
+    s.eight_bit = c.eight_bit || seen.eight_bit;
+    s.size += c.lf > c.cr ? c.lf - c.cr : c.cr - c.lf;
+    return s;
 }

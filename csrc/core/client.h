@@ -104,6 +104,12 @@ INTERNAL int client_raw(struct client *c, struct span bytes);
 INTERNAL int client_body(struct client *c, struct span in, bool done,
                          size_t *taken);
 
+/* How many octets at the head of a body can go out as they are, past the
+   machine: 0 while others wait to be sent. Who sends some of them tells
+   client_passed, and gives the rest to either as before. */
+INTERNAL size_t client_plain(struct client *c, struct span in);
+INTERNAL void client_passed(struct client *c, struct span bytes);
+
 /* Writes a chunk of a body with its BDAT (RFC 3030), of which a reply is due,
    as of a command. Line ends become CRLF unless binary: then, and with a CR
    that waits for what follows it, the chunk's size differs from in.n. Refused
@@ -115,7 +121,8 @@ INTERNAL int client_chunk(struct client *c, struct span in, bool binary,
    4.2). ERR_PROTOCOL, sticky, when plaintext bytes came after the reply. */
 INTERNAL int client_starttls(struct client *c);
 
-/* True when the final dot has left, and its reply has not come. */
+/* True when a final dot, or a last chunk, has left, and its reply has not
+   come. */
 INTERNAL bool client_doubt(const struct client *c);
 
 /* The extensions offered, one a call; *at begins with 0. The words are what
@@ -125,8 +132,12 @@ INTERNAL bool client_offer(const struct client *c, size_t *at,
 
 /* The size of a body on the wire, dots not counted: CRLF for CR or LF, and at
    its end; too small where bare ones of both kinds are mixed (RFC 1870 5
-   wants an estimate). */
-INTERNAL size_t client_survey(const struct kernel *kernel, struct span body,
-                              bool *eight_bit);
+   wants an estimate). plain: so many octets at its head go out as they are. */
+struct client_survey {
+    size_t size, plain;
+    bool eight_bit;
+};
+INTERNAL struct client_survey client_survey(const struct kernel *kernel,
+                                            struct span body);
 
 #endif

@@ -80,6 +80,34 @@ int conn_write(struct conn *c, struct span bytes, size_t *n)
                                : sock_write(c->fd, bytes, n, c->text));
 }
 
+/* Whether the descriptor can wait by itself. */
+static bool conn_patient(struct conn *c)
+{
+    if (c->err || c->tls)
+        return false;
+    if (!c->patient)
+        c->patient = sock_patient(c->fd, CONN_PATIENCE) == 0;
+    return c->patient;
+}
+
+int conn_await(struct conn *c, char *p, size_t room, size_t *n)
+{
+    if (!conn_patient(c))
+        return conn_read(c, p, room, n);
+    *n = 0;
+    int r = sock_await(c->fd, p, room, n, c->text);
+    c->full = r == IO_DONE && *n == room;
+    return conn_keep(c, r);
+}
+
+int conn_push(struct conn *c, struct span bytes, size_t *n)
+{
+    if (bytes.n == 0 || !conn_patient(c))
+        return conn_write(c, bytes, n);
+    *n = 0;
+    return conn_keep(c, sock_push(c->fd, bytes, n, c->text));
+}
+
 bool conn_pending(const struct conn *c)
 {
     return c->full;

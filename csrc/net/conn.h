@@ -1,9 +1,10 @@
 /*
  * conn - one byte stream: a socket, then TLS under the same object
  *
- * All calls are non-blocking. "Not yet" is a result: IO_WANT_READ or
- * IO_WANT_WRITE says which readiness of conn_fd() to wait for before the
- * same call is made again. The first failure is sticky and has its text.
+ * All calls but conn_await and conn_push are non-blocking. "Not yet" is a
+ * result: IO_WANT_READ or IO_WANT_WRITE says which readiness of conn_fd() to
+ * wait for before the same call is made again. The first failure is sticky
+ * and has its text.
  *
  * Owns: the descriptor, its TLS state. Fails with: ERR_CLOSED, ERR_CONNECT,
  * ERR_TLS, ERR_MEMORY, ERR_SYSTEM. I/O: send, recv, setsockopt; never SIGPIPE.
@@ -19,6 +20,7 @@ struct tls_context; /* tls.h: shared settings of many sessions */
 struct conn {
     int fd;               /* -1 when closed; a zeroed struct needs conn_init */
     struct tls *tls;      /* NULL until conn_starttls */
+    bool patient;         /* conn_await and conn_push block for a while */
     bool full;            /* the last read filled its room: more may be there */
     int err;              /* the first failure, or 0 */
     char text[SOCK_TEXT]; /* its words, for the user */
@@ -34,6 +36,13 @@ INTERNAL int conn_read(struct conn *c, char *p, size_t room, size_t *n);
 
 /* Writes what the peer takes now: *n bytes at IO_DONE (never 0). */
 INTERNAL int conn_write(struct conn *c, struct span bytes, size_t *n);
+
+/* The same, but where no loop has anything else to do they block, CONN_PATIENCE
+   milliseconds at most, which saves the wait before: in plain only, under TLS
+   they do not. */
+enum { CONN_PATIENCE = 1000 };
+INTERNAL int conn_await(struct conn *c, char *p, size_t room, size_t *n);
+INTERNAL int conn_push(struct conn *c, struct span bytes, size_t *n);
 
 /* True when a read may give bytes though the socket is not readable: TLS
    holds some decrypted, or the last read filled its room. Who sees true must

@@ -16,6 +16,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 
 #include "sock.h"
@@ -320,14 +321,10 @@ int sock_adopt(int *fd, int from, char text[SOCK_TEXT])
     return 0;
 }
 
-int sock_read(int fd, char *p, size_t room, size_t *n, char text[SOCK_TEXT])
+static int sock_got(ssize_t got, size_t *n, char text[SOCK_TEXT])
 {
-    ssize_t got;
-    do
-        got = recv(fd, p, room, 0);
-    while (got < 0 && errno == EINTR);
     if (got < 0) {
-        if (errno == EAGAIN || errno == EWOULDBLOCK)
+        if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)
             return IO_WANT_READ;
         return sock_fail(text, ERR_CLOSED, "cannot read", errno);
     }
@@ -335,19 +332,55 @@ int sock_read(int fd, char *p, size_t room, size_t *n, char text[SOCK_TEXT])
     return got ? IO_DONE : IO_EOF;
 }
 
-int sock_write(int fd, struct span bytes, size_t *n, char text[SOCK_TEXT])
+int sock_read(int fd, char *p, size_t room, size_t *n, char text[SOCK_TEXT])
 {
-    ssize_t sent;
+    ssize_t got;
     do
-        sent = send(fd, bytes.p, bytes.n, MSG_NOSIGNAL);
-    while (sent < 0 && errno == EINTR);
+        got = recv(fd, p, room, MSG_DONTWAIT);
+    while (got < 0 && errno == EINTR);
+    return sock_got(got, n, text);
+}
+
+static int sock_took(ssize_t sent, size_t *n, char text[SOCK_TEXT])
+{
     if (sent < 0) {
-        if (errno == EAGAIN || errno == EWOULDBLOCK)
+        if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)
             return IO_WANT_WRITE;
         return sock_fail(text, ERR_CLOSED, "cannot write", errno);
     }
     *n = (size_t)sent;
     return IO_DONE;
+}
+
+int sock_write(int fd, struct span bytes, size_t *n, char text[SOCK_TEXT])
+{
+    ssize_t sent;
+    do
+        sent = send(fd, bytes.p, bytes.n, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (sent < 0 && errno == EINTR);
+    return sock_took(sent, n, text);
+}
+
+int sock_patient(int fd, unsigned milliseconds)
+{
+    struct timeval t = {(time_t)(milliseconds / 1000),
+                        (suseconds_t)(milliseconds % 1000 * 1000)};
+    int flags = fcntl(fd, F_GETFL);
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t) != 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof t) != 0 ||
+        flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0)
+        return ERR_SYSTEM;
+    return 0;
+}
+
+int sock_await(int fd, char *p, size_t room, size_t *n, char text[SOCK_TEXT])
+{
+    return sock_got(recv(fd, p, room, 0), n, text);
+}
+
+int sock_push(int fd, struct span bytes, size_t *n, char text[SOCK_TEXT])
+{
+    return sock_took(send(fd, bytes.p, bytes.n, MSG_NOSIGNAL), n, text);
 }
 
 static void name_of_v6(struct sock_name *name, const struct sockaddr_in6 *v6)

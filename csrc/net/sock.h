@@ -56,11 +56,21 @@ INTERNAL int sock_connected(int fd, char text[SOCK_TEXT]);
    and closes; from now on neither blocks. */
 INTERNAL int sock_adopt(int *fd, int from, char text[SOCK_TEXT]);
 
-/* As conn_read and conn_write; never a SIGPIPE. */
+/* As conn_read and conn_write; never a SIGPIPE, and never blocking, whatever
+   the descriptor's mode. */
 INTERNAL int sock_read(int fd, char *p, size_t room, size_t *n,
                        char text[SOCK_TEXT]);
 INTERNAL int sock_write(int fd, struct span bytes, size_t *n,
                         char text[SOCK_TEXT]);
+
+/* Gives a descriptor so much patience: sock_await and sock_push then block as
+   long at most, and answer "not yet" where that was not enough or a signal
+   came. */
+INTERNAL int sock_patient(int fd, unsigned milliseconds);
+INTERNAL int sock_await(int fd, char *p, size_t room, size_t *n,
+                        char text[SOCK_TEXT]);
+INTERNAL int sock_push(int fd, struct span bytes, size_t *n,
+                       char text[SOCK_TEXT]);
 
 INTERNAL int sock_peer(int fd, struct sock_name *name);
 INTERNAL int sock_local(int fd, struct sock_name *name);

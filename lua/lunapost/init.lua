@@ -6,6 +6,7 @@
 
 local dial = require "lunapost.smtp.dial"
 local options_of = require "lunapost.options"
+local parameters = require "lunapost.smtp.asks"
 local settings = require "lunapost.smtp.settings"
 
 local M = {}
@@ -18,22 +19,27 @@ local beside <const> = { from = true, to = true, cc = true, bcc = true }
 -- What goes neither to the session nor into the message.
 local aside <const> = { message = true, transport = true }
 
--- Which option goes where: to the session, or into the message.
+-- What the server is asked for by parameters of MAIL and RCPT.
+local asked <const> = {}
+for _, list in ipairs { parameters.mail, parameters.rcpt } do
+  for name, kind in pairs(list) do asked[name] = kind end
+end
+
+-- Which option goes where: to the session, into the envelope or the message.
 local function sort_options(options)
   local build = require "lunapost.mime.build"
   local known = { message = true, transport = "table" }
-  for name, kind in pairs(settings.known) do known[name] = kind end
-  for name, kind in pairs(build.options) do known[name] = kind end
-  options_of.check(WHAT, options, known, 0)
-  local session, message = {}, {}
-  for name, value in pairs(options) do
-    if settings.known[name] then
-      session[name] = value
-    elseif not aside[name] then
-      message[name] = value
-    end
+  for _, list in ipairs { settings.known, asked, build.options } do
+    for name, kind in pairs(list) do known[name] = kind end
   end
-  return session, message
+  options_of.check(WHAT, options, known, 0)
+  local session, message, envelope = {}, {}, {}
+  for name, value in pairs(options) do
+    local into = settings.known[name] and session
+      or asked[name] and envelope or not aside[name] and message or {}
+    into[name] = value
+  end
+  return session, message, envelope
 end
 
 -- The addresses of some options, in order; nil where none of them is given.
@@ -114,7 +120,7 @@ local function way(session, transport)
 end
 
 local function send(options)
-  local session, given = sort_options(options)
+  local session, given, wishes = sort_options(options)
   local leave = way(session, options.transport)
   local message, envelope = compose(options, given)
   if not message then return nil, envelope end
@@ -124,15 +130,17 @@ local function send(options)
   if not (envelope.to and envelope.to[1]) then
     error("a recipient is missing: to, cc or bcc", 0)
   end
-  return leave(message, envelope)
+  for name, value in pairs(envelope) do wishes[name] = value end
+  return leave(message, wishes)
 end
 
 --- Sends a message: dials, greets, puts TLS on, authenticates, sends, quits.
 ---
 --- The options of smtp.open (server, host, port, tls, user, password, auth,
---- timeout, ...) and those of mime.message (from, to, cc, bcc, subject, text,
---- html, inline, attach, headers, ...) in one table; or message = one that
---- is ready (octets, a mime message, { path = }, an open file, a source).
+--- timeout, ...), those of mime.message (from, to, cc, bcc, subject, text,
+--- html, inline, attach, headers, ...) and those of an envelope (ret, envid,
+--- notify, deliver_by, ...) in one table; or message = one that is ready
+--- (octets, a mime message, { path = }, an open file, a source).
 --- transport = smtp.sendmail{...}, smtp.dry{...} or anything else that has
 --- send(envelope, message) takes the place of a session.
 ---@param options table

@@ -320,6 +320,12 @@ local function fill_seam(public, state)
     return wait(state, fd, mode, seconds)
   end
 
+  --- Whether a wait would block: no task runs, and no deadline is set.
+  ---@return boolean
+  function public.blocks()
+    return not (state.current or state.closing or deadline.limit())
+  end
+
   --- Before a descriptor is closed. Connections do it by themselves.
   ---@param fd integer
   function public.forget(fd) return forget(state, fd) end

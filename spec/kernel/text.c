@@ -118,9 +118,10 @@ static void compare_scan(struct work *w, const struct kernel *k, struct span in)
 
 static void compare_survey(const struct kernel *k, struct span in)
 {
-    bool a, b;
-    size_t n = client_survey(&kernel_scalar, in, &a);
-    need(n == client_survey(k, in, &b) && a == b, k, "a survey", in.n);
+    struct client_survey a = client_survey(&kernel_scalar, in);
+    struct client_survey b = client_survey(k, in);
+    need(a.size == b.size && a.eight_bit == b.eight_bit, k, "a survey", in.n);
+    need(b.plain <= in.n, k, "a plain head", in.n);
 }
 
 struct decoded {

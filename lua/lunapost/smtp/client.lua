@@ -8,10 +8,13 @@ local auth = require "lunapost.smtp.auth"
 local core = require "lunapost.core"
 local net = require "lunapost.net"
 local options_of = require "lunapost.options"
+local envelopes = require "lunapost.smtp.envelope"
 local outgoing = require "lunapost.smtp.outgoing"
+local parameters = require "lunapost.smtp.asks"
 local raw = require "lunapost.smtp.raw"
 local transaction = require "lunapost.smtp.transaction"
 local transcripts = require "lunapost.smtp.transcript"
+local upload = require "lunapost.smtp.upload"
 
 local M = {}
 
@@ -28,19 +31,15 @@ local meta <const> = { __name = "lunapost.client", __index = Client }
 
 local now <const> = core.loop.now
 
--- RFC 5321 4.5.3.2.6: a server may take its time after the final dot.
-local FINAL <const> = 600
-
 --- Makes a session of a connection; the greeting has not been read.
 ---@param fields { conn: userdata, loop: table, host: string, name: string,
---- timeout: number, final?: number, lmtp?: boolean, context?: fun(),
+--- timeout: number, limits?: table, lmtp?: boolean, context?: fun(),
 --- transcript?: lunapost.transcript, credentials?: fun(): table }
 ---@return lunapost.client
 function M.new(fields)
   fields.machine = core.client.new()
   fields.extensions = {}
   fields.esmtp = false
-  fields.final = fields.final or FINAL
   fields.transcript = fields.transcript or transcripts.new { clock = now }
   return setmetatable(fields, meta)
 end
@@ -136,7 +135,7 @@ function Client:secure()
   local ok = context
   if context then
     ok, problem = net.handshake(self.conn, context, { host = self.verify,
-      loop = self.loop, timeout = self.timeout })
+      loop = self.loop, timeout = self:limit("tls") })
   end
   if not ok then return self:broken(problem.kind, problem.text) end
   self.tls = self.conn:tls()
@@ -178,39 +177,55 @@ function Client:auth(options)
   return reply, problem
 end
 
+-- They raise where the method that asks was called.
+local content_of <const> = options_of.placed(outgoing.of, 3)
+local job_of <const> = options_of.placed(transaction.job, 3)
+local sorted <const> = options_of.placed(parameters.sorted, 3)
+
+-- The argument of MAIL or RCPT.
+local function argument_of(client, prefix, address, asked, others)
+  local line, text = envelopes.line(prefix, address)
+  if line then
+    line, text = parameters.append(client, line, asked, others)
+  end
+  if line then return line end
+  return nil, client:failed("syntax", text, prefix == "FROM:" and "MAIL"
+    or "RCPT")
+end
+
 --- MAIL FROM.
 ---@param from string|table  an address; "" or "<>": the null path
----@param params? table  { SIZE = 123, BODY = "8BITMIME", SMTPUTF8 = true }
---- or a list of words
+---@param params? table  by name, as they are: { SIZE = 123, SMTPUTF8 = true }
+--- or a list of words; and understood, checked and encoded: ret, envid,
+--- requiretls, deliver_by, hold_for, hold_until, mt_priority, submitter
 function Client:mail(from, params)
   from = address_of("sender", from)
   must_be("parameters", params, "table|nil")
-  local argument, text = transaction.path("FROM:", from, params)
-  if not argument then return nil, self:failed("syntax", text, "MAIL") end
+  local asked, others = sorted(params or {}, parameters.mail)
+  local argument, problem = argument_of(self, "FROM:", from, asked, others)
+  if not argument then return nil, problem end
   return self:ask("MAIL", argument)
 end
 
 --- RCPT TO.
 ---@param to string|table  an address
----@param params? table  as for mail
+---@param params? table  as for mail; understood: notify, orcpt, rrvs
 function Client:rcpt(to, params)
   to = address_of("recipient", to)
   must_be("parameters", params, "table|nil")
-  local argument, text = transaction.path("TO:", to, params)
-  if not argument then return nil, self:failed("syntax", text, "RCPT") end
+  local asked, others = sorted(params or {}, parameters.rcpt)
+  local argument, problem = argument_of(self, "TO:", to, asked, others)
+  if not argument then return nil, problem end
   return self:ask("RCPT", argument)
 end
-
--- They raise where data and send are called.
-local content_of <const> = options_of.placed(outgoing.of, 3)
-local prepare <const> = options_of.placed(transaction.prepare, 3)
 
 -- The replies to a body: one, or in LMTP one a recipient.
 local function finals(client)
   local list, last = {}, nil
   for i = 1, client:unanswered() do
     local problem
-    last, problem = client:receive(client.final, "the message")
+    last, problem = client:receive(client:limit("data_termination"),
+      "the message")
     if not last then return nil, problem end
     list[i] = last
   end
@@ -231,7 +246,7 @@ function Client:data(body)
   if not reply then return nil, problem end
   if reply.code ~= 354 then return nil, self:refused(reply, "DATA") end
   local ok
-  ok, problem = self:pump(content.open("7bit"))
+  ok, problem = upload.pump(self, content.open("7bit"), content.plain)
   if not ok then return nil, problem end
   return finals(self)
 end
@@ -248,23 +263,25 @@ function Client:bdat(body, options)
   local content, problem = content_of(body)
   if not content then return nil, problem end
   local ok
-  ok, problem = self:chunks(content.open(binary and "binary" or "8bit"),
+  ok, problem = upload.chunks(self, content.open(binary and "binary" or "8bit"),
     binary)
   if not ok then return nil, problem end
   return finals(self)
 end
 
---- One transaction: MAIL, each RCPT, DATA, the body. Commands are pipelined
+--- One message: MAIL, each RCPT, DATA, the body. Commands are pipelined
 --- where that is offered.
----@param envelope? { from: string, to: string[], parameters: table,
+---@param envelope? { from: string, to: (string|table)[], parameters: table,
 --- utf8: boolean } from = "": the null path; nil: that of the mime message
 ---@param message string|table|file*|function  as for data
+---@param options? { strict: boolean, chunking: boolean }  strict: one refused
+--- recipient refuses all; chunking: by BDAT where that is offered
 ---@return table? result  { accepted, rejected, reply, transcript }
 ---@return lunapost.err? error  has accepted and rejected, too
-function Client:send(envelope, message)
-  local t, problem = prepare(self, envelope, message)
-  if not t then return nil, problem end
-  return transaction.run(self, t)
+function Client:send(envelope, message, options)
+  local job, problem = job_of(envelope, message, options)
+  if not job then return nil, problem end
+  return transaction.run(self, job)
 end
 
 --- RSET: the transaction is dropped.

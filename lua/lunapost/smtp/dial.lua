@@ -13,6 +13,7 @@ local function tls_maker(s)
     local context, problem = net.context {
       ca = s.ca, pin = s.pin, insecure = s.insecure,
       certificate = s.certificate, key = s.key,
+      minimum_version = s.minimum_tls,
     }
     if problem then problem.host = s.label end
     return context, problem
@@ -76,11 +77,12 @@ end
 -- A port that speaks TLS at once waits in silence, as we do: worth a look.
 -- Not on port 25, where talking before the greeting is held against one.
 local function await_greeting(client, s)
-  local deadline = core.loop.now() + s.limit
+  local seconds = s.limits.greeting
+  local deadline = core.loop.now() + seconds
   if s.tls ~= "implicit" and s.port ~= 25 and route.repeatable(s)
-    and s.limit > 2 * SILENCE
+    and seconds > 2 * SILENCE
     and not s.loop.wait(client.conn:fd(), "r", SILENCE)
-    and speaks_tls(s, (s.limit - SILENCE) / 2) then
+    and speaks_tls(s, (seconds - SILENCE) / 2) then
     return nil, client:failed("tls", "the server speaks TLS at once where "
       .. "plain SMTP was expected: use tls = \"implicit\" or smtps://")
   end
@@ -126,13 +128,14 @@ end
 
 -- Makes a session and takes it through some phases.
 local function session(s, phases)
-  local conn, problem, process = route.open(s, s.limit)
+  local conn, problem, process = route.open(s, s.limits.connect)
   if not conn then return nil, problem end
   local g <close> = guard()
   local client = clients.new {
     conn = conn, loop = s.loop, host = s.label, timeout = s.limit,
-    final = s.timeout, lmtp = s.protocol == "lmtp", context = tls_maker(s),
-    verify = s.host or "localhost", port = s.port,
+    limits = s.limits, lmtp = s.protocol == "lmtp", context = tls_maker(s),
+    verify = s.host or "localhost", port = s.port, strict = s.strict,
+    chunking = s.chunking,
     certified = s.certificate ~= nil, credentials = credentials_of(s),
     process = process,
     transcript = s.transcript, name = s.helo or own_name(conn, s),

@@ -6,7 +6,6 @@
 
 local core = require "lunapost.core"
 local err = require "lunapost.err"
-local outgoing = require "lunapost.smtp.outgoing"
 local replies = require "lunapost.smtp.reply"
 local transcripts = require "lunapost.smtp.transcript"
 
@@ -17,6 +16,9 @@ local now <const> = core.loop.now
 
 local modes <const> = { read = "r", write = "rw" }
 
+-- Seconds that a call of the machine may block by itself, at most.
+local PATIENCE <const> = 1
+
 -- What may be shown: without what this session keeps secret.
 local function veiled(client, text)
   return client.veil and text and client.veil(text) or text
@@ -24,6 +26,21 @@ end
 
 local function note(client, who, text, secret)
   client.transcript:add(who, veiled(client, text), secret)
+end
+
+--- Adds to the transcript, without what this session keeps secret.
+---@param who "C"|"S"|"*"
+---@param text string  a line or more
+function Dialogue:note(who, text)
+  note(self, who, text)
+end
+
+--- Seconds that the reply to a command may take.
+---@param phase string  a verb, or a key of `timeouts`
+---@return number
+function Dialogue:limit(phase)
+  local limits = self.limits
+  return limits and limits[phase] or self.timeout
 end
 
 -- An error of this session, or a reply that says no.
@@ -57,20 +74,45 @@ function Dialogue:broken(kind, text, command)
   return nil, failure(self, kind, text, command)
 end
 
+--- Whether a call of the machine may block by itself, which saves a wait:
+--- where no loop has anything else to do.
+---@param seconds number  that are left
+---@return boolean
+function Dialogue:patient(seconds)
+  local blocks = self.loop.blocks
+  return blocks ~= nil and seconds > PATIENCE and blocks()
+end
+
+--- Waits for what the machine wants.
+---@param event string  "read" or "write", else there is nothing to wait for
+---@param deadline number
+---@param patient boolean  it has waited by itself
+---@return boolean? again  nil: what is returned besides is the outcome
+---@return string? kind
+---@return string? text
+function Dialogue:await(event, deadline, patient)
+  local mode = modes[event]
+  if not mode then return nil end
+  local seconds = deadline - now()
+  if seconds <= 0 then return nil, "timeout" end
+  if patient and event == "read" then return true end
+  local ok, why = self.loop.wait(self.conn:fd(), mode, seconds)
+  if not ok and why ~= "timeout" then
+    return nil, "closed", "the session was closed here"
+  end
+  if not ok and now() >= deadline then return nil, "timeout" end
+  return true
+end
+
 -- Steps the machine until it has an event, or time is up.
 local function step(client, deadline, flushing)
-  local conn, machine = client.conn, client.machine
+  local machine = client.machine
   while true do
-    local event, kind, text = machine:step(conn, flushing)
-    local mode = modes[event]
-    if not mode then return event, kind, text end
-    local seconds = deadline - now()
-    if seconds <= 0 then return nil, "timeout" end
-    local ok, why = client.loop.wait(conn:fd(), mode, seconds)
-    if not ok and why ~= "timeout" then
-      return nil, "closed", "the session was closed here"
-    end
-    if not ok and now() >= deadline then return nil, "timeout" end
+    local patient = client:patient(deadline - now())
+    local event, kind, text = machine:step(client.conn, flushing, patient)
+    local again, why, words = client:await(event, deadline, patient)
+    if why then return nil, why, words end
+    if not again then return event, kind, text end
   end
 end
 
@@ -97,18 +139,36 @@ local function late(client, seconds)
   if client.greeting then
     return ("no reply within %g seconds"):format(seconds)
   end
-  return ("no greeting within %g seconds"):format(client.timeout)
+  return ("no greeting within %g seconds"):format(client:limit("greeting"))
 end
 
--- Ends a session whose reply did not come.
-local function lost(client, kind, text, command)
-  local _, whole = client.machine:failed()
-  if whole then hear(client) end -- the transcript has to show it
-  if client.machine:doubt() then
+-- Why a reply did not come.
+local function why_lost(client, event, kind, text, seconds)
+  if event == "closed" then
+    return "closed", "the peer closed the connection"
+  elseif kind == "timeout" then
+    return kind, late(client, seconds)
+  end
+  return kind, text
+end
+
+--- Ends a session whose reply did not come.
+---@param seconds number  that it had
+---@param command? string  what would have been answered
+---@param event? string  of the machine, and what it said besides
+---@param kind? string
+---@param text? string
+---@return nil
+---@return lunapost.err error
+function Dialogue:lost(seconds, command, event, kind, text)
+  kind, text = why_lost(self, event, kind, text, seconds)
+  local _, whole = self.machine:failed()
+  if whole then hear(self) end -- the transcript has to show it
+  if self.machine:doubt() then
     kind = "unconfirmed"
     text = text .. "; whether the message was taken is not known"
   end
-  return client:broken(kind, text, command)
+  return self:broken(kind, text, command)
 end
 
 --- Waits for the next reply, whatever it says.
@@ -127,12 +187,23 @@ function Dialogue:receive(seconds, command)
   seconds = seconds or self.timeout
   local event, kind, text = step(self, now() + seconds)
   if event == "reply" then return take_reply(self) end
-  if event == "closed" then
-    kind, text = "closed", "the peer closed the connection"
-  elseif kind == "timeout" then
-    text = late(self, seconds)
-  end
-  return lost(self, kind, text, command)
+  return self:lost(seconds, command, event, kind, text)
+end
+
+--- Takes a reply that was collected: hides what is secret in it.
+---@param fields table
+---@return lunapost.reply
+function Dialogue:collected(fields)
+  local reply = replies.new(fields)
+  if self.veil then replies.veil(reply, self.veil) end
+  return reply
+end
+
+--- The reply that came while something was sent: the error that it is.
+---@param command? string
+---@return lunapost.err
+function Dialogue:interrupted(command)
+  return refusal(self, take_reply(self), command)
 end
 
 -- Sends, and keeps the replies that come meanwhile to what was said before.
@@ -162,13 +233,14 @@ function Dialogue:flush()
   if not self.conn then
     return nil, failure(self, "closed", "the session is closed")
   end
-  local event, kind, text = push(self, now() + self.timeout)
+  local seconds = self:limit("data_block")
+  local event, kind, text = push(self, now() + seconds)
   if event == "done" then return true end
   if event == "reply" then return nil, refusal(self, take_reply(self)) end
   if event == "closed" then
     kind, text = "closed", "the peer closed the connection"
   elseif kind == "timeout" then
-    text = ("nothing could be sent for %g seconds"):format(self.timeout)
+    text = ("nothing could be sent for %g seconds"):format(seconds)
   end
   return self:broken(kind, text)
 end
@@ -236,7 +308,7 @@ end
 function Dialogue:exchange(verb, argument)
   local shown, problem = say(self, verb, argument, verb == "")
   if not shown then return nil, problem end
-  return self:receive(nil, shown)
+  return self:receive(self:limit(verb), shown)
 end
 
 --- Says a command; an error unless the reply is 2yz or 3yz.
@@ -248,7 +320,7 @@ function Dialogue:ask(verb, argument)
   local shown, problem = say(self, verb, argument)
   if not shown then return nil, problem end
   local reply
-  reply, problem = self:receive(nil, shown)
+  reply, problem = self:receive(self:limit(verb), shown)
   if not reply then return nil, problem end
   if reply.code >= 400 then return nil, refusal(self, reply, shown) end
   return reply
@@ -272,149 +344,6 @@ end
 ---@return lunapost.err
 function Dialogue:failed(kind, text, command)
   return failure(self, kind, text, command)
-end
-
--- The next chunk of a body; nil, nil at its end, if nothing came meanwhile:
--- what is said before the dot is no reply to it.
-local function next_piece(client, reader)
-  local chunk, problem = reader()
-  if problem then
-    -- half a message must not be taken for a whole one
-    client:close()
-    return nil, outgoing.failed(problem, client.host)
-  end
-  if not chunk then
-    local quiet, unasked = client:glance("DATA")
-    if not quiet then return nil, unasked end
-  end
-  return chunk
-end
-
--- Hands the body to the machine, chunk by chunk, sending in between.
-local function pump(client, reader)
-  local machine, total = client.machine, 0
-  while true do
-    local chunk, problem = next_piece(client, reader)
-    if problem then return nil, problem end
-    local at, length = 1, #(chunk or "")
-    repeat
-      local kind, text
-      at, kind, text = machine:body(chunk or "", at, not chunk)
-      if not at then return client:broken(kind, text, "DATA") end
-      if at <= length then
-        local ok, stuck = client:flush()
-        if not ok then
-          client:close()
-          return nil, stuck
-        end
-      end
-    until at > length
-    total = total + length
-    if not chunk then return total end
-  end
-end
-
---- Sends a body and its final dot; the peer has said 354.
----@param reader fun(): string?, any
----@return boolean? ok
----@return lunapost.err? error
-function Dialogue:pump(reader)
-  local ok, total, problem = pcall(pump, self, reader)
-  if not ok then
-    self:close()
-    error(total, 0)
-  end
-  if not total then return nil, problem end
-  self.transcript:add("*", ("%d octets of message, then the dot")
-    :format(total))
-  return true
-end
-
--- Octets of a chunk of BDAT, and how many chunks may be unanswered.
-local CHUNK <const>, WINDOW <const> = 1 << 17, 2
-
--- Cuts what a reader gives into chunks: chunk() -> octets, whether they are
--- the last | nil, error.
-local function chunker(reader)
-  local piece, at, ended, problem = "", 1, false, nil
-  local function refill()
-    while not ended and not problem and at > #piece do
-      piece, problem = reader()
-      ended, piece, at = piece == nil, piece or "", 1
-    end
-    return at <= #piece
-  end
-  return function()
-    local octets, size = {}, 0
-    while size < CHUNK and refill() do
-      octets[#octets + 1] = piece:sub(at, at + CHUNK - size - 1)
-      size = size + #octets[#octets]
-      at = at + #octets[#octets]
-    end
-    local more = refill() -- a look ahead: is this one the last?
-    if problem then return nil, problem end
-    return table.concat(octets), not more
-  end
-end
-
--- Hears the replies to chunks until as few as that are left to come; the
--- first one that refuses is an error.
-local function settle_chunks(client, left)
-  local refused
-  while client:unanswered() > left do
-    local reply, problem = client:receive(nil, "BDAT")
-    if not reply then return nil, problem end
-    if reply.code >= 400 then
-      refused, left = refused or client:refused(reply, "BDAT"), 0
-    end
-  end
-  if refused then return nil, refused end
-  return true
-end
-
-local function say_chunk(client, octets, binary, last)
-  local ok, kind, text = client.machine:chunk(octets, binary, last)
-  if not ok then return client:broken(kind, text, "BDAT") end
-  note(client, "C", ("BDAT %d%s"):format(#octets, last and " LAST" or ""))
-  return client:flush()
-end
-
-local function send_chunks(client, reader, binary)
-  local next_chunk, total = chunker(reader), 0
-  -- LMTP does not say how many replies a last chunk gets behind a refused one
-  local window = client.extensions.PIPELINING and not client.lmtp and WINDOW
-    or 1
-  while true do
-    local octets, last = next_chunk()
-    if not octets then
-      client:close() -- half a message must not be taken for a whole one
-      return nil, outgoing.failed(last, client.host)
-    end
-    local ok, problem = settle_chunks(client, window - 1)
-    if not ok then return nil, problem end
-    ok, problem = say_chunk(client, octets, binary, last)
-    if not ok then return nil, problem end
-    total = total + #octets
-    if last then return total end
-  end
-end
-
---- Sends a body in chunks, RFC 3030; the replies to the last one are due.
----@param reader fun(): string?, any
----@param binary? boolean  line ends stay as they are
----@return boolean? ok
----@return lunapost.err? error  a chunk that was refused: .reply
-function Dialogue:chunks(reader, binary)
-  local quiet, unasked = self:glance("BDAT")
-  if not quiet then return nil, unasked end
-  local ok, total, problem = pcall(send_chunks, self, reader, binary)
-  if not ok then
-    self:close()
-    error(total, 0)
-  end
-  if not total then return nil, problem end
-  self.transcript:add("*", ("%d octets of message in chunks"):format(total))
-  return settle_chunks(self, self.machine:finals())
 end
 
 --- Whether nothing comes for a while; what comes is kept for `receive`.

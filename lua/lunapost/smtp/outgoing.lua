@@ -11,17 +11,36 @@ local M = {}
 ---@class lunapost.outgoing
 ---@field size fun(encoding: string): integer?  octets on the wire, CRLF as
 --- line ends, dots not counted; nil where nobody knows
----@field class fun(encoding: string): string?  "7bit" or "8bit"; nil where
---- nobody knows
+---@field class fun(encoding: string): string?  "7bit", "8bit" or "binary";
+--- nil where nobody knows
+---@field plain? integer  octets at its head that go out as they are
 ---@field utf8? boolean  whether its header needs SMTPUTF8, RFC 6531
 ---@field ascii? fun(): lunapost.outgoing?, lunapost.err?  without SMTPUTF8
 ---@field open fun(encoding: "7bit"|"8bit"): fun(): string?, any
 
+-- Whether octets say of themselves that they are binary.
+local function says_binary(octets)
+  local stop = octets:find("\r?\n\r?\n") or #octets
+  return ("\n" .. octets:sub(1, stop)):lower()
+    :find("\ncontent%-transfer%-encoding:%s*binary") ~= nil
+end
+
 local function of_string(octets)
-  local size, eight_bit = core.client.survey(octets)
+  local size, eight_bit, plain = core.client.survey(octets)
+  local binary
+  local function class(encoding)
+    if encoding == "binary" then
+      if binary == nil then binary = says_binary(octets) end
+      if binary then return "binary" end
+    end
+    return eight_bit and "8bit" or "7bit"
+  end
   return {
-    size = function() return size end,
-    class = function() return eight_bit and "8bit" or "7bit" end,
+    plain = plain,
+    size = function(encoding)
+      return class(encoding) == "binary" and #octets or size
+    end,
+    class = class,
     open = function()
       local rest = octets -- whole: the machine takes it piece by piece
       return function()
@@ -58,7 +77,9 @@ local function of_read(message)
   return {
     size = function(encoding) return output.size(fit(encoding).segments) end,
     class = function(encoding)
-      return fit(encoding).class == "7bit" and "7bit" or "8bit"
+      local class = fit(encoding).class
+      if class == "binary" and encoding ~= "binary" then return "8bit" end
+      return class
     end,
     open = function(encoding) return output.source(fit(encoding).segments) end,
   }

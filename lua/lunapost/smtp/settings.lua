@@ -2,10 +2,9 @@
 
 local auth = require "lunapost.smtp.auth"
 local options_of = require "lunapost.options"
+local timeouts = require "lunapost.smtp.timeouts"
 
 local M = {}
-
-local TIMEOUT <const> = 60
 
 --- Options of smtp.open and smtp.connect.
 M.known = {
@@ -18,6 +17,9 @@ M.known = {
   password = "string",
   auth = "table",          -- { mechanism =, authorization =, token =, ...}
   timeout = "number",      -- seconds for one whole reply
+  timeouts = "table",      -- by phase: { mail = 300, data_block = 180, ... }
+  strict = "boolean",      -- one refused recipient refuses all
+  chunking = "boolean",    -- BDAT where it is offered
   helo = "string",         -- what to call oneself
   ehlo = "boolean",        -- false: HELO, so no extension is used
   greeting = "boolean",    -- false: smtp.connect does not wait for it
@@ -30,12 +32,16 @@ M.known = {
   connect = "function",    -- connect(host, port, seconds) -> connection or
                            -- descriptor, or nil and why
   command = "table",       -- { program, word, ... } that speaks SMTP itself
+  minimum_tls = "string", -- of TLS: "1.0" ... "1.3"; default "1.2"
   loop = "table",
   transcript = "table",
 }
 
 local tls_modes <const> = { auto = true, starttls = true, implicit = true,
   none = true }
+
+local versions <const> = { ["1.0"] = true, ["1.1"] = true, ["1.2"] = true,
+  ["1.3"] = true }
 
 local protocols <const> = { smtp = true, lmtp = true }
 
@@ -191,6 +197,10 @@ local function check(what, options)
   if timeout and (timeout <= 0 or timeout ~= timeout) then
     misuse("option 'timeout' must be more than 0")
   end
+  if options.timeouts then
+    timeouts.check("key of 'timeouts'", options.timeouts)
+  end
+  check_word("minimum_tls", options.minimum_tls, versions)
 end
 
 local function fill_tls(s)
@@ -202,7 +212,8 @@ end
 local function fill(s)
   s.protocol = s.protocol or "smtp"
   fill_tls(s)
-  s.limit = s.timeout or TIMEOUT
+  s.limits = timeouts.complete(s.timeouts, s.timeout)
+  s.limit = s.limits.command
   s.loop = s.loop or require "lunapost.loop"
   s.label = s.command and "exec:" .. tostring(s.command[1]) or s.path
     or ("%s:%d"):format(s.host, s.port)

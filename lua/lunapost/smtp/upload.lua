@@ -1,0 +1,221 @@
+--- Bodies on their way out: by DATA up to the final dot, or in chunks.
+--
+-- A body comes from a reader, chunk by chunk. One that cannot be read to its
+-- end, or that raises, closes the session: half a message must not be taken
+-- for a whole one.
+
+local core = require "lunapost.core"
+local outgoing = require "lunapost.smtp.outgoing"
+
+local M = {}
+
+local now <const> = core.loop.now
+
+-- Octets from which on the machine keeps no copy of a chunk.
+local LONG <const> = 1 << 14
+
+-- The next chunk of a body; nil, nil at its end, if nothing came meanwhile:
+-- what is said before the dot is no reply to it.
+local function next_piece(client, reader)
+  local chunk, problem = reader()
+  if problem then
+    client:close()
+    return nil, outgoing.failed(problem, client.host)
+  end
+  if not chunk then
+    local quiet, unasked = client:glance("DATA")
+    if not quiet then return nil, unasked end
+  end
+  return chunk
+end
+
+-- Ends a session that takes no more of a body.
+local function stuck(client, event, kind, text, seconds)
+  local problem
+  if event == "reply" then
+    problem = client:interrupted()
+  elseif event == "closed" then
+    problem = client:failed("closed", "the peer closed the connection")
+  else
+    if kind == "timeout" then
+      text = ("nothing could be sent for %g seconds"):format(seconds)
+    end
+    problem = client:failed(kind, text, "DATA")
+  end
+  client:note("*", problem.text)
+  client:close()
+  return nil, problem
+end
+
+-- Sends what it can of a long chunk without a copy; the position behind it.
+local function pour(client, chunk, at, plain)
+  local seconds = client:limit("data_block")
+  local deadline = now() + seconds
+  while true do
+    local patient = client:patient(deadline - now())
+    local behind, event, text = client.machine:pour(chunk, at, plain,
+      client.conn, patient)
+    if not behind then return stuck(client, nil, event, text) end
+    if behind > at then deadline = now() + seconds end
+    at = behind
+    if event == "done" then return at end
+    local again, why, words = client:await(event, deadline)
+    if not again then return stuck(client, event, why, words, seconds) end
+  end
+end
+
+-- Sends some of a chunk; the position behind it.
+local function some(client, chunk, at, plain)
+  local problem
+  if #chunk - at >= LONG then
+    at, problem = pour(client, chunk, at, plain)
+    if not at then return nil, problem end
+  end
+  local behind, kind, text = client.machine:body(chunk, at, false)
+  if not behind then return client:broken(kind, text, "DATA") end
+  if behind <= #chunk then
+    local ok
+    ok, problem = client:flush()
+    if not ok then
+      client:close()
+      return nil, problem
+    end
+  end
+  return behind
+end
+
+local function put(client, chunk, plain)
+  local at = 1
+  while at <= #chunk do
+    local behind, problem = some(client, chunk, at, plain)
+    if not behind then return nil, problem end
+    at = behind
+  end
+  return true
+end
+
+local function pump(client, reader, plain)
+  local total = 0
+  while true do
+    local chunk, problem = next_piece(client, reader)
+    if problem then return nil, problem end
+    if not chunk then break end
+    local ok, stop = put(client, chunk, plain)
+    if not ok then return nil, stop end
+    total, plain = total + #chunk, 0
+  end
+  local ok, kind, text = client.machine:body("", 1, true)
+  if not ok then return client:broken(kind, text, "DATA") end
+  return total
+end
+
+-- Calls it; where it raises, nothing more is said in this session.
+local function guarded(client, fn, ...)
+  local ok, total, problem = pcall(fn, client, ...)
+  if not ok then
+    client:close()
+    error(total, 0)
+  end
+  return total, problem
+end
+
+--- Writes a body and its final dot, which may still have to be sent; the peer
+--- has said 354.
+---@param client lunapost.client
+---@param reader fun(): string?, any
+---@param plain? integer  octets at the head of the first chunk that are known
+--- to need no care: no dot begins a line, every line ends with CRLF
+---@return boolean? ok
+---@return lunapost.err? error
+function M.pump(client, reader, plain)
+  local total, problem = guarded(client, pump, reader, plain or 0)
+  if not total then return nil, problem end
+  client:note("*", ("%d octets of message, then the dot"):format(total))
+  return true
+end
+
+-- Octets of a chunk of BDAT, and how many chunks may be unanswered.
+local CHUNK <const>, WINDOW <const> = 1 << 17, 2
+
+-- Cuts what a reader gives into chunks: chunk() -> octets, whether they are
+-- the last | nil, error.
+local function chunker(reader)
+  local piece, at, ended, problem = "", 1, false, nil
+  local function refill()
+    while not ended and not problem and at > #piece do
+      piece, problem = reader()
+      ended, piece, at = piece == nil, piece or "", 1
+    end
+    return at <= #piece
+  end
+  return function()
+    local octets, size = {}, 0
+    while size < CHUNK and refill() do
+      octets[#octets + 1] = piece:sub(at, at + CHUNK - size - 1)
+      size = size + #octets[#octets]
+      at = at + #octets[#octets]
+    end
+    local more = refill() -- a look ahead: is this one the last?
+    if problem then return nil, problem end
+    return table.concat(octets), not more
+  end
+end
+
+-- Hears the replies to chunks until as few as that are left to come; the
+-- first one that refuses is an error.
+local function settle_chunks(client, left)
+  local refused
+  while client:unanswered() > left do
+    local reply, problem = client:receive(client:limit("data_block"), "BDAT")
+    if not reply then return nil, problem end
+    if reply.code >= 400 then
+      refused, left = refused or client:refused(reply, "BDAT"), 0
+    end
+  end
+  if refused then return nil, refused end
+  return true
+end
+
+local function say_chunk(client, octets, binary, last)
+  local ok, kind, text = client.machine:chunk(octets, binary, last)
+  if not ok then return client:broken(kind, text, "BDAT") end
+  client:note("C", ("BDAT %d%s"):format(#octets, last and " LAST" or ""))
+  return client:flush()
+end
+
+local function send_chunks(client, reader, binary)
+  local next_chunk, total = chunker(reader), 0
+  -- LMTP does not say how many replies a last chunk gets behind a refused one
+  local window = client.extensions.PIPELINING and not client.lmtp and WINDOW
+    or 1
+  while true do
+    local octets, last = next_chunk()
+    if not octets then
+      client:close() -- half a message must not be taken for a whole one
+      return nil, outgoing.failed(last, client.host)
+    end
+    local ok, problem = settle_chunks(client, window - 1)
+    if not ok then return nil, problem end
+    ok, problem = say_chunk(client, octets, binary, last)
+    if not ok then return nil, problem end
+    total = total + #octets
+    if last then return total end
+  end
+end
+
+--- Sends a body in chunks, RFC 3030; the replies to the last one are due.
+---@param client lunapost.client
+---@param reader fun(): string?, any
+---@param binary? boolean  line ends stay as they are
+---@return boolean? ok
+---@return lunapost.err? error  a chunk that was refused: .reply
+function M.chunks(client, reader, binary)
+  local quiet, unasked = client:glance("BDAT")
+  if not quiet then return nil, unasked end
+  local total, problem = guarded(client, send_chunks, reader, binary)
+  if not total then return nil, problem end
+  client:note("*", ("%d octets of message in chunks"):format(total))
+  return settle_chunks(client, client.machine:finals())
+end
+
+return M
