@@ -218,6 +218,7 @@ describe("the header of a proxy", function()
     local logged = {}
     options.log = function(record) logged[#logged + 1] = record.text end
     options.limits = options.limits or { handshake = 0.3 }
+    options.reverse_dns = false
     served.run(options, steps)
     return logged
   end

@@ -36,6 +36,9 @@ local lazy <const> = {
   server = function() return require "lunapost.smtp.server" end,
   reject = function() return require("lunapost.smtp.answer").reject end,
   transcript = function() return require "lunapost.smtp.transcript" end,
+  authentication_results = function()
+    return require("lunapost.smtp.results").field
+  end,
   replay = function() return require("lunapost.smtp.replay").new end,
   sendmail = function() return require("lunapost.smtp.sendmail").new end,
   dry = function() return require("lunapost.smtp.dry").new end,

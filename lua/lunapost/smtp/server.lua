@@ -11,6 +11,7 @@ local certificates = require "lunapost.smtp.certificates"
 local default_loop = require "lunapost.loop"
 local counters = require "lunapost.smtp.counters"
 local extensions = require "lunapost.smtp.extensions"
+local identity = require "lunapost.smtp.identity"
 local lifecycle = require "lunapost.smtp.lifecycle"
 local linear = require "lunapost.smtp.linear"
 local log = require "lunapost.smtp.log"
@@ -193,18 +194,12 @@ function Server:help(topic)
   return "commands: " .. verbs_of(self)
 end
 
--- Asks who the peer is, once a session, before HELO is answered; a slow
+--- Asks who the peer is, once a session, before HELO is answered; a slow
 --- answer stops nobody else.
 ---@param session lunapost.session
 function Server:name_peer(session)
-  local peer = session.peer
-  if peer.named or self.options.reverse_dns == false or not session.conn then
-    return
-  end
-  peer.named = true
-  if peer.address and not net.is_private(peer.address) then
-    peer.name = net.reverse(peer.address, { loop = self.loop,
-      timeout = self.limits.reverse_dns })
+  if self.options.reverse_dns ~= false and session.conn then
+    identity.name(session)
   end
 end
 

@@ -9,6 +9,8 @@ local answer = require "lunapost.smtp.answer"
 local body = require "lunapost.smtp.body"
 local deadline = require "lunapost.deadline"
 local net = require "lunapost.net"
+local options_of = require "lunapost.options"
+local found = require "lunapost.smtp.results"
 local trace = require "lunapost.smtp.trace"
 local verbs = require "lunapost.smtp.verbs"
 
@@ -22,8 +24,18 @@ local step <const>, reply <const> = core.server.step, core.server.reply
 ---@field to lunapost.path[]  accepted so far
 ---@field parameters table  of MAIL
 
+---@class lunapost.peer
+---@field address string  "" of a Unix socket
+---@field port? integer
+---@field name? string  by the DNS, before HELO is answered
+---@field confirmed? boolean  whether that name has the address, too; nil where
+--- nobody could say
+---@field via? lunapost.peer  who speaks for it: a proxy, or who said XCLIENT
+---@field destination? table  of XCLIENT: address, port
+---@field proxied? table<integer, string>  values of a proxy's header, by type
+
 ---@class lunapost.session
----@field peer { address: string, port: integer, name: string? }
+---@field peer lunapost.peer
 ---@field helo? string  what the peer called itself
 ---@field tls? { version: string, cipher: string, certificate: string? }
 ---@field user? string  who authenticated
@@ -91,6 +103,17 @@ end
 function Session:received()
   return trace.received(self)
 end
+
+--- The Authentication-Results: field for this message (RFC 8601): what the
+--- session knows, and what the script found out.
+---@param results? lunapost.result[]  { method =, result =, reason =,
+--- properties = { ["smtp.mailfrom"] = "a@b.example" } } each
+---@return string  with its CRLF
+Session.authentication_results = options_of.placed(function(self, results)
+  local list = found.of_session(self)
+  for _, one in ipairs(results or {}) do list[#list + 1] = one end
+  return found.field(self.server.hostname, list)
+end)
 
 -- Waits for the descriptor; a session in memory brings its next lines.
 local function wait(session, mode, seconds)

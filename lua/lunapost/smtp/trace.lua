@@ -35,6 +35,11 @@ local function literal(address)
   return "[local]"
 end
 
+-- A name that its owner has not confirmed is nobody's.
+local function named(peer)
+  return clean(peer.confirmed ~= false and peer.name or "unknown")
+end
+
 -- One recipient may be named; of several none, lest a Bcc be told.
 local function recipient(envelope)
   local to = envelope and envelope.to or {}
@@ -51,7 +56,7 @@ function M.received(session)
   local peer, tls = session.peer, session.tls
   local lines = {
     ("Received: from %s (%s %s)"):format(clean(session.helo or "unknown"),
-      clean(peer.name or "unknown"), literal(peer.address or "")),
+      named(peer), literal(peer.address or "")),
     ("by %s (lunapost) with %s id %s"):format(clean(session.server.hostname),
       session.protocol, session.id),
   }
