@@ -227,6 +227,8 @@ build = {
         "csrc/core/qp.c",
         "csrc/core/qp_avx2.c",
         "csrc/core/qp_avx512.c",
+        "csrc/core/qp_neon.c",
+        "csrc/core/qp_ssse3.c",
         "csrc/core/qp_strict.c",
         "csrc/core/reply.c",
         "csrc/core/scan.c",

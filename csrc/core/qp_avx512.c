@@ -148,7 +148,7 @@ ON char *put_many(const unsigned char *in, size_t n, struct pair escaped,
                   char *to)
 {
     for (size_t i = 0; i < n; i += TRIPLES) {
-        uint64_t mark = _pdep_u64(from_pair(escaped, i), heads);
+        uint64_t mark = _pdep_u64(bits_from(escaped, i), heads);
         uint64_t columns = (heads | mark << 1 | mark << 2) & low(3 * (n - i));
         __m512i v = tripled(in + i, mark);
         _mm512_storeu_si512(to, _mm512_maskz_compress_epi8(columns, v));
@@ -180,7 +180,7 @@ ON size_t fitting(struct pair escaped, size_t n, size_t room)
     if ((~escaped.low & low(LINE / 3 + 1)) == 0)
         return room / 3;
     for (;; k += TRIPLES) {
-        uint64_t mark = _pdep_u64(from_pair(escaped, k), heads);
+        uint64_t mark = _pdep_u64(bits_from(escaped, k), heads);
         uint64_t columns = heads | mark << 1 | mark << 2;
         if (count(columns) > room)
             return k + count(_pext_u64(heads, columns) & low(room + 1)) - 1;

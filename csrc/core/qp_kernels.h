@@ -22,4 +22,12 @@ INTERNAL size_t qp_avx2_encode(struct kernel_lines *l, const unsigned char *in,
                                size_t n);
 INTERNAL size_t qp_avx2_decode(const unsigned char *in, size_t n, char **to);
 
+INTERNAL size_t qp_ssse3_encode(struct kernel_lines *l, const unsigned char *in,
+                                size_t n);
+INTERNAL size_t qp_ssse3_decode(const unsigned char *in, size_t n, char **to);
+
+INTERNAL size_t qp_neon_encode(struct kernel_lines *l, const unsigned char *in,
+                               size_t n);
+INTERNAL size_t qp_neon_decode(const unsigned char *in, size_t n, char **to);
+
 #endif

@@ -75,7 +75,7 @@ ON uint64_t tails(uint64_t two, uint64_t three, uint64_t four, uint64_t *carry)
 }
 
 /* The bits from octet i on. */
-ON struct pair from(const uint64_t *words, size_t i)
+ON struct pair pair_from(const uint64_t *words, size_t i)
 {
     size_t w = i / 64, s = i % 64;
     struct pair p = {words[w] >> s | words[w + 1] << 1 << (63 - s),
@@ -84,7 +84,7 @@ ON struct pair from(const uint64_t *words, size_t i)
 }
 
 /* 64 bits of a pair from i on, 127 at most. */
-ON uint64_t from_pair(struct pair p, size_t i)
+ON uint64_t bits_from(struct pair p, size_t i)
 {
     return i < 64 ? p.low >> i | p.high << 1 << (63 - i) : p.high >> (i - 64);
 }
@@ -151,8 +151,8 @@ ON void end_line(struct kernel_lines *l, bool lf)
 ON size_t cut(struct kernel_lines *l, const struct stretch *s, size_t i,
               const unsigned char *in)
 {
-    struct pair escaped = from(s->escaped, i);
-    size_t room = LINE - l->column, end = next_of(from(s->ends, i), 0);
+    struct pair escaped = pair_from(s->escaped, i);
+    size_t room = LINE - l->column, end = next_of(pair_from(s->ends, i), 0);
     size_t k = end < room ? end : room;
     if (end <= room && k + 2 * count_low(escaped, k) <= room) {
         l->to = put(in, k, escaped, l->to);
@@ -161,7 +161,7 @@ ON size_t cut(struct kernel_lines *l, const struct stretch *s, size_t i,
         return k + (lf ? 1 : 2);
     }
     if (escaped.low | escaped.high) {
-        struct pair bound = from(s->bound, i);
+        struct pair bound = pair_from(s->bound, i);
         if (k + 2 * count_low(escaped, k) > room)
             k = fitting(escaped, k, room);
         if (bound.low | bound.high)
