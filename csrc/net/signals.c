@@ -1,6 +1,5 @@
 /*
- * signals - SIGTERM, SIGINT, SIGHUP, SIGQUIT and SIGCHLD as bytes to read;
- * see signals.h
+ * signals - signals as bytes to read; see signals.h
  */
 #include <pthread.h>
 #include <unistd.h>
@@ -19,8 +18,8 @@ static const struct {
     int number;
     const char *name;
 } known[] = {
-    {SIGTERM, "term"}, {SIGINT, "int"},    {SIGHUP, "hup"},
-    {SIGQUIT, "quit"}, {SIGCHLD, "child"},
+    {SIGTERM, "term"},  {SIGINT, "int"},   {SIGHUP, "hup"},   {SIGQUIT, "quit"},
+    {SIGCHLD, "child"}, {SIGPIPE, "pipe"}, {SIGXFSZ, "size"},
 };
 
 enum { KNOWN = sizeof known / sizeof known[0] };

@@ -1,5 +1,6 @@
 /*
- * signals - SIGTERM, SIGINT, SIGHUP, SIGQUIT and SIGCHLD as bytes to read
+ * signals - signals as bytes to read: SIGTERM, SIGINT, SIGHUP, SIGQUIT,
+ * SIGCHLD, and two that say what the failed write says, too: SIGPIPE, SIGXFSZ
  *
  * While open, these signals interrupt nothing: they make a descriptor
  * readable. No handler is installed, so nothing runs at odd moments; the
@@ -31,7 +32,8 @@ INTERNAL int signals_reopen(struct signals *s);
 /* May run twice. */
 INTERNAL void signals_close(struct signals *s);
 
-/* "term", "int", "hup", "quit", "child" (one ended); NULL: none now. */
+/* "term", "int", "hup", "quit", "child" (one ended), "pipe", "size" (of a
+   file: a limit); NULL: none now. */
 INTERNAL const char *signals_next(struct signals *s);
 
 #endif

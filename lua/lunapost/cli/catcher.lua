@@ -79,6 +79,11 @@ local function picture(session, message, path, paint)
     findings_of(message, paint), paint("blue", path))
 end
 
+local function show(text)
+  output.write(text)
+  output.flush()
+end
+
 --- What a server does with each message that it has kept.
 ---@return fun(session: lunapost.session, path: string)
 function M.shower()
@@ -89,8 +94,9 @@ function M.shower()
       session.server.log(tostring(problem))
       return
     end
-    output.write(picture(session, message, path, paint))
-    output.flush()
+    -- the message is kept, whoever looks on
+    local shown, why = pcall(show, picture(session, message, path, paint))
+    if not shown then session.server.log(why.text or tostring(why)) end
   end
 end
 
