@@ -230,6 +230,7 @@ INTERNAL int lbind_open_resolver(lua_State *L);
 INTERNAL int lbind_open_crypto(lua_State *L);
 INTERNAL int lbind_open_system(lua_State *L);
 INTERNAL int lbind_open_process(lua_State *L);
+INTERNAL int lbind_open_terminal(lua_State *L);
 INTERNAL int lbind_open_idn(lua_State *L);
 
 #endif

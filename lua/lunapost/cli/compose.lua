@@ -14,7 +14,7 @@ M.flags = {
 --- What they mean, for a verb's usage.
 M.usage = [[
   --subject S          also --reply-to A, --priority high|normal|low
-  --text T  --html H   bodies; of a file: --text-file, --html-file
+  --text T  --html H   bodies; of a file: --text-file, --html-file (- is stdin)
   --attach FILE        repeatable; --inline CID=FILE for cid: in the html
   --calendar FILE      an invitation (.ics)
   --header 'X-A: b'    repeatable
@@ -48,6 +48,7 @@ local function body_of(options, name)
   if options[name] then
     error(("--%s beside --%s-file"):format(name, name), 0)
   end
+  if path == "-" then return io.stdin:read "a" end
   local file <close> = assert(io.open(path, "rb"))
   return assert(file:read("a"))
 end

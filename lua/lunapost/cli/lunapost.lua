@@ -6,7 +6,7 @@ local arguments = require "lunapost.cli.arguments"
 local output = require "lunapost.cli.output"
 
 local verbs <const> = {
-  "send", "serve", "show", "check", "cat", "build", "split", "join",
+  "send", "talk", "serve", "show", "check", "cat", "build", "split", "join",
   "encode", "decode",
 }
 

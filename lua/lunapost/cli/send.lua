@@ -1,81 +1,62 @@
 --- lunapost send: one message, or single commands, and the dialogue.
 
-local core = require "lunapost.core"
 local dial = require "lunapost.smtp.dial"
+local dry = require "lunapost.cli.dry"
 local err = require "lunapost.err"
-local json = require "lunapost.json"
 local message_of = require "lunapost.cli.compose"
 local options_of = require "lunapost.options"
-local settings = require "lunapost.smtp.settings"
-local transcripts = require "lunapost.smtp.transcript"
+local outcome = require "lunapost.cli.outcome"
+local session = require "lunapost.cli.session"
 
 local M = {
   summary = "sends a message, and shows the dialogue",
   usage = [[lunapost send --server URL --from A --to B [options]
 
-  --server URL         smtp://HOST[:PORT], smtps://, lmtp://, unix:PATH
+where to:
+  --server URL         smtp://[USER[:PASSWORD]@]HOST[:PORT], smtps://,
+                       lmtp://, unix:PATH
+  --pipe 'PROGRAM ...' a program that speaks SMTP on its standard input and
+                       output (sendmail -bs); no shell reads the words
+  --sendmail 'PROGRAM ...'  a program that takes the message on its standard
+                       input (sendmail -i), the envelope as -f FROM -- TO...
+  --dry-run            says what would be sent, to nobody
+
+who:
   --from A             sender; "" is the null sender
   --to B               recipient, repeatable; also --cc, --bcc
+  --mail-param 'RET=HDRS'  added to MAIL, repeatable;  --rcpt-param to each
+                       RCPT
+
+what:
 ]] .. message_of.usage .. [[
 
   --raw FILE           a message as it is ("-" is standard input)
   --command 'VRFY ana' says this instead of a message, repeatable
+  --quit-after PHASE   says QUIT after connect, ehlo, tls, auth, mail or rcpt
 
-  --user U             authenticates; the password is in the environment
-  --password-env V     variable that V names, or in the URL
-  --auth MECH          by this mechanism
-  --tls MODE           auto, starttls, implicit, none (which with --user
-                       allows the password in cleartext)
-  --ca FILE            whom to trust;  --insecure trusts anyone
-  --helo NAME          what to call oneself;  --no-ehlo says HELO
-  --timeout S          seconds for one whole reply
+how:
+]] .. session.usage .. [[
+
+  --quiet              no dialogue
   --json               no dialogue; the last line tells the outcome
 
 Exit code: 0 all accepted, 1 some or all refused for good, 75 temporary
 failure or unknown outcome, 76 protocol or TLS failure, 64 usage.]],
   flags = {
-    server = "value", from = "value", to = "list", cc = "list", bcc = "list",
-    raw = "value", command = "list", user = "value",
-    ["password-env"] = "value", auth = "value", tls = "value", ca = "value",
-    insecure = "flag", helo = "value", ["no-ehlo"] = "flag",
-    timeout = "number", json = "flag",
+    server = "value", pipe = "value", sendmail = "value",
+    ["dry-run"] = "flag", from = "value", to = "list", cc = "list",
+    bcc = "list", ["mail-param"] = "list", ["rcpt-param"] = "list",
+    raw = "value", command = "list", ["quit-after"] = "value",
+    quiet = "flag", json = "flag",
   },
 }
 
-for name, kind in pairs(message_of.flags) do M.flags[name] = kind end
-
-local OK <const>, REFUSED <const>, USAGE <const> = 0, 1, 64
-local LATER <const>, PROTOCOL <const> = 75, 76
-
-local kinds <const> = { protocol = PROTOCOL, tls = PROTOCOL, file = USAGE,
-  unconfirmed = LATER }
+for _, flags in ipairs { message_of.flags, session.flags } do
+  for name, kind in pairs(flags) do M.flags[name] = kind end
+end
 
 local function complain(problem)
-  io.stderr:write("lunapost: send: ", err.printable(tostring(problem)), "\n")
-end
-
-local function password_of(options)
-  local name = options["password-env"]
-  if not name then return nil end
-  return os.getenv(name) or error("the environment has no " .. name, 0)
-end
-
--- Said to whom, and how: settings of a session.
-local function session_of(options)
-  if not options.server then error("--server is missing", 0) end
-  local given = {
-    server = options.server, user = options.user,
-    password = password_of(options), tls = options.tls, ca = options.ca,
-    insecure = options.insecure, helo = options.helo,
-    timeout = options.timeout, ehlo = not options["no-ehlo"],
-  }
-  given.auth = { mechanism = options.auth,
-    cleartext = options.tls == "none" or nil }
-  local s = settings.complete("option of send", given)
-  if s.user and not s.password then
-    error("a user needs a password: --password-env, or in the URL", 0)
-  end
-  return s
+  outcome.complain("send", problem)
 end
 
 local function raw_message(options)
@@ -105,73 +86,30 @@ local function raw_envelope(options)
   }
 end
 
+-- Whom and what the flags ask the server for beside the addresses.
+local function with_parameters(envelope, options)
+  local rcpt = options["rcpt-param"]
+  envelope.parameters = options["mail-param"]
+  for i, address in ipairs(rcpt and envelope.to or {}) do
+    envelope.to[i] = { address = address, parameters = rcpt }
+  end
+  return envelope
+end
+
 -- The message and its envelope; or nil, and why a file cannot be read.
 local function compose(options)
   if not options.from then error("--from is missing", 0) end
-  if options.raw then return raw_message(options), raw_envelope(options) end
-  local message, problem = message_of.message(options)
-  if not message then return nil, problem end
-  return message, message.envelope
-end
-
-local function fields_of(reply)
-  if not reply then return json.null end
-  return json.ordered { { "code", reply.code },
-    { "enhanced", reply.enhanced or json.null }, { "text", reply.text } }
-end
-
-local function rejected_of(list)
-  local out = {}
-  for i, one in ipairs(list or {}) do
-    out[i] = json.ordered { { "address", one.address }, { "code", one.code },
-      { "enhanced", one.enhanced or json.null }, { "text", one.text } }
+  local message, envelope
+  if options.raw then
+    message, envelope = raw_message(options), raw_envelope(options)
+  else
+    local problem
+    message, problem = message_of.message(options)
+    if not message then return nil, problem end
+    envelope = message.envelope
   end
-  return json.list(out)
-end
-
-local function error_of(problem)
-  if not problem then return json.null end
-  local fields = {}
-  for i, name in ipairs { "kind", "code", "enhanced", "text", "command" } do
-    fields[i] = { name, problem[name] or json.null }
-  end
-  return json.ordered(fields)
-end
-
--- The one object that --json promises.
-local function print_outcome(result, problem, replies)
-  local told = result or problem
-  local rejected = told.rejected or {}
-  local fields = {
-    { "ok", not problem and #rejected == 0 },
-    { "accepted", json.list(told.accepted or {}) },
-    { "rejected", rejected_of(rejected) },
-    { "reply", fields_of(told.reply) },
-    { "error", error_of(problem) },
-  }
-  if replies then
-    local list = {}
-    for i, reply in ipairs(replies) do list[i] = fields_of(reply) end
-    fields[#fields + 1] = { "replies", json.list(list) }
-  end
-  io.stdout:write(json.encode(json.ordered(fields)), "\n")
-end
-
-local function refusal_code(rejected)
-  for _, one in ipairs(rejected) do
-    if one.code >= 500 then return REFUSED end
-  end
-  return LATER
-end
-
-local function exit_code(result, problem)
-  local rejected = (result or problem).rejected or {}
-  if not problem then
-    return #rejected == 0 and OK or refusal_code(rejected)
-  end
-  if kinds[problem.kind] then return kinds[problem.kind] end
-  if #rejected > 0 then return refusal_code(rejected) end
-  return problem.transient and LATER or REFUSED
+  if not (envelope.to and envelope.to[1]) then error("--to is missing", 0) end
+  return message, with_parameters(envelope, options)
 end
 
 -- Says the commands of --command; the error is that of the first refusal.
@@ -190,45 +128,135 @@ local function converse(client, commands)
   return replies, problem
 end
 
-local function talk(client, options, message, envelope)
-  if not options.command then return client:send(envelope, message) end
-  local replies, problem = converse(client, options.command)
+local function by_command(client, job)
+  local replies, problem = converse(client, job.commands)
   return not problem and { reply = replies[#replies] } or nil, problem, replies
 end
 
-local function terminal()
-  return core.system.is_terminal(1) and not os.getenv "NO_COLOR"
+local function rejection(address, reply)
+  return { address = address, code = reply.code, enhanced = reply.enhanced,
+    text = (reply.text:gsub("\n", " ")) }
 end
 
--- Prints lines as they come.
-local function dialogue()
-  local transcript = transcripts.new { limit = false, clock = core.loop.now }
-  local colour = terminal()
-  function transcript.on_line(line)
-    io.stdout:write(transcripts.format(line, colour), "\n")
-    io.stdout:flush()
+-- RCPT for each; nil and why where the session does not go on.
+local function try_recipients(client, list, result)
+  for _, to in ipairs(list) do
+    local one = type(to) == "table" and to or { address = to }
+    local reply, problem = client:rcpt(one.address, one.parameters)
+    if reply then
+      table.insert(result.accepted, one.address)
+    elseif problem.reply then
+      table.insert(result.rejected, rejection(one.address, problem.reply))
+    else
+      return nil, problem
+    end
+    result.reply = reply or problem.reply
   end
-  return transcript
+  return result
 end
 
-local function session(s, options, message, envelope)
-  local client <close>, problem = dial.open(s)
+-- MAIL alone, or with each RCPT, and no message.
+local function probe(client, job)
+  local envelope = job.envelope
+  local reply, problem = client:mail(envelope.from, envelope.parameters)
+  if not reply then return nil, problem end
+  local result = { accepted = {}, rejected = {}, reply = reply }
+  if job.phase == "mail" then return result end
+  return try_recipients(client, envelope.to, result)
+end
+
+local function by_phase(client, job)
+  if job.phase == "mail" or job.phase == "rcpt" then
+    return probe(client, job)
+  end
+  return { reply = client.last }
+end
+
+local function by_message(client, job)
+  return client:send(job.envelope, job.message)
+end
+
+local function way_of(job)
+  return job.commands and by_command or job.phase and by_phase or by_message
+end
+
+local function by_session(job)
+  local client <close>, problem = dial.upto(job.settings, job.phase)
   if not client then return nil, problem end
   local result, replies
-  result, problem, replies = talk(client, options, message, envelope)
+  result, problem, replies = way_of(job)(client, job)
   if client.conn then client:quit() end
   return result, problem, replies
 end
 
--- What the flags ask for: settings, message, envelope.
+local function by_transport(job)
+  return job.transport:send(job.envelope, job.message)
+end
+
+local function words_of(text)
+  local words = {}
+  for word in text:gmatch("%S+") do words[#words + 1] = word end
+  return words
+end
+
+local ways <const> = { "server", "pipe", "sendmail", "dry-run" }
+
+-- The one way that the flags name.
+local function named_way(options)
+  local given = {}
+  for _, name in ipairs(ways) do
+    if options[name] then given[#given + 1] = name end
+  end
+  if given[2] then
+    error(("--%s beside --%s"):format(given[1], given[2]), 0)
+  end
+  return given[1] or error("--server is missing", 0)
+end
+
+local transports <const> = {
+  sendmail = function(options)
+    return require("lunapost.smtp.sendmail").new {
+      command = words_of(options.sendmail), timeout = options.timeout }
+  end,
+  ["dry-run"] = function(options) return dry.new(options) end,
+}
+
+local function check_phase(options)
+  local phase = options["quit-after"]
+  if phase and not dial.phases[phase] then
+    options_of.unknown("phase", phase, dial.phases, 0)
+  end
+  if phase and options.command then
+    error("--command beside --quit-after", 0)
+  end
+  return phase
+end
+
+-- Whether a message, or at least its envelope, is wanted.
+local function wants_message(job)
+  return not job.commands
+    and (not job.phase or job.phase == "mail" or job.phase == "rcpt")
+end
+
+-- What the flags ask for.
 local understand = options_of.placed(function(options)
   if options[1] then error("unexpected word '" .. options[1] .. "'", 0) end
-  local s = session_of(options)
-  if options.command then return s end
-  local message, envelope = compose(options)
-  if not message then error(envelope, 0) end
-  if not (envelope.to and envelope.to[1]) then error("--to is missing", 0) end
-  return s, message, envelope
+  local way = named_way(options)
+  local job = { commands = options.command, phase = check_phase(options) }
+  if transports[way] then
+    if job.commands or job.phase then
+      error(("--%s holds no session"):format(way), 0)
+    end
+    job.transport = transports[way](options)
+  else
+    if way == "pipe" then options.server = "exec:" .. options.pipe end
+    job.settings = session.settings(options, not options.json)
+  end
+  if wants_message(job) then
+    job.message, job.envelope = compose(options)
+    if not job.message then error(job.envelope, 0) end
+  end
+  return job
 end)
 
 --- Says what was not understood; --json has its object all the same.
@@ -241,21 +269,40 @@ function M.misused(problem, as_json)
     if not err.is(problem) then
       problem = err.of("usage", tostring(problem))
     end
-    print_outcome(nil, problem)
+    io.stdout:write(outcome.json(nil, problem), "\n")
   end
-  return USAGE
+  return outcome.USAGE
+end
+
+local function print_line(text)
+  io.stdout:write(text, "\n")
+  io.stdout:flush()
+end
+
+-- Runs the job, and tells.
+local function perform(job, options)
+  local silent = options.json or options.quiet
+  local transcript = session.transcript(not silent and print_line or nil)
+  if job.settings then job.settings.transcript = transcript end
+  local result, problem, replies =
+    (job.settings and by_session or by_transport)(job)
+  if problem then complain(problem) end
+  if options.json then
+    print_line(outcome.json(result, problem, replies))
+  end
+  local copied, why = session.copies(transcript, options.copy)
+  if not copied then complain(why) end
+  return outcome.code(result, problem), copied
 end
 
 ---@param options table  flags
 ---@return integer code
 function M.run(options)
-  local ok, s, message, envelope = pcall(understand, options)
-  if not ok then return M.misused(s, options.json) end
-  if not options.json then s.transcript = dialogue() end
-  local result, problem, replies = session(s, options, message, envelope)
-  if problem then complain(problem) end
-  if options.json then print_outcome(result, problem, replies) end
-  return exit_code(result, problem)
+  local ok, job = pcall(understand, options)
+  if not ok then return M.misused(job, options.json) end
+  local code, copied = perform(job, options)
+  if code == outcome.OK and not copied then return outcome.USAGE end
+  return code
 end
 
 return M

@@ -118,12 +118,13 @@ local function wants_auth(s)
   return s.user or s.auth and s.auth.mechanism
 end
 
-local function prepare(client, s)
-  local hello = s.ehlo == false and client.helo or client.ehlo
-  local ok, problem = hello(client)
-  if ok then ok, problem = secure(client, s) end
-  if ok and wants_auth(s) then ok, problem = client:auth() end
-  return ok, problem
+local function hello(client, s)
+  return (s.ehlo == false and client.helo or client.ehlo)(client)
+end
+
+local function log_in(client, s)
+  if wants_auth(s) then return client:auth() end
+  return true
 end
 
 -- Makes a session and takes it through some phases.
@@ -151,6 +152,12 @@ local function session(s, phases)
   return client
 end
 
+-- What is done up to when mail can be sent, and the phases' names.
+local steps <const> = { greet, hello, secure, log_in }
+
+--- How many of the steps a session takes that goes no further than a phase.
+M.phases = { connect = 1, ehlo = 2, tls = 3, auth = 4, mail = 4, rcpt = 4 }
+
 --- Dials and hears the greeting; TLS first where it is implicit.
 ---@param s table  settings
 ---@return lunapost.client?
@@ -159,15 +166,24 @@ function M.connect(s)
   return session(s, { greet })
 end
 
+--- Dials, and goes on up to a phase.
+---@param s table  settings
+---@param phase? string  of M.phases; default: until mail can be sent
+---@return lunapost.client?
+---@return lunapost.err?
+function M.upto(s, phase)
+  if s.greeting == false then
+    error("option 'greeting' is one of smtp.connect: what follows needs it", 0)
+  end
+  return session(s, table.move(steps, 1, M.phases[phase or "auth"], 1, {}))
+end
+
 --- Dials, and goes on until mail can be sent.
 ---@param s table  settings
 ---@return lunapost.client?
 ---@return lunapost.err?
 function M.open(s)
-  if s.greeting == false then
-    error("option 'greeting' is one of smtp.connect: what follows needs it", 0)
-  end
-  return session(s, { greet, prepare })
+  return M.upto(s)
 end
 
 return M

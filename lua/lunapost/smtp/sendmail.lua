@@ -59,14 +59,14 @@ end
 -- Takes what the program says by now; false once it says no more.
 local function listen(w)
   while true do
-    local octets, why = w.conn:read(KEPT)
+    local octets, why = w.ear:read(KEPT)
     if not octets then return why == "read" or why == "write" end
     w.said = (w.said .. octets):sub(-KEPT)
   end
 end
 
 local function wait(w, mode)
-  return net.wait(w.conn, mode, w)
+  return net.wait(mode == "read" and w.ear or w.conn, mode, w)
 end
 
 -- Writes octets; the program may say something meanwhile.
@@ -137,17 +137,29 @@ local function verdict(w, self)
     transient = transient[code] or false, output = w.said })
 end
 
-local function run(self, command, content)
+-- What a delivery works with; the ear is of its own, since who cannot be
+-- told any more may have said why. Closing it ends what still runs.
+local function begin(self, command)
   local started, problem = process.start(command, { errors = true,
     loop = self.loop })
   if not started then return nil, problem end
-  local w <close> = setmetatable({ conn = started.conn, loop = started.loop,
+  local w = setmetatable({ conn = started.conn, loop = started.loop,
     process = started, said = "", deadline = now() + self.timeout },
     { __close = function(w)
       -- first: the end of its input would be the end of half a message
       if not w.process.child:ended() then w.process:stop() end
       net.close(w.conn, w.loop)
+      if w.ear then net.close(w.ear, w.loop) end
     end })
+  return w
+end
+
+local function run(self, command, content)
+  local w <close>, problem = begin(self, command)
+  if not w then return nil, problem end
+  local kind, text
+  w.ear, kind, text = core.net.adopt(w.conn:fd())
+  if not w.ear then return nil, err.of(kind, text) end
   local ok, why = pour(w, self, content.open("8bit"))
   if not ok and err.is(why) then return nil, why end
   if not ok then return late(self) end

@@ -34,8 +34,11 @@ local function escape(text)
   return text
 end
 
--- The octets of a text with escapes, or nil and the escape that is none.
-local function unescape(text)
+--- The octets of a text with escapes, or nil and the escape that is none.
+---@param text string
+---@return string? octets
+---@return string? wrong
+function M.unescape(text)
   local wrong
   local octets = text:gsub("\\(.?)(%x?%x?)", function(letter, digits)
     if octets_of[letter] then return octets_of[letter] .. digits end
@@ -83,7 +86,7 @@ local function read_line(line)
   local who = whose[mark]
   if not who then return nil, "C:, S:, -- or # is expected" end
   local open = open_ended(text)
-  local octets, wrong = unescape(open and text:sub(1, -2) or text)
+  local octets, wrong = M.unescape(open and text:sub(1, -2) or text)
   if not octets then return nil, "no such escape: " .. wrong end
   if who ~= "*" and not open then octets = octets .. "\r\n" end
   return who, octets, tonumber(time)
