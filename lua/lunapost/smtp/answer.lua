@@ -53,6 +53,22 @@ local function check_enhanced(code, enhanced, level)
   return enhanced
 end
 
+-- The enhanced code that was last found to fit, by code: most handlers give
+-- the same few answers.
+local fitting = {}
+
+--- An answer of the plain form, if it is one that was made before.
+---@param code any
+---@param enhanced any
+---@param text any
+---@return lunapost.answer?
+function M.known(code, enhanced, text)
+  if enhanced and fitting[code] == enhanced and type(text) == "string"
+    and text ~= "" then
+    return { code = code, enhanced = enhanced, text = text }
+  end
+end
+
 --- Makes an answer of a code, an enhanced status code (may be left out or
 --- stand at the head of the text) and a text.
 ---@param code integer  200..559
@@ -67,9 +83,11 @@ function M.make(code, enhanced, text, level)
     enhanced, text = split(tostring(enhanced))
   end
   text = text and tostring(text) or ""
+  enhanced = check_enhanced(code, enhanced or default_enhanced(code), level)
+  fitting[code] = enhanced
   return {
     code = code,
-    enhanced = check_enhanced(code, enhanced or default_enhanced(code), level),
+    enhanced = enhanced,
     text = text ~= "" and text or texts[code // 100],
   }
 end

@@ -29,9 +29,9 @@ function M.broken(why)
   return setmetatable({ why = why }, broken_meta)
 end
 
---- A body that pulls its chunks by next(owner) -> chunk | nil at the end;
---- next raises when the body fails.
----@param next fun(owner: any): string?
+--- A body that pulls its chunks by next(owner) -> chunk | nil at the end | nil
+--- and what is raised where the body fails.
+---@param next fun(owner: any): string?, any
 ---@param owner? any
 ---@return lunapost.body
 function M.new(next, owner)
@@ -47,13 +47,13 @@ local function pull(body)
     return chunk
   end
   if body.ended then return nil end
-  local ok, chunk = pcall(body.next, body.owner)
-  if not ok then
-    body.failure = chunk
-    error(chunk, 0)
+  local chunk, failure = body.next(body.owner)
+  if chunk then return chunk end
+  if failure then
+    body.failure = failure
+    error(failure, 0)
   end
-  body.ended = chunk == nil
-  return chunk
+  body.ended = true
 end
 
 --- All that is left, or exactly n octets of it (fewer at the end).

@@ -138,10 +138,7 @@ end
 
 -- Brings a broken body to its end, where its refusal is due.
 local function skip(session)
-  while not session.ending do
-    local ok, problem = pcall(session.next_chunk, session)
-    if not ok and not body.is_broken(problem) then error(problem, 0) end
-  end
+  while not session.ending do session:next_chunk() end
 end
 
 local function default_of(session)

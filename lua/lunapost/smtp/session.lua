@@ -17,6 +17,7 @@ local verbs = require "lunapost.smtp.verbs"
 local M = {}
 
 local now <const>, fd_of <const> = core.loop.now, core.net.fd
+local known <const> = answer.known
 local step <const>, reply <const> = core.server.step, core.server.reply
 
 ---@class lunapost.envelope
@@ -85,12 +86,17 @@ function M.new(server, conn, peer)
   return session
 end
 
+-- How ids of a session's first messages end, made once.
+local marks <const> = {}
+
+for n = 1, 100 do marks[n] = "-" .. n end
+
 --- Each message of a session has an id of its own.
 function Session:new_message()
   self.messages = (self.messages or 0) + 1
   if self.messages > 1 then
     self.first_id = self.first_id or self.id
-    self.id = self.first_id .. "-" .. self.messages
+    self.id = self.first_id .. (marks[self.messages] or "-" .. self.messages)
   end
 end
 
@@ -145,24 +151,30 @@ end
 
 local awaited <const> = { read = true, write = true }
 
+-- Waits until the machine has an event, which is not there yet.
+local function arrive(session, event, a, b, c)
+  local machine, conn, limit = session.machine, session.conn, nil
+  while awaited[event] do
+    local time = now()
+    limit = limit or time + session.server.limits.timeout
+    if limit > session.due then limit = session.due end
+    await(session, event, limit - time)
+    event, a, b, c = step(machine, conn)
+  end
+  if event == nil then
+    over(a == "closed" and "closed" or "error", a .. ": " .. b)
+  end
+  return event, a, b, c
+end
+
 --- The machine's next event; never returns when the session ended.
 ---@return string event
 ---@return any a  what the machine tells of it, as b and c
 ---@return any b
 ---@return any c
 function Session:next_event()
-  local machine, conn, limit = self.machine, self.conn, nil
-  local event, a, b, c = step(machine, conn)
-  while awaited[event] do
-    local time = now()
-    limit = limit or time + self.server.limits.timeout
-    if limit > self.due then limit = self.due end
-    await(self, event, limit - time)
-    event, a, b, c = step(machine, conn)
-  end
-  if event == nil then
-    over(a == "closed" and "closed" or "error", a .. ": " .. b)
-  end
+  local event, a, b, c = step(self.machine, self.conn)
+  if not event or awaited[event] then return arrive(self, event, a, b) end
   return event, a, b, c
 end
 
@@ -239,9 +251,10 @@ local function guard(session, fn, a, b, c, d)
   local within = session.work_due
   if not within then session.work_due = -session.server.limits.handler end
   local ok, code, enhanced, text = xpcall(fn, traceback, a, b, c, d)
-  if not within then session.work_due = nil end
+  if not within then session.work_due = false end
   if ok and code == nil then return nil end
-  return outcome(session, ok, code, enhanced, text)
+  return ok and known(code, enhanced, text)
+    or outcome(session, ok, code, enhanced, text)
 end
 
 -- The report-only twin of a handler: whatever it does, returns or raises
@@ -252,7 +265,7 @@ local function watch(session, name, a, b, c)
   local within = session.work_due
   if not within then session.work_due = -session.server.limits.handler end
   local ok, problem = xpcall(twin, traceback, session, a, b, c)
-  if not within then session.work_due = nil end
+  if not within then session.work_due = false end
   if not ok then session:report(problem) end
 end
 
@@ -263,9 +276,9 @@ end
 ---@param c? any
 ---@return lunapost.answer|lunapost.answer[]|nil
 function Session:call(name, a, b, c)
-  local on = self.on
+  local on, given = self.on, nil
   local handler = on[name]
-  local given = handler and guard(self, handler, self, a, b, c)
+  if handler then given = guard(self, handler, self, a, b, c) end
   if on.observe then watch(self, name, a, b, c) end
   return given
 end
@@ -345,6 +358,7 @@ end
 ---@param code integer
 ---@param enhanced string
 ---@param text string
+---@return integer code  that was sent
 function Session:answer(code, enhanced, text)
   if self.on.reply or self.on.observe then
     code, enhanced, text = rewritten(self, code, enhanced, text)
@@ -354,10 +368,12 @@ function Session:answer(code, enhanced, text)
   self.last_code = code
   count_reply(self, code, enhanced, text)
   if code >= 400 then slow_down(self) end
+  return code
 end
 
 --- Answers the present event by default.
 ---@param code integer  of the default answer
+---@return integer code  that was sent
 function Session:accept(code)
   local on = self.on
   if on.reply or on.observe or code >= 400 and self.server.chatty then
@@ -368,6 +384,7 @@ function Session:accept(code)
   self.last_code = code
   count_reply(self, code)
   if code >= 400 then slow_down(self) end
+  return code
 end
 
 --- Within AUTH and own commands: sends a 3yz and gives the peer's line.
@@ -384,10 +401,11 @@ function Session:ask(code, text)
   return over("closed")
 end
 
---- The next octets of the body, nil at its end; raises when it fails. What
---- ends it is kept as session.ending: the code of the default answer, and
---- the command that took the place of a chunk.
+--- The next octets of the body, nil at its end. What ends it is kept as
+--- session.ending: the code of the default answer, and the command that took
+--- the place of a chunk. Raises where the session is over.
 ---@return string?
+---@return table? broken  the body fails of this
 function Session:next_chunk()
   while true do
     local event, a, b, c = self:next_event()
@@ -397,11 +415,11 @@ function Session:next_chunk()
       return nil
     end
     if event == "broken" then
-      error(body.broken(select(3, self.machine:default())), 0)
+      return nil, body.broken(select(3, self.machine:default()))
     end
     if event == "closed" then return over("closed") end
     verbs.between(self, event, a, b, c)
-    if self.ending then error(body.broken(self.ending.verb), 0) end
+    if self.ending then return nil, body.broken(self.ending.verb) end
   end
 end
 
@@ -458,9 +476,19 @@ end
 
 local function converse(session)
   choose_handlers(session)
+  local machine, conn = session.machine, session.conn
+  local verb_of, handle = verbs.of, verbs.handle
   repeat
-    local event, a, b, c = session:next_event()
-    verbs.handle(session, event, a, b, c)
+    local event, a, b, c = step(machine, conn)
+    if not event or awaited[event] then
+      event, a, b, c = arrive(session, event, a, b)
+    end
+    if event == "command" then
+      session.verb = a
+      verb_of[a](session, b, c, a)
+    else
+      handle(session, event, a, b, c)
+    end
   until event == "closed"
 end
 

@@ -17,13 +17,9 @@ local by_event, by_verb = {}, {}
 
 -- Answers as the handler says, else by default; the code that was sent.
 local function conclude(session, given, code)
-  if given then
-    given = delivery.checked(session, given)
-    session:answer(given.code, given.enhanced, given.text)
-  else
-    session:accept(code)
-  end
-  return session.last_code
+  if not given then return session:accept(code) end
+  given = delivery.checked(session, given)
+  return session:answer(given.code, given.enhanced, given.text)
 end
 
 -- The greeting; no client can send this as a verb.
@@ -206,8 +202,7 @@ end
 function by_verb.DATA(session, _, code)
   local given = session:call("begin_data")
   if given then return conclude(session, given) end
-  session:accept(code)
-  if session.last_code == 354 then receive(session) end
+  if session:accept(code) == 354 then receive(session) end
 end
 
 -- RFC 3030 2: nothing is said before the octets of the chunk are here.
@@ -312,6 +307,10 @@ function M.between(session, event, a, argument, code)
   M.handle(session, event, a, argument, code)
 end
 
+--- What is done for each command, by verb: fn(session, argument, code of the
+--- default answer, verb).
+M.of = setmetatable(by_verb, { __index = function() return other end })
+
 --- Handles one event of the machine.
 ---@param session lunapost.session
 ---@param event string
@@ -323,8 +322,7 @@ function M.handle(session, event, verb, argument, code)
     return by_event[event](session, verb, argument, code)
   end
   session.verb = verb
-  local handle = by_verb[verb] or other
-  return handle(session, argument, code, verb)
+  return by_verb[verb](session, argument, code, verb)
 end
 
 return M
