@@ -149,18 +149,21 @@ local function wait_outside(fd, mode, seconds)
   return ok, why
 end
 
-local function wait(state, fd, mode, seconds)
-  if state.closing or fd < 0 then return nil, "closed" end
-  local co, waiters = state.current, state.waiters
-  if not co then return wait_outside(fd, mode, seconds) end
-  local limit, cut = limit_of(seconds, check_parkable(state))
-  if waiters[fd] then check_alone(state, fd) end
-  wait_for(state.poller, fd, mode, limit)
-  waiters[fd] = co
-  state.tasks[co] = fd
-  local ok, why = yield(PARK)
-  if cut then deadline.check(cut, why) end
-  return ok, why
+-- loop.wait, which is called more often than anything else here.
+local function waiter(state)
+  local waiters, tasks = state.waiters, state.tasks
+  return function(fd, mode, seconds)
+    if state.closing or fd < 0 then return nil, "closed" end
+    local co = state.current
+    if not co then return wait_outside(fd, mode, seconds) end
+    local limit, cut = limit_of(seconds, check_parkable(state))
+    if waiters[fd] then check_alone(state, fd) end
+    wait_for(state.poller, fd, mode, limit)
+    waiters[fd], tasks[co] = co, fd
+    local ok, why = yield(PARK)
+    if cut then deadline.check(cut, why) end
+    return ok, why
+  end
 end
 
 local function sleep(state, seconds)
@@ -210,6 +213,7 @@ local function run_queue(state)
     end
     ::next::
   end
+  if queue.head == queue.tail then queue.head, queue.tail = 0, 0 end
 end
 
 local function turn(state)
@@ -316,9 +320,7 @@ local function fill_seam(public, state)
   ---@param seconds number?  nil: for ever
   ---@return true? ready
   ---@return "timeout"|"closed"|nil why  closed: forgotten by another task
-  function public.wait(fd, mode, seconds)
-    return wait(state, fd, mode, seconds)
-  end
+  public.wait = waiter(state)
 
   --- Whether a wait would block: no task runs, and no deadline is set.
   ---@return boolean

@@ -8,6 +8,7 @@ local core = require "lunapost.core"
 local answer = require "lunapost.smtp.answer"
 local body = require "lunapost.smtp.body"
 local deadline = require "lunapost.deadline"
+local delivery = require "lunapost.smtp.delivery"
 local net = require "lunapost.net"
 local options_of = require "lunapost.options"
 local found = require "lunapost.smtp.results"
@@ -78,10 +79,13 @@ end
 ---@param peer { address: string?, port: integer?, name: string? }
 ---@return lunapost.session
 function M.new(server, conn, peer)
+  -- false where a field comes later: the table is made once, as it will be
   local session = setmetatable({ server = server, conn = conn, peer = peer,
     id = trace.id(), machine = core.server.new(server.config),
-    loop = server.loop, due = now() + server.limits.session_time }, meta)
-  session.on = server.handlers
+    loop = server.loop, due = now() + server.limits.session_time,
+    on = server.handlers, protocol = false, source = false, verb = false,
+    idle = false, work_due = false, last_code = false, helo = nil,
+    extended = false }, meta)
   session:settle_protocol()
   return session
 end
@@ -121,15 +125,7 @@ Session.authentication_results = options_of.placed(function(self, results)
   return found.field(self.server.hostname, list)
 end)
 
--- Waits for the descriptor; a session in memory brings its next lines.
-local function wait(session, mode, seconds)
-  local conn = session.conn
-  if not conn then return session:bring() end
-  session.idle = true
-  local ready = session.loop.wait(fd_of(conn), mode, seconds)
-  session.idle = false
-  return ready
-end
+local modes <const> = { read = "r", write = "w" }
 
 local function expired(session)
   session.machine:close(421, "4.4.2", session.server.hostname
@@ -140,26 +136,36 @@ end
 
 -- Waits for what the machine needs; ends the session where nothing comes. A
 -- handler that waits for it waits for the peer: its own clock stands still.
-local function await(session, event, seconds)
+local function await(session, mode, seconds)
+  local conn, ready = session.conn, seconds > 0
   local left = session.work_due and deadline.pause(session)
-  local ready = seconds > 0
-    and wait(session, event == "read" and "r" or "w", seconds)
+  if not ready then
+    expired(session)
+  elseif conn then
+    session.idle = true
+    ready = session.loop.wait(fd_of(conn), mode, seconds)
+    session.idle = false
+  else -- a session in memory
+    ready = session:bring()
+  end
   if session.ended then over(session.ended) end
   if not ready then expired(session) end
-  session.work_due = left
+  if left then session.work_due = left end
 end
-
-local awaited <const> = { read = true, write = true }
 
 -- Waits until the machine has an event, which is not there yet.
 local function arrive(session, event, a, b, c)
   local machine, conn, limit = session.machine, session.conn, nil
-  while awaited[event] do
+  local mode = modes[event]
+  while mode do
     local time = now()
-    limit = limit or time + session.server.limits.timeout
-    if limit > session.due then limit = session.due end
-    await(session, event, limit - time)
+    if not limit then
+      limit = time + session.server.limits.timeout
+      if limit > session.due then limit = session.due end
+    end
+    await(session, mode, limit - time)
     event, a, b, c = step(machine, conn)
+    mode = modes[event]
   end
   if event == nil then
     over(a == "closed" and "closed" or "error", a .. ": " .. b)
@@ -174,7 +180,7 @@ end
 ---@return any c
 function Session:next_event()
   local event, a, b, c = step(self.machine, self.conn)
-  if not event or awaited[event] then return arrive(self, event, a, b) end
+  if not event or modes[event] then return arrive(self, event, a, b) end
   return event, a, b, c
 end
 
@@ -335,15 +341,6 @@ end
 local replies <const> = { [2] = "replies_2", [3] = "replies_3",
   [4] = "replies_4", [5] = "replies_5" }
 
-local function count_reply(session, code, enhanced, text)
-  local counts, kind = session.server.counts, replies[code // 100]
-  counts[kind] = counts[kind] + 1
-  if code >= 400 and session.server.chatty then
-    session:note { event = "refused", verb = session.verb, code = code,
-      enhanced = enhanced, text = text }
-  end
-end
-
 --- Tells the log of what happened in this session; called only where somebody
 --- listens (server.chatty).
 ---@param record table
@@ -351,6 +348,21 @@ function Session:note(record)
   record.level = record.level or "info"
   record.session, record.peer = self.id, self.peer.address
   self.server.log(record)
+end
+
+-- An answer was given.
+local function answered(session, code, enhanced, text)
+  local server = session.server
+  local counts, kind = server.counts, replies[code // 100]
+  counts[kind] = counts[kind] + 1
+  session.last_code = code
+  if code < 400 then return code end
+  if server.chatty then
+    session:note { event = "refused", verb = session.verb, code = code,
+      enhanced = enhanced, text = text }
+  end
+  slow_down(session)
+  return code
 end
 
 --- Answers the present event. The reply handler may put another answer in
@@ -365,10 +377,7 @@ function Session:answer(code, enhanced, text)
   end
   local ok, kind, why = reply(self.machine, code, enhanced, text)
   if not ok then over("error", kind .. ": " .. why) end
-  self.last_code = code
-  count_reply(self, code, enhanced, text)
-  if code >= 400 then slow_down(self) end
-  return code
+  return answered(self, code, enhanced, text)
 end
 
 --- Answers the present event by default.
@@ -381,10 +390,34 @@ function Session:accept(code)
   end
   local ok, kind, why = reply(self.machine)
   if not ok then over("error", kind .. ": " .. why) end
-  self.last_code = code
-  count_reply(self, code)
-  if code >= 400 then slow_down(self) end
-  return code
+  return answered(self, code)
+end
+
+local accept <const> = Session.accept
+
+--- Answers as a handler says, else by default.
+---@param given lunapost.answer|lunapost.answer[]|nil
+---@param code integer?  of the default answer
+---@return integer code  that was sent
+function Session:conclude(given, code)
+  if not given then return accept(self, code) end
+  given = delivery.checked(self, given)
+  return self:answer(given.code, given.enhanced, given.text)
+end
+
+--- Asks a handler, and answers as it says, else by default.
+---@param name string
+---@param code integer  of the default answer
+---@param a? any  what the handler gets behind the session
+---@param b? any
+---@return integer code  that was sent
+function Session:serve(name, code, a, b)
+  local on, given = self.on, nil
+  local handler = on[name]
+  if handler then given = guard(self, handler, self, a, b) end
+  if on.observe then watch(self, name, a, b) end
+  if given then return self:conclude(given) end
+  return accept(self, code)
 end
 
 --- Within AUTH and own commands: sends a 3yz and gives the peer's line.
@@ -436,7 +469,7 @@ function Session:secured()
   self.machine:secured()
   self.tls = self.conn and self.conn:tls()
     or { version = "in memory" }
-  self.helo, self.extended, self.user = nil, nil, nil
+  self.helo, self.extended, self.user = nil, false, nil
   self:settle_protocol()
   self:forget("starttls")
   self:call("secured")
@@ -480,7 +513,7 @@ local function converse(session)
   local verb_of, handle = verbs.of, verbs.handle
   repeat
     local event, a, b, c = step(machine, conn)
-    if not event or awaited[event] then
+    if not event or modes[event] then
       event, a, b, c = arrive(session, event, a, b)
     end
     if event == "command" then

@@ -78,19 +78,11 @@ end
 
 local counter = 0
 
---- A fresh id: time, process and a count, in base 36.
+--- A fresh id: time, a count and the process, in hexadecimal.
 ---@return string
 function M.id()
-  counter = counter + 1
-  local n = os.time() * 4096 + counter % 4096
-  local digits = {}
-  repeat
-    local d = n % 36
-    table.insert(digits, 1, ("0123456789abcdefghijklmnopqrstuvwxyz")
-      :sub(d + 1, d + 1))
-    n = n // 36
-  until n == 0
-  return table.concat(digits) .. ("%x"):format(core.system.pid())
+  counter = (counter + 1) % 4096
+  return ("%08x%03x%x"):format(os.time(), counter, core.system.pid())
 end
 
 return M

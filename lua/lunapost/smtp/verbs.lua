@@ -15,17 +15,10 @@ local path_of <const> = core.server.path
 
 local by_event, by_verb = {}, {}
 
--- Answers as the handler says, else by default; the code that was sent.
-local function conclude(session, given, code)
-  if not given then return session:accept(code) end
-  given = delivery.checked(session, given)
-  return session:answer(given.code, given.enhanced, given.text)
-end
-
 -- The greeting; no client can send this as a verb.
 by_verb["(connect)"] = function(session, _, code)
   session.verb = "CONNECT"
-  if conclude(session, session:greeting(), code) >= 400 then
+  if session:conclude(session:greeting(), code) >= 400 then
     session:count "refused"
   elseif session.server.chatty then
     session:note { event = "connect", port = session.peer.port }
@@ -52,7 +45,7 @@ end
 
 function by_verb.HELO(session, domain, code)
   local helo, extended = introduce(session, domain, false)
-  conclude(session, session:call("helo", domain), code)
+  session:serve("helo", code, domain)
   introduced(session, helo, extended)
 end
 
@@ -62,7 +55,7 @@ function by_verb.EHLO(session, domain, code)
   local given = session:call("ehlo", domain, keywords)
   if given then given = delivery.checked(session, given) end
   if given and given.code >= 400 then
-    conclude(session, given)
+    session:conclude(given)
   else
     session.server:offer(session, keywords)
     table.insert(keywords, 1, given and given.text
@@ -75,7 +68,7 @@ end
 by_verb.LHLO = by_verb.EHLO
 
 function by_verb.STARTTLS(session, _, code)
-  conclude(session, session:call("starttls"), code)
+  session:serve("starttls", code)
 end
 
 function by_event.tls(session)
@@ -147,7 +140,7 @@ function by_verb.AUTH(session, argument, code)
   if given and given.code == 535 then
     penalty(session)
   else
-    conclude(session, given, code)
+    session:conclude(given, code)
   end
   if session.last_code ~= 235 then session.user = nil end
   session:settle_protocol()
@@ -168,21 +161,19 @@ end
 
 function by_verb.MAIL(session, _, code)
   local refusal = too_often(session)
-  if refusal then return conclude(session, refusal) end
+  if refusal then return session:conclude(refusal) end
   local from = path.new(path_of(session.machine))
   session:new_message()
   session.envelope = { from = from, to = {}, parameters = from.parameters }
   if from.parameters.SMTPUTF8 then session:settle_protocol() end
-  local given = session:call("mail", from, from.parameters)
-  if conclude(session, given, code) >= 400 then
+  if session:serve("mail", code, from, from.parameters) >= 400 then
     session.envelope = nil
   end
 end
 
 function by_verb.RCPT(session, _, code)
   local to = path.new(path_of(session.machine))
-  local given = session:call("rcpt", to, to.parameters)
-  if conclude(session, given, code) < 400 then
+  if session:serve("rcpt", code, to, to.parameters) < 400 then
     session:count "recipients"
     local list = session.envelope.to
     list[#list + 1] = to
@@ -201,7 +192,7 @@ end
 
 function by_verb.DATA(session, _, code)
   local given = session:call("begin_data")
-  if given then return conclude(session, given) end
+  if given then return session:conclude(given) end
   if session:accept(code) == 354 then receive(session) end
 end
 
@@ -218,7 +209,7 @@ end
 for _, verb in ipairs { "NOOP", "VRFY", "EXPN" } do
   local name <const> = verb:lower()
   by_verb[verb] = function(session, argument, code)
-    conclude(session, session:call(name, argument), code)
+    session:serve(name, code, argument)
   end
 end
 
@@ -226,12 +217,12 @@ function by_verb.HELP(session, argument, code)
   local given = session:call("help", argument)
   local text = not given and session.server:help(argument)
   if text then given = answer.make(code, "2.0.0", text) end
-  conclude(session, given, code)
+  session:conclude(given, code)
 end
 
 function by_verb.QUIT(session, _, code)
   session.quit = true
-  conclude(session, session:call("quit"), code)
+  session:serve("quit", code)
 end
 
 local function lacks(session, needs)
@@ -275,7 +266,7 @@ local function other(session, argument, code, verb)
     given = trusted.command(session, known, argument)
       or session:call("unknown", verb, argument)
   end
-  conclude(session, given, code)
+  session:conclude(given, code)
 end
 
 function by_event.refused(session, verb, _, code)
