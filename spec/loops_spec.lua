@@ -293,6 +293,31 @@ local function server_suite(carrier)
       end)
   end)
 
+  it_does("serves a dialogue that is one function, and waits", function(loop)
+    local bodies = {}
+    serve(loop, { session = function(s)
+      loop.sleep(0.01)
+      for command in s.next, s do
+        if command.verb == "RCPT" then loop.sleep(0.02) end
+        if command.verb == "DATA" then
+          local octets = s:receive()
+          loop.sleep(0.01)
+          bodies[#bodies + 1] = octets
+          s:answer(250, "2.0.0", "kept")
+        end
+      end
+    end }, function(server, send)
+      together(loop, 5, function()
+        assert.equal("kept", assert(send()).reply.text)
+      end)
+      local idle = assert(smtp.open(settings(loop, { port = server.port })))
+      loop.sleep(0.02)
+      idle:close()
+    end)
+    assert.equal(5, #bodies)
+    assert.matches("Subject: Hello", bodies[5])
+  end)
+
   it_does("relays from within a handler", function(loop)
     local text
     serve(loop, { on = { data = function(_, body)

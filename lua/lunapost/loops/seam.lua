@@ -42,9 +42,20 @@ end
 
 local over = {}
 
+-- Marks a coroutine, and those that it runs within, as in a wait or not; the
+-- outermost is the task that the loop knows.
+local function mark(state, co, w)
+  while state.nested[co] do
+    state.passing[co] = w
+    co = state.nested[co]
+  end
+  return co
+end
+
 -- The end of a wait, however it comes; a closed coroutine's, too.
 function over.__close(w)
   local state = w.state
+  mark(state, w.co, nil)
   if state.waits[w.fd] == w then state.waits[w.fd] = nil end
   state.parked[w.task] = nil
   state.release(w)
@@ -63,10 +74,12 @@ local function claim(state, fd)
 end
 
 local function park(state, fd, mode, seconds)
-  local task = coroutine.running()
-  if killed[task] then error(KILLED, 0) end
+  local co = coroutine.running()
   local w <close> = setmetatable({ fd = fd, mode = mode, seconds = seconds,
-    task = task, state = state }, over)
+    state = state, co = co }, over)
+  local task = mark(state, co, w)
+  w.task = task
+  if killed[task] then error(KILLED, 0) end
   if fd >= 0 then state.waits[fd] = w end
   state.parked[task] = w
   repeat state.park(w) until w.done
@@ -124,15 +137,39 @@ local function kill(state, task)
   if w then finish(state, w, "killed") end
 end
 
+-- A coroutine within a task: while it waits, what it yields is the loop's.
+local function wrap(state, fn)
+  local co = coroutine.create(fn)
+  local function pass(ok, ...)
+    if ok and state.passing[co] then
+      return pass(coroutine.resume(co, coroutine.yield(...)))
+    end
+    if ok then return ... end
+    coroutine.close(co)
+    error((...), 0)
+  end
+  local function step(...)
+    state.nested[co] = coroutine.running()
+    deadline.inherit(coroutine.running(), co)
+    return pass(coroutine.resume(co, ...))
+  end
+  return step, nil, nil, setmetatable({}, { __close = function()
+    coroutine.close(co)
+  end })
+end
+
+local weak <const> = { __mode = "k" }
+
 --- Makes an adapter of what it can do with its loop.
 ---@param can { inside: fun(): boolean, park: function, wake: function,
 --- release: function, start: fun(co: thread), forget: fun(fd: integer)? }
 ---@return table loop  what the option `loop` takes
 function M.adapt(can)
   local public = {}
-  local state = { public = public, waits = {}, parked = {}, inside =
-    can.inside, park = can.park, wake = can.wake, release = can.release,
-    start = can.start }
+  local state = { public = public, waits = {}, parked = {},
+    nested = setmetatable({}, weak), passing = setmetatable({}, weak),
+    inside = can.inside, park = can.park, wake = can.wake,
+    release = can.release, start = can.start }
 
   --- Waits until a descriptor is ready. Outside the loop it blocks.
   ---@param fd integer
@@ -165,6 +202,12 @@ function M.adapt(can)
   --- an error that unwinds it.
   ---@param task thread
   function public.kill(task) return kill(state, task) end
+
+  --- As coroutine.wrap, for use within a task: waits pass through. A for
+  --- loop over it closes the coroutine at its end.
+  ---@param fn function
+  ---@return function
+  function public.wrap(fn) return wrap(state, fn) end
 
   public.now = core.loop.now
   return public
