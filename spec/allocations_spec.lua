@@ -1,0 +1,73 @@
+-- How often a one-shot call asks the C library for memory: once, for its
+-- result, and never for scratch, which is kept from call to call.
+local peers = require "spec.support.peers"
+
+local library <const> = "build/allocations.so"
+local built <const> = "cc -shared -fPIC -O2 $(pkg-config --cflags lua5.4) "
+  .. "-o " .. library .. " spec/support/allocations.c"
+
+local script <const> = [[
+local codec = require "lunapost.codec"
+local count = package.loadlib("build/allocations.so", "allocations")
+local calls <const> = 100
+
+local function one(name, f, ...)
+  for _ = 1, 20 do f(...) end
+  collectgarbage()
+  collectgarbage "stop"
+  local times, octets = count()
+  local result
+  for _ = 1, calls do result = f(...) end
+  local times_after, octets_after = count()
+  collectgarbage "restart"
+  print(name, (times_after - times) / calls,
+    (octets_after - octets) / calls - #result)
+end
+
+local function both(name, c, s, ...)
+  one(name .. " encode", c.encode, s, ...)
+  one(name .. " decode", c.decode, c.encode(s, ...), ...)
+end
+
+local text <const> = ("Gr\u{fc}\u{df}e aus K\u{f6}ln. "):rep(200)
+both("base64", codec.base64, text)
+both("qp", codec.quoted_printable, text)
+both("dot", codec.dot, text)
+both("crlf", codec.crlf, text)
+both("words", codec.encoded_word, text)
+both("charset", codec.charset, ("\u{44f}\u{431}"):rep(2000), "koi8-r")
+one("uu encode", codec.uu.encode, text)
+one("parameter encode", codec.parameter.encode, "filename", text)
+]]
+
+describe("a one-shot call asks for memory", function()
+  local sanitized <const> = (os.getenv "LUNAPOST_BUILD" or ""):find "asan"
+
+  it("once, for its result, whatever its size", function()
+    local found = io.open "/proc/self/status"
+    if sanitized or not found then return pending "not counted here" end
+    found:close()
+    local _, code = peers.run(built, 60)
+    if not peers.need("a compiler and Lua's headers", code == 0) then
+      return
+    end
+    local name = os.tmpname()
+    local file <close> = assert(io.open(name, "w"))
+    file:write(script)
+    file:flush()
+    local output
+    output, code = peers.run(("LD_PRELOAD=%s LUA_PATH='%s' LUA_CPATH='%s' "
+      .. "%s %s"):format(library, package.path, package.cpath,
+      arg[-1] or "lua5.4", name), 60)
+    os.remove(name)
+    assert.equal(0, code, output)
+    local seen = 0
+    for what, times, beside
+      in output:gmatch "([^\t\n]+)\t([%d.]+)\t([%d.]+)" do
+      seen = seen + 1
+      assert.is_true(tonumber(times) <= 2, what .. times) -- a list of defects
+      assert.is_true(tonumber(beside) <= 256, what .. beside)
+    end
+    assert.equal(14, seen, output)
+  end)
+end)
