@@ -34,6 +34,9 @@ else
   SHARED := -shared
 endif
 
+# What the core is linked with. The BSDs' C library holds the resolver.
+CORE_LIB = $(SSL_LIB) -lpthread $(if $(findstring BSD,$(shell uname)),,-lresolv)
+
 SOURCES := $(wildcard csrc/core/*.c csrc/net/*.c csrc/bind/*.c)
 OBJECTS := $(SOURCES:csrc/%.c=$(BUILD)/obj/%.o)
 CORE_SO := $(BUILD)/lunapost/core.so
@@ -58,7 +61,7 @@ $(OBJECTS) $(COMMAND): | $(filter deps,$(MAKECMDGOALS))
 $(CORE_SO): $(OBJECTS)
 	@mkdir -p $(@D)
 	@echo '  LD  $@'
-	@$(CC) $(SHARED) $(LDFLAGS) -o $@ $(OBJECTS) $(SSL_LIB) -lpthread
+	@$(CC) $(SHARED) $(LDFLAGS) -o $@ $(OBJECTS) $(CORE_LIB)
 
 $(BUILD)/obj/%.o: csrc/%.c Makefile
 	@mkdir -p $(@D)
@@ -165,7 +168,7 @@ host: $(HOST)
 $(HOST): $(OBJECTS) $(BUILD)/obj/host.o
 	@echo '  LD  $@'
 	@$(CC) $(LDFLAGS) $(WRAP:%=-Wl,--wrap=%) -rdynamic -o $@ $^ \
-	  $(LUA_LIB) $(SSL_LIB) -lpthread
+	  $(LUA_LIB) $(CORE_LIB)
 
 $(BUILD)/obj/host.o: spec/torture/host.c Makefile
 	@mkdir -p $(@D)

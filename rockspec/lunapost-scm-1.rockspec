@@ -17,6 +17,14 @@ test_dependencies = { "busted >= 2.0" }
 external_dependencies = {
   OPENSSL = { header = "openssl/ssl.h", library = "ssl" },
 }
+-- Elsewhere the C library holds the resolver.
+local with_resolv = {
+  modules = {
+    ["lunapost.core"] = {
+      libraries = { "ssl", "crypto", "pthread", "resolv" },
+    },
+  },
+}
 build = {
   type = "builtin",
   modules = {
@@ -59,6 +67,7 @@ build = {
       "lua/lunapost/codec/quoted_printable.lua",
     ["lunapost.codec.uu"] = "lua/lunapost/codec/uu.lua",
     ["lunapost.deadline"] = "lua/lunapost/deadline.lua",
+    ["lunapost.dns"] = "lua/lunapost/dns.lua",
     ["lunapost.err"] = "lua/lunapost/err.lua",
     ["lunapost"] = "lua/lunapost/init.lua",
     ["lunapost.json"] = "lua/lunapost/json.lua",
@@ -184,6 +193,7 @@ build = {
         "csrc/bind/lcodec.c",
         "csrc/bind/lcompose.c",
         "csrc/bind/lcrypto.c",
+        "csrc/bind/ldns.c",
         "csrc/bind/lidn.c",
         "csrc/bind/lkernel.c",
         "csrc/bind/lloop.c",
@@ -221,6 +231,7 @@ build = {
         "csrc/core/crlf.c",
         "csrc/core/date.c",
         "csrc/core/defect.c",
+        "csrc/core/dns.c",
         "csrc/core/dot.c",
         "csrc/core/err.c",
         "csrc/core/esmtp.c",
@@ -264,6 +275,7 @@ build = {
         "csrc/net/poller_poll.c",
         "csrc/net/privileges.c",
         "csrc/net/process.c",
+        "csrc/net/query.c",
         "csrc/net/resolve.c",
         "csrc/net/service.c",
         "csrc/net/shared.c",
@@ -280,6 +292,7 @@ build = {
       libraries = { "ssl", "crypto", "pthread" },
     },
   },
+  platforms = { linux = with_resolv, macosx = with_resolv },
   install = { bin = { lunapost = "lua/lunapost/cli/lunapost.lua" } },
   copy_directories = { "examples" },
 }

@@ -140,7 +140,7 @@ end)
 describe("README's reference", function()
   local modules <const> = {
     post = "lunapost", smtp = "lunapost.smtp", mime = "lunapost.mime",
-    codec = "lunapost.codec", loop = "lunapost.loop",
+    codec = "lunapost.codec", loop = "lunapost.loop", dns = "lunapost.dns",
     testing = "lunapost.testing",
   }
 

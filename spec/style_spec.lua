@@ -126,10 +126,11 @@ describe("the layers", function()
     { "lunapost.loops", "lunapost.loop cqueues luv copas socket" },
     { "lunapost.loop", "" },
     { "lunapost.net", "lunapost.loop" },
+    { "lunapost.dns", "lunapost.net" },
     { "lunapost.codec", "" },
     { "lunapost.mime", "lunapost.codec" },
     { "lunapost.smtp", "lunapost.mime lunapost.codec lunapost.loop "
-      .. "lunapost.loops lunapost.net lunapost.maildir" },
+      .. "lunapost.loops lunapost.net lunapost.dns lunapost.maildir" },
     { "lunapost", "lunapost" },
   }
 

@@ -227,6 +227,7 @@ INTERNAL int lbind_open_net(lua_State *L);
 INTERNAL int lbind_open_loop(lua_State *L);
 INTERNAL int lbind_open_alarm(lua_State *L);
 INTERNAL int lbind_open_resolver(lua_State *L);
+INTERNAL int lbind_open_dns(lua_State *L);
 INTERNAL int lbind_open_crypto(lua_State *L);
 INTERNAL int lbind_open_system(lua_State *L);
 INTERNAL int lbind_open_process(lua_State *L);

@@ -4,8 +4,11 @@
  * resolver.new([threads]) -> pool
  * pool:lookup(host[, service]) -> lookup   pool:reverse(address) -> lookup
  *   | nil, kind, text
+ * pool:query(name, type, seconds, trust[, address, port]...) -> lookup
+ *   seconds 0: as the system has it; the addresses: other name servers
  * lookup:fd()  readable when it is answered
  * lookup:result() -> { name =, { address =, port = }, ... } | name
+ *   | the octets of the answer, for core.dns.read
  *   | nil, "read" | nil, kind, text, transient
  * lookup:close()  gives it up
  *
@@ -56,13 +59,19 @@ static int pool_own(struct pool *p)
     return resolver_new(&p->resolver, p->threads);
 }
 
-static int lpool_start(lua_State *L, enum resolve_kind kind)
+static struct pool *pool_check(lua_State *L)
 {
     struct pool *p = luaL_checkudata(L, 1, TYPE_POOL);
+    luaL_argcheck(L, p->resolver, 1, "the resolver is closed");
+    return p;
+}
+
+static int lpool_start(lua_State *L, enum resolve_kind kind)
+{
+    struct pool *p = pool_check(L);
     struct span name = lbind_check(L, 2);
     const char *service = luaL_optstring(L, 3, NULL);
     char text[SOCK_TEXT] = "";
-    luaL_argcheck(L, p->resolver, 1, "the resolver is closed");
     if (strlen(name.p) != name.n)
         return lbind_fail(L, ERR_DNS, "a host name contains no NUL");
     struct ticket *t = lbind_new(L, sizeof *t, TYPE_LOOKUP, 0);
@@ -71,6 +80,40 @@ static int lpool_start(lua_State *L, enum resolve_kind kind)
     if (err == 0)
         err =
             lookup_start(&t->lookup, p->resolver, kind, name.p, service, text);
+    return err < 0 ? lbind_fail(L, err, text[0] ? text : NULL) : 1;
+}
+
+static void query_read(lua_State *L, struct query *q)
+{
+    memset(q, 0, sizeof *q);
+    q->type = (unsigned)lbind_size(L, 3, 0xffff);
+    q->seconds = luaL_checknumber(L, 4);
+    q->trust = lua_toboolean(L, 5);
+    for (int arg = 6; !lua_isnoneornil(L, arg); arg += 2) {
+        luaL_argcheck(L, q->count < QUERY_SERVERS, arg,
+                      "too many name servers");
+        struct sock_name *server = &q->servers[q->count++];
+        struct span host = lbind_check(L, arg);
+        luaL_argcheck(L, host.n < SOCK_HOST, arg, "not an address");
+        memcpy(server->host, host.p, host.n); /* zeroed behind it */
+        server->port = (unsigned)lbind_size(L, arg + 1, 0xffff);
+    }
+}
+
+static int lpool_query(lua_State *L)
+{
+    struct pool *p = pool_check(L);
+    struct span name = lbind_check(L, 2);
+    struct query q;
+    char text[SOCK_TEXT] = "";
+    query_read(L, &q);
+    if (strlen(name.p) != name.n)
+        return lbind_fail(L, ERR_DNS, "a host name contains no NUL");
+    struct ticket *t = lbind_new(L, sizeof *t, TYPE_LOOKUP, 0);
+    t->kind = RESOLVE_RECORDS;
+    int err = pool_own(p);
+    if (err == 0)
+        err = lookup_query(&t->lookup, p->resolver, name.p, &q, text);
     return err < 0 ? lbind_fail(L, err, text[0] ? text : NULL) : 1;
 }
 
@@ -138,16 +181,23 @@ static int llookup_result(lua_State *L)
         lua_pushboolean(L, answer->transient);
         return n + 1;
     }
-    if (t->kind == RESOLVE_REVERSE)
+    switch (t->kind) {
+    case RESOLVE_RECORDS:
+        lbind_push(L, span_of(answer->octets, answer->size));
+        return 1;
+    case RESOLVE_REVERSE:
         lua_pushstring(L, answer->name);
-    else
+        return 1;
+    default:
         push_addresses(L, answer);
-    return 1;
+        return 1;
+    }
 }
 
 static const luaL_Reg pool_methods[] = {
     {"lookup", lpool_lookup},
     {"reverse", lpool_reverse},
+    {"query", lpool_query},
     {"close", lpool_drop},
     {NULL, NULL},
 };

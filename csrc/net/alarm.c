@@ -8,11 +8,13 @@
 
 /* Nothing waits for longer; and it fits every clock. */
 static const double LONGEST = 1e8;
-static const double SHORTEST = 1e-9; /* 0 would switch a timer off */
+static const double SHORTEST = 2e-9; /* 0 would switch a timer off */
 
 static double clamp(double seconds)
 {
-    return fmin(fmax(seconds, SHORTEST), LONGEST);
+    return seconds < SHORTEST  ? SHORTEST
+           : seconds > LONGEST ? LONGEST
+                               : seconds;
 }
 
 void alarm_init(struct alarm *a)
@@ -40,11 +42,9 @@ int alarm_set(struct alarm *a, double seconds)
 {
     struct itimerspec when = {0};
     if (seconds != HUGE_VAL) {
-        double whole = floor(clamp(seconds));
-        when.it_value.tv_sec = (time_t)whole;
-        when.it_value.tv_nsec = (long)ceil((clamp(seconds) - whole) * 1e9);
-        if (when.it_value.tv_nsec > 999999999)
-            when.it_value.tv_nsec = 999999999;
+        double s = clamp(seconds);
+        when.it_value.tv_sec = (time_t)s;
+        when.it_value.tv_nsec = (long)((s - (double)(time_t)s) * 1e9);
     }
     return timerfd_settime(a->fd, 0, &when, NULL) == 0 ? 0 : ERR_SYSTEM;
 }
@@ -76,7 +76,7 @@ int alarm_set(struct alarm *a, double seconds)
     if (seconds == HUGE_VAL)
         return 0;
     EV_SET(&k, 1, EVFILT_TIMER, EV_ADD | EV_ONESHOT, 0,
-           (long)ceil(clamp(seconds) * 1e3), 0);
+           (long)(clamp(seconds) * 1e3) + 1, 0);
     return kevent(a->fd, &k, 1, NULL, 0, NULL) < 0 ? ERR_SYSTEM : 0;
 }
 

@@ -36,6 +36,7 @@ struct lookup {
     char text[SOCK_TEXT];
     char name[RESOLVE_NAME];
     char service[SERVICE_SIZE];
+    struct query query;
     struct lookup_answer answer;
 };
 
@@ -92,6 +93,7 @@ static void bell_ring(const int bell[2])
 static void lookup_free(struct lookup *l)
 {
     bell_close(l->bell);
+    free(l->answer.octets);
     free(l);
 }
 
@@ -146,12 +148,29 @@ static void lookup_reverse(struct lookup *l)
         freeaddrinfo(list);
 }
 
+static void lookup_records(struct lookup *l)
+{
+    struct lookup_answer *a = &l->answer;
+    a->octets = malloc(QUERY_ANSWER);
+    l->err = a->octets ? query_run(&l->query, l->name, a->octets, QUERY_ANSWER,
+                                   &a->size)
+                       : ERR_MEMORY;
+    a->transient = l->err < 0;
+    if (l->err < 0)
+        return;
+    char *less = realloc(a->octets, a->size); /* most answers are short */
+    if (less)
+        a->octets = less;
+}
+
 static void lookup_work(struct lookup *l)
 {
-    if (l->kind == RESOLVE_FORWARD)
-        lookup_forward(l);
-    else
-        lookup_reverse(l);
+    static void (*const work[RESOLVE_KINDS])(struct lookup *) = {
+        [RESOLVE_FORWARD] = lookup_forward,
+        [RESOLVE_RECORDS] = lookup_records,
+        [RESOLVE_REVERSE] = lookup_reverse,
+    };
+    work[l->kind](l);
 }
 
 static void lookup_done(struct lookup *l)
@@ -179,7 +198,11 @@ static struct lookup *queue_take(struct resolver *r, enum resolve_kind kind)
 static struct lookup *resolver_take(struct resolver *r)
 {
     struct lookup *l = queue_take(r, RESOLVE_FORWARD);
-    if (!l && r->queues[RESOLVE_REVERSE].busy + 1 < r->most)
+    size_t busy = r->queues[RESOLVE_RECORDS].busy;
+    if (!l && busy + 1 < r->most)
+        l = queue_take(r, RESOLVE_RECORDS);
+    busy += r->queues[RESOLVE_REVERSE].busy;
+    if (!l && busy + 1 < r->most)
         l = queue_take(r, RESOLVE_REVERSE);
     return l;
 }
@@ -322,12 +345,11 @@ static int lookup_begin(struct lookup *l, struct resolver *r)
     return err;
 }
 
-int lookup_start(struct lookup **lookup, struct resolver *r,
-                 enum resolve_kind kind, const char *name, const char *service,
-                 char text[SOCK_TEXT])
+static int lookup_new(struct lookup **lookup, struct resolver *r,
+                      enum resolve_kind kind, const char *name,
+                      char text[SOCK_TEXT])
 {
-    if (strlen(name) >= RESOLVE_NAME || name[0] == '\0' ||
-        (service && strlen(service) >= SERVICE_SIZE)) {
+    if (strlen(name) >= RESOLVE_NAME || name[0] == '\0') {
         snprintf(text, SOCK_TEXT, "not a host name");
         return ERR_DNS;
     }
@@ -338,15 +360,48 @@ int lookup_start(struct lookup **lookup, struct resolver *r,
     l->kind = kind;
     l->pool = r;
     snprintf(l->name, sizeof l->name, "%s", name);
-    snprintf(l->service, sizeof l->service, "%s", service ? service : "");
-    int err = lookup_begin(l, r);
-    if (err < 0) {
-        snprintf(text, SOCK_TEXT, "no lookup: %s", err_text(err));
-        lookup_free(l);
-        return err;
-    }
     *lookup = l;
     return 0;
+}
+
+static int lookup_commit(struct lookup **lookup, struct resolver *r,
+                         char text[SOCK_TEXT])
+{
+    int err = lookup_begin(*lookup, r);
+    if (err == 0)
+        return 0;
+    snprintf(text, SOCK_TEXT, "no lookup: %s", err_text(err));
+    lookup_free(*lookup);
+    *lookup = NULL;
+    return err;
+}
+
+int lookup_start(struct lookup **lookup, struct resolver *r,
+                 enum resolve_kind kind, const char *name, const char *service,
+                 char text[SOCK_TEXT])
+{
+    if (service && strlen(service) >= SERVICE_SIZE) {
+        snprintf(text, SOCK_TEXT, "not a service");
+        return ERR_DNS;
+    }
+    int err = lookup_new(lookup, r, kind, name, text);
+    if (err < 0)
+        return err;
+    if (service)
+        snprintf((*lookup)->service, SERVICE_SIZE, "%s", service);
+    return lookup_commit(lookup, r, text);
+}
+
+int lookup_query(struct lookup **lookup, struct resolver *r, const char *name,
+                 const struct query *query, char text[SOCK_TEXT])
+{
+    int err = query_check(query, text);
+    if (err == 0)
+        err = lookup_new(lookup, r, RESOLVE_RECORDS, name, text);
+    if (err < 0)
+        return err;
+    (*lookup)->query = *query;
+    return lookup_commit(lookup, r, text);
 }
 
 /* Takes a lookup out of its queue; it is there. */

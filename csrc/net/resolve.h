@@ -1,12 +1,14 @@
 /*
  * resolve - names to addresses and back, by the system, on a few threads
  *
- * getaddrinfo and getnameinfo block, so they run on a small pool, whose
- * threads start when they are needed. Each lookup has a descriptor that
+ * getaddrinfo, getnameinfo and queries for other records (query.h) block, so
+ * they run on a small pool, whose threads start when they are needed. Each
+ * lookup has a descriptor that
  * becomes readable when it is answered, and may be dropped at any time: a
  * thread that is still at it then throws its answer away. Lookups of names
- * for peers' addresses never take the last thread, so that a slow zone of a
- * stranger holds up no delivery.
+ * for peers' addresses, and of records, never take the last thread, so that a
+ * slow zone of a stranger holds up no connection; and those of peers leave
+ * one to records.
  *
  * The pool is counted: threads may outlive the handle. After a fork it
  * belongs to the parent (resolver_foreign), and a child makes its own.
@@ -17,11 +19,18 @@
 #ifndef NET_RESOLVE_H
 #define NET_RESOLVE_H
 
+#include "query.h"
 #include "sock.h"
 
 enum { RESOLVE_NAME = 256, RESOLVE_ADDRESSES = 32 };
 
-enum resolve_kind { RESOLVE_FORWARD, RESOLVE_REVERSE, RESOLVE_KINDS };
+/* In the order in which they are served. */
+enum resolve_kind {
+    RESOLVE_FORWARD,
+    RESOLVE_RECORDS,
+    RESOLVE_REVERSE,
+    RESOLVE_KINDS
+};
 
 struct resolver;
 
@@ -30,6 +39,8 @@ struct lookup_answer {
     char name[RESOLVE_NAME]; /* canonical, or what the address is called */
     struct sock_name addresses[RESOLVE_ADDRESSES];
     size_t count;
+    char *octets; /* RESOLVE_RECORDS: for dns_open */
+    size_t size;
     bool transient; /* a failure that may pass */
 };
 
@@ -45,6 +56,11 @@ INTERNAL bool resolver_foreign(const struct resolver *r);
 INTERNAL int lookup_start(struct lookup **lookup, struct resolver *r,
                           enum resolve_kind kind, const char *name,
                           const char *service, char text[SOCK_TEXT]);
+
+/* The records of a name: RESOLVE_RECORDS. */
+INTERNAL int lookup_query(struct lookup **lookup, struct resolver *r,
+                          const char *name, const struct query *query,
+                          char text[SOCK_TEXT]);
 INTERNAL void lookup_drop(struct lookup *lookup);
 
 INTERNAL int lookup_fd(const struct lookup *lookup);

@@ -14,6 +14,8 @@
 ---@field text string  what went wrong, in words
 ---@field command? string  the command that was answered, secrets masked
 ---@field host? string  the peer
+---@field reason? string  of a name that was not found: nxdomain nodata
+--- servfail refused malformed
 ---@field transient? boolean  true when trying again later may help
 ---@field reply? table  the whole reply
 ---@field transcript? table  the last lines of the dialogue, secrets masked

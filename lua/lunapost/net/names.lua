@@ -64,9 +64,16 @@ local function settle(lookup, name, options)
   end
 end
 
-local function ask(method, name, options)
+--- Asks the system's resolver on a thread of the pool.
+---@param method "lookup"|"reverse"|"query"
+---@param name string
+---@param options lunapost.net.wait
+---@param ... any  what the method takes besides
+---@return any answer
+---@return lunapost.err? err  dns or timeout
+function M.ask(method, name, options, ...)
   pool = pool or assert(core.resolver.new())
-  local lookup, kind, text = pool[method](pool, name)
+  local lookup, kind, text = pool[method](pool, name, ...)
   if not lookup then
     return nil, err.new { kind = kind, text = text, host = name }
   end
@@ -84,7 +91,7 @@ end
 ---@return { address: string }[]? list  list.name is the canonical name
 ---@return lunapost.err? err  dns or timeout
 function M.resolve(host, options)
-  local list, problem = ask("lookup", host, options or {})
+  local list, problem = M.ask("lookup", host, options or {})
   if problem and problem.kind == "dns" and is_localhost(host) then
     return { { address = "127.0.0.1" }, { address = "::1" } }
   end
@@ -110,7 +117,7 @@ end
 function M.reverse(address, options)
   local known = cache[address]
   if known and known.till > now() then return known.name, known.problem end
-  return remember(address, ask("reverse", address, options or {}))
+  return remember(address, M.ask("reverse", address, options or {}))
 end
 
 --- The host's own full name: as configured when that has a dot, else what

@@ -1,0 +1,87 @@
+--- A name server on a high port of loopback for specs: unbound, with the zone
+--- that a spec gives it.
+
+local peers = require "spec.support.peers"
+
+local M = {}
+
+-- silent. never answers, broken. cannot be found out, refused. is refused.
+local CONFIG <const> = [[
+server:
+  directory: "%s"
+  chroot: ""
+  username: ""
+  pidfile: ""
+  logfile: ""
+  use-syslog: no
+  do-daemonize: no
+  do-ip6: no
+  interface: 127.0.0.1@%d
+  access-control: 127.0.0.0/8 allow
+  do-not-query-localhost: no
+  module-config: "iterator"
+  local-zone: "test." transparent
+  local-zone: "silent." deny
+  local-zone: "refused." refuse
+remote-control:
+  control-enable: no
+auth-zone:
+  name: "test."
+  zonefile: "zone"
+  for-upstream: yes
+  for-downstream: yes
+auth-zone:
+  name: "broken."
+  master: 127.0.0.1@1
+  fallback-enabled: no
+  for-downstream: yes
+]]
+
+local HEAD <const> = "$TTL 300\n"
+  .. "@ SOA ns.test. root.test. 1 3600 600 86400 60\n@ NS ns.test.\n"
+  .. "ns A 127.0.0.1\n"
+
+---@return boolean
+function M.there()
+  return peers.has "unbound"
+end
+
+--- Starts one.
+---@param folder string  for its files
+---@param zone string  the records of test.: "mx A 127.0.0.1" a line
+---@return table process  with address, what the option nameserver takes
+function M.start(folder, zone)
+  local port = peers.free_port()
+  local path = folder .. "/unbound.conf"
+  peers.write(folder .. "/zone", HEAD .. zone)
+  peers.write(path, CONFIG:format(folder, port))
+  local server = peers.server("env PATH=$PATH:/usr/sbin unbound -c " .. path,
+    port, folder .. "/unbound.log")
+  server.address = "127.0.0.1:" .. port
+  return server
+end
+
+--- Starts a server that answers any question, by UDP, with the octets of
+--- some lines of hexadecimal digits in turn, behind the question's id.
+---@param folder string
+---@param answers string[]
+---@return table process  with address
+function M.hostile(folder, answers)
+  local path = folder .. "/hostile.py"
+  peers.write(path, ([[
+import socket, sys
+answers = """%s""".split("\n")
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", 0))
+print("listening on 127.0.0.1:%%d" %% s.getsockname()[1], flush=True)
+while answers:
+    question, peer = s.recvfrom(4096)
+    s.sendto(question[:2] + bytes.fromhex(answers.pop(0)), peer)
+]]):format(table.concat(answers, "\n")))
+  local server = peers.listening("/usr/bin/python3 " .. path,
+    folder .. "/hostile.log")
+  server.address = "127.0.0.1:" .. server.port
+  return server
+end
+
+return M
