@@ -318,12 +318,8 @@ static enum refusal check_chunks(const struct server *s)
     return REFUSED_NOT;
 }
 
-enum refusal check_body(const struct server *s)
+static enum refusal check_data_body(const struct server *s)
 {
-    if (s->head.size > s->config->header_limit)
-        return BROKEN_HEADER;
-    if (s->chunking)
-        return check_chunks(s);
     if (s->dot.size > s->config->size_limit)
         return BROKEN_SIZE;
     if (s->config->bare == DOT_REJECT && (s->dot.bare_cr || s->dot.bare_lf))
@@ -331,4 +327,13 @@ enum refusal check_body(const struct server *s)
     if (dot_longest(&s->dot) > s->config->body_line_limit)
         return BROKEN_LINE;
     return REFUSED_NOT;
+}
+
+/* A line without end is told as such, not as the header that it grows. */
+enum refusal check_body(const struct server *s)
+{
+    enum refusal why = s->chunking ? check_chunks(s) : check_data_body(s);
+    if (!why && s->head.size > s->config->header_limit)
+        return BROKEN_HEADER;
+    return why;
 }
