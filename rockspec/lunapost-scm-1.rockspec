@@ -118,6 +118,7 @@ build = {
     ["lunapost.mime.written"] = "lua/lunapost/mime/written.lua",
     ["lunapost.net"] = "lua/lunapost/net.lua",
     ["lunapost.net.names"] = "lua/lunapost/net/names.lua",
+    ["lunapost.net.race"] = "lua/lunapost/net/race.lua",
     ["lunapost.net.ranges"] = "lua/lunapost/net/ranges.lua",
     ["lunapost.options"] = "lua/lunapost/options.lua",
     ["lunapost.smtp.answer"] = "lua/lunapost/smtp/answer.lua",

@@ -8,6 +8,7 @@ local default_loop = require "lunapost.loop"
 local err = require "lunapost.err"
 local names = require "lunapost.net.names"
 local options_of = require "lunapost.options"
+local race = require "lunapost.net.race"
 
 local now = core.loop.now
 
@@ -128,47 +129,54 @@ local function dial_failure(host, port, tried)
     text = "cannot connect: " .. table.concat(words, "; ") }
 end
 
--- Each address has its share of what time is left: one that never answers
--- leaves some for the others.
-local function share(deadline, addresses)
-  if not deadline then return nil end
-  local left = deadline - now()
-  return now() + math.max(left / addresses, math.min(left, 1))
+local function addresses_of(host, options)
+  if options.addresses then return options.addresses end
+  return names.resolve(host, options)
 end
 
 local function dial_host(host, port, options)
-  local list, problem = names.resolve(host, options)
+  local list, problem = addresses_of(host, options)
   if not list then return nil, problem end
-  local tried = {}
-  for i, one in ipairs(list) do
-    local deadline = share(options.deadline, #list - i + 1)
-    local conn, kind, text = attempt(
-      { loop = options.loop, deadline = deadline },
-      core.net.connect, one.address, port)
-    if conn then return conn end
-    tried[i] = { address = one.address, kind = kind, text = text or kind }
-    if options.deadline and now() >= options.deadline then break end
-  end
+  local conn, tried = race.connect(list, port, options)
+  if conn then return conn end
   return nil, dial_failure(host, port, tried)
+end
+
+-- Literal addresses as names are resolved to.
+local function as_resolved(addresses)
+  if not addresses then return nil end
+  local list = {}
+  for i, address in ipairs(addresses) do
+    if type(address) ~= "string" or not core.net.numeric(address) then
+      error(("addresses[%d] must be an address, not %s"):format(i,
+        tostring(address)), 3)
+    end
+    list[i] = { address = address }
+  end
+  return list[1] and list
+    or error("addresses must hold one address at least", 3)
 end
 
 ---@class lunapost.net.dial: lunapost.net.wait
 ---@field host? string  a name or an address
 ---@field port? integer
+---@field addresses? string[]  of the host, which is then not looked up
 ---@field unix? string  a path, instead of host and port
 
 local known_dial <const> = {
-  host = "string", port = "integer", unix = "string", loop = "table",
-  timeout = "number", deadline = "number",
+  host = "string", port = "integer", unix = "string", addresses = "table",
+  loop = "table", timeout = "number", deadline = "number",
 }
 
---- Connects to a host, trying each of its addresses, or to a Unix socket.
+--- Connects to the first address of a host that answers (RFC 8305), or to a
+--- Unix socket.
 ---@param options lunapost.net.dial
 ---@return userdata? conn
 ---@return lunapost.err? err  dns, connect or timeout
 function M.dial(options)
   options_of.check("option of dial", options, known_dial, 2)
-  local waits = { loop = options.loop, deadline = names.deadline(options) }
+  local waits = { loop = options.loop, deadline = names.deadline(options),
+    addresses = as_resolved(options.addresses) }
   if options.unix then return dial_path(options.unix, waits) end
   if not options.host or not options.port then
     error("dial needs host and port, or unix", 2)

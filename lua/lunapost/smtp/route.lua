@@ -45,7 +45,8 @@ end
 
 local function dial(s, seconds)
   return net.dial { host = s.host, port = not s.path and s.port or nil,
-    unix = s.path, loop = s.loop, timeout = seconds }
+    unix = s.path, addresses = not s.path and s.addresses or nil,
+    loop = s.loop, timeout = seconds }
 end
 
 local function way(s)

@@ -11,6 +11,7 @@ M.known = {
   server = "string",       -- smtp:// smtps:// lmtp:// unix:PATH exec:WORDS
   host = "string",
   port = "integer",
+  addresses = "table",     -- of the host, which is then not looked up
   protocol = "string",     -- "smtp", "lmtp"
   tls = "string",          -- "auto", "starttls", "implicit", "none"
   user = "string",
