@@ -5,6 +5,8 @@ local post = require "lunapost"
 local smtp = require "lunapost.smtp"
 local testing = require "lunapost.testing"
 local peer = require "spec.support.peer"
+local peers = require "spec.support.peers"
+local tree = require "spec.support.tree"
 
 local function recorder()
   return smtp.transcript.new { limit = false, clock = loop.now }
@@ -274,5 +276,87 @@ S: 221 bye]], function(options)
     end)
     assert.same({ "Subject: hello\r\n\r\nhello\r\n" }, server.bodies)
     assert.is_true(server:check())
+  end)
+end)
+
+describe("lunapost replay", function()
+  local folder
+
+  setup(function() folder = peers.folder() end)
+
+  teardown(function() peers.remove(folder) end)
+
+  local path <const> = "examples/session.txt"
+
+  local function replay(flags, log)
+    return peers.listening(("%s replay %s"):format(tree.command, flags),
+      folder .. "/" .. log)
+  end
+
+  local function send(port, flags)
+    return peers.run(("%s send --server smtp://127.0.0.1:%d --insecure "
+      .. "--helo client.example.org --from ana@example.org "
+      .. "--to bob@example.net --to nobody@example.net --raw README.md "
+      .. "--tls starttls --timeout 5 --json %s"):format(tree.command, port,
+      flags or ""))
+  end
+
+  local function over(server)
+    assert(peers.wait(10, function() return not server:alive() end))
+    return server:output()
+  end
+
+  it("serves a transcript, and tells of departures", function()
+    peers.write(folder .. "/word", "any\n")
+    local login = "--user ana --password-file " .. folder .. "/word"
+    local readme = #tree.read "README.md" -- it has grown since
+    local text = tree.read(path):gsub("SIZE=%d+", "SIZE=" .. readme)
+    peers.write(folder .. "/session.txt", text)
+    local server = replay(folder .. "/session.txt", "one.log")
+    local output, code = send(server.port, login)
+    assert.equal(1, code)
+    assert.matches('"accepted":%["bob@example.net"%]', output)
+    assert.matches('"address":"nobody@example.net","code":550', output)
+    local said = over(server)
+    assert.matches("^listening on 127%.0%.0%.1:%d+\n$", said)
+    server = replay(folder .. "/session.txt --times 2 --timeout 2", "two.log")
+    send(server.port, login)
+    send(server.port, "--quit-after ehlo")
+    said = over(server)
+    assert.matches('\nline 14 of the transcript: "STARTTLS\\r\\n" was '
+      .. 'expected, not "QUIT\\r\\n"\n', said)
+  end)
+
+  it("shows it, as a text, a picture and a diagram", function()
+    local function shown(flag)
+      local output, code = peers.run(("%s replay %s %s"):format(tree.command,
+        path, flag))
+      assert.equal(0, code)
+      return output
+    end
+    local transcript = assert(smtp.transcript.load(path))
+    assert.equal(tostring(transcript), shown "--print" .. "\n")
+    assert.equal(transcript:mermaid(), shown "--mermaid" .. "\n")
+    assert.equal(transcript:svg(), shown "--svg" .. "\n")
+  end)
+
+  it("is the picture in README", function()
+    local transcript = assert(smtp.transcript.load(path))
+    assert.equal(tree.read "examples/session.svg", transcript:svg {
+      title = "Ana writes to Bob, and to nobody" })
+  end)
+
+  it("explains what it does not understand", function()
+    peers.write(folder .. "/broken", "S: 220 x\nwhat\n")
+    for words, text in pairs {
+      [""] = "which transcript", ["/no/such"] = "No such file",
+      [path .. " x"] = "unexpected word 'x'",
+      [folder .. "/broken"] = "broken: line 2 of the transcript: C:, S:",
+      [path .. " --listen x"] = "'x' is not HOST:PORT",
+    } do
+      local output, code = peers.run(tree.command .. " replay " .. words)
+      assert.equal(64, code, words)
+      assert.truthy(output:find(text, 1, true), output)
+    end
   end)
 end)

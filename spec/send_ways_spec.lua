@@ -107,6 +107,45 @@ describe("lunapost send", function()
     assert.matches("C: RCPT TO:<b@example.net> XX=1\nS: 555", output)
   end)
 
+  it("asks the server for more than delivery", function()
+    local output, code = send("--dry-run" .. envelope .. "--notify "
+      .. "success,delay --ret hdrs --envid a+b --require-tls --rrvs "
+      .. "2026-01-31T12:00:00Z --deliver-by 120:R --hold-for 60 "
+      .. "--mt-priority -3 --submitter c@example.org --rcpt-param X=1")
+    assert.equal(0, code)
+    assert.matches("^MAIL FROM:<a@example.org> AUTH=c@example.org BY=120;R "
+      .. "ENVID=a%+2Bb HOLDFOR=60 MT%-PRIORITY=%-3 REQUIRETLS RET=HDRS\n"
+      .. "RCPT TO:<b@example.net> NOTIFY=SUCCESS,DELAY "
+      .. "RRVS=2026%-01%-31T12:00:00Z X=1\nDATA\n", output)
+    for _, phase in ipairs { "", " --quit-after rcpt" } do
+      output, code = send(url() .. envelope .. "--ca " .. certificate
+        .. " --notify never" .. phase)
+      assert.equal(1, code)
+      assert.matches("'notify' needs DSN, which the server does not offer",
+        output)
+    end
+    for flags, text in pairs {
+      ["--notify never,delay"] = "NEVER by itself",
+      ["--mt-priority x"] = "%-%-mt%-priority needs a whole number, not x",
+      ["--deliver-by 1:Q"] = "N or R",
+    } do
+      output, code = send(url() .. envelope .. flags)
+      assert.equal(64, code, output)
+      assert.matches(text, output)
+    end
+  end)
+
+  it("sends to all or none, and by chunks", function()
+    local output, code = send(url() .. envelope .. "--ca " .. certificate
+      .. " --chunking --text x")
+    assert.equal(0, code, output)
+    assert.matches("C: BDAT %d+ LAST\n", output)
+    output, code = send(url() .. envelope .. "--to nobody --ca "
+      .. certificate .. " --minimum-tls 1.4")
+    assert.equal(64, code)
+    assert.matches("minimum_tls", output)
+  end)
+
   it("keeps the transcript, whatever comes of it", function()
     local flags = ("--copy %s/t.txt --copy %s/t.svg --copy %s/t.mmd --quiet")
       :format(folder, folder, folder)

@@ -1,6 +1,7 @@
 --- lunapost send --dry-run: the commands that would be said, and the message
 --- as it would go, dots doubled; what others call batch SMTP.
 
+local asks = require "lunapost.cli.asks"
 local codec = require "lunapost.codec"
 local output = require "lunapost.cli.output"
 local smtp_dry = require "lunapost.smtp.dry"
@@ -12,7 +13,7 @@ local meta <const> = { __index = Dry }
 
 local function say(command, address, words)
   output.write(command, "<", address, ">")
-  for _, word in ipairs(words or {}) do output.write(" ", word) end
+  for _, word in ipairs(words) do output.write(" ", word) end
   output.write "\n"
 end
 
@@ -20,11 +21,9 @@ end
 function Dry:send(envelope, message)
   local result, problem = smtp_dry.new():send(envelope, message)
   if not result or self.silent then return result, problem end
-  say("MAIL FROM:", result.envelope.from, envelope.parameters)
-  for i, address in ipairs(result.envelope.to) do
-    local to = envelope.to[i]
-    say("RCPT TO:", address, type(to) == "table" and to.parameters or nil)
-  end
+  local mail, of = asks.words(envelope)
+  say("MAIL FROM:", result.envelope.from, mail)
+  for _, to in ipairs(envelope.to) do say("RCPT TO:", of(to)) end
   output.write("DATA\n", (codec.dot.encode(result.message)
     :gsub("\r\n", "\n")))
   return result

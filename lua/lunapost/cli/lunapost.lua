@@ -6,8 +6,8 @@ local arguments = require "lunapost.cli.arguments"
 local output = require "lunapost.cli.output"
 
 local verbs <const> = {
-  "send", "talk", "serve", "show", "check", "cat", "build", "split", "join",
-  "encode", "decode",
+  "send", "talk", "replay", "serve", "show", "check", "cat", "build", "split",
+  "join", "encode", "decode",
 }
 
 local function help(write)

@@ -1,5 +1,6 @@
 --- lunapost send: one message, or single commands, and the dialogue.
 
+local asks = require "lunapost.cli.asks"
 local dial = require "lunapost.smtp.dial"
 local dry = require "lunapost.cli.dry"
 local err = require "lunapost.err"
@@ -24,8 +25,7 @@ where to:
 who:
   --from A             sender; "" is the null sender
   --to B               recipient, repeatable; also --cc, --bcc
-  --mail-param 'RET=HDRS'  added to MAIL, repeatable;  --rcpt-param to each
-                       RCPT
+  --strict             all recipients or none
 
 what:
 ]] .. message_of.usage .. [[
@@ -34,8 +34,14 @@ what:
   --command 'VRFY ana' says this instead of a message, repeatable
   --quit-after PHASE   says QUIT after connect, ehlo, tls, auth, mail or rcpt
 
+with what in mind:
+]] .. asks.usage .. [[
+
+
 how:
 ]] .. session.usage .. [[
+
+  --chunking           by BDAT where it is offered
 
   --quiet              no dialogue
   --json               no dialogue; the last line tells the outcome
@@ -45,13 +51,13 @@ failure or unknown outcome, 76 protocol or TLS failure, 64 usage.]],
   flags = {
     server = "value", pipe = "value", sendmail = "value",
     ["dry-run"] = "flag", from = "value", to = "list", cc = "list",
-    bcc = "list", ["mail-param"] = "list", ["rcpt-param"] = "list",
-    raw = "value", command = "list", ["quit-after"] = "value",
-    quiet = "flag", json = "flag",
+    bcc = "list", strict = "flag", chunking = "flag", raw = "value",
+    command = "list", ["quit-after"] = "value", quiet = "flag",
+    json = "flag",
   },
 }
 
-for _, flags in ipairs { message_of.flags, session.flags } do
+for _, flags in ipairs { message_of.flags, asks.flags, session.flags } do
   for name, kind in pairs(flags) do M.flags[name] = kind end
 end
 
@@ -86,16 +92,6 @@ local function raw_envelope(options)
   }
 end
 
--- Whom and what the flags ask the server for beside the addresses.
-local function with_parameters(envelope, options)
-  local rcpt = options["rcpt-param"]
-  envelope.parameters = options["mail-param"]
-  for i, address in ipairs(rcpt and envelope.to or {}) do
-    envelope.to[i] = { address = address, parameters = rcpt }
-  end
-  return envelope
-end
-
 -- The message and its envelope; or nil, and why a file cannot be read.
 local function compose(options)
   if not options.from then error("--from is missing", 0) end
@@ -109,7 +105,7 @@ local function compose(options)
     envelope = message.envelope
   end
   if not (envelope.to and envelope.to[1]) then error("--to is missing", 0) end
-  return message, with_parameters(envelope, options)
+  return message, asks.add(envelope, options)
 end
 
 -- Says the commands of --command; the error is that of the first refusal.
@@ -139,14 +135,14 @@ local function rejection(address, reply)
 end
 
 -- RCPT for each; nil and why where the session does not go on.
-local function try_recipients(client, list, result)
+local function try_recipients(client, list, of, result)
   for _, to in ipairs(list) do
-    local one = type(to) == "table" and to or { address = to }
-    local reply, problem = client:rcpt(one.address, one.parameters)
+    local address, params = of(to)
+    local reply, problem = client:rcpt(address, params)
     if reply then
-      table.insert(result.accepted, one.address)
+      table.insert(result.accepted, address)
     elseif problem.reply then
-      table.insert(result.rejected, rejection(one.address, problem.reply))
+      table.insert(result.rejected, rejection(address, problem.reply))
     else
       return nil, problem
     end
@@ -158,11 +154,12 @@ end
 -- MAIL alone, or with each RCPT, and no message.
 local function probe(client, job)
   local envelope = job.envelope
-  local reply, problem = client:mail(envelope.from, envelope.parameters)
+  local params, of = asks.split(envelope)
+  local reply, problem = client:mail(envelope.from, params)
   if not reply then return nil, problem end
   local result = { accepted = {}, rejected = {}, reply = reply }
   if job.phase == "mail" then return result end
-  return try_recipients(client, envelope.to, result)
+  return try_recipients(client, envelope.to, of, result)
 end
 
 local function by_phase(client, job)
@@ -251,6 +248,8 @@ local understand = options_of.placed(function(options)
   else
     if way == "pipe" then options.server = "exec:" .. options.pipe end
     job.settings = session.settings(options, not options.json)
+    job.settings.strict = options.strict
+    job.settings.chunking = options.chunking
   end
   if wants_message(job) then
     job.message, job.envelope = compose(options)

@@ -12,7 +12,7 @@ M.flags = {
   ["token-env"] = "value", auth = "value", tls = "value", ca = "value",
   pin = "list", cert = "value", key = "value", insecure = "flag",
   helo = "value", timeout = "number", proxy = "value", copy = "list",
-  ["no-ehlo"] = "flag", lmtp = "flag",
+  ["no-ehlo"] = "flag", lmtp = "flag", ["minimum-tls"] = "value",
 }
 
 --- What they mean, for a verb's usage.
@@ -27,6 +27,7 @@ M.usage = [[
   --tls MODE           auto, starttls, implicit, none (which with --user
                        allows the password in cleartext)
   --ca FILE            whom to trust;  --insecure trusts anyone
+  --minimum-tls V      1.0, 1.1, 1.2 (unless given) or 1.3
   --pin FINGERPRINT    trusts this key or certificate alone, repeatable
   --cert FILE          a certificate of one's own;  --key FILE its key
   --proxy URL          socks5://[USER:PASSWORD@]HOST[:PORT] or http://...
@@ -87,7 +88,8 @@ function M.settings(options, ask)
     pin = options.pin, certificate = options.cert, key = options.key,
     insecure = options.insecure, helo = options.helo,
     timeout = options.timeout, ehlo = not options["no-ehlo"],
-    proxy = options.proxy, protocol = options.lmtp and "lmtp" or nil,
+    proxy = options.proxy, minimum_tls = options["minimum-tls"],
+    protocol = options.lmtp and "lmtp" or nil,
     auth = { mechanism = options.auth,
       token = from_environment(options["token-env"]),
       cleartext = options.tls == "none" or nil },

@@ -1,33 +1,13 @@
 --- Who sends to whom, for what hands a message over without a session.
 
-local options_of = require "lunapost.options"
+local envelopes = require "lunapost.smtp.envelope"
 
 local M = {}
 
-local known <const> = { from = "string|table", to = "string|table",
-  parameters = "table", utf8 = "boolean" }
-
-local function address_of(what, value)
-  if type(value) == "table" then value = value.address end
-  if type(value) ~= "string" then
-    error(("envelope: %s must be an address, not %s"):format(what,
-      type(value)), 0)
-  end
-  local bare = value:match("^<(.*)>$") or value
-  if bare:find("[%c<>]") then
-    error(("%q is no address of an envelope"):format(value), 0)
-  end
-  return bare
-end
-
-local function recipients_of(to)
-  local list = {}
-  for i, one in ipairs(type(to) == "string" and { to } or to or {}) do
-    list[i] = address_of(("to[%d]"):format(i), one)
-    if list[i] == "" then error("envelope: a recipient is empty", 0) end
-  end
-  if not list[1] then error("the envelope has no recipient", 0) end
-  return list
+local function checked(address)
+  local line, problem = envelopes.line("", address)
+  if not line then error(problem, 0) end
+  return line:sub(2, -2)
 end
 
 --- The sender and the recipients of an envelope, or else of the message's
@@ -41,11 +21,12 @@ function M.of(envelope, message)
   if not envelope then
     error("an envelope { from =, to = } is needed: the message has none", 0)
   end
-  options_of.check("key of the envelope", envelope, known, 0)
-  if envelope.from == nil then
-    error("a sender is missing: from (\"\" is the null sender)", 0)
+  local e, to = envelopes.of(envelope), {}
+  for i, one in ipairs(e.recipients) do
+    to[i] = checked(one.address)
+    if to[i] == "" then error("envelope: a recipient is empty", 0) end
   end
-  return address_of("from", envelope.from), recipients_of(envelope.to)
+  return checked(e.from), to
 end
 
 return M

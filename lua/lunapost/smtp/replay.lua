@@ -23,6 +23,7 @@ local now <const> = core.loop.now
 ---@field deviations lunapost.deviation[]  so far
 ---@field bodies string[]  the messages that came, dots undone
 ---@field played integer  connections that were played to their end
+---@field ended integer  connections that are over, one way or another
 ---@field port? integer
 ---@field addresses string[]  where it listens, "HOST:PORT"
 ---@field url? string  for the option `server`
@@ -216,7 +217,7 @@ local function serve(replay, conn, steps)
   local s <close> = setmetatable({ replay = replay, conn = conn, unread = "",
     loop = replay.loop, timeout = replay.options.timeout or TIMEOUT },
     { __close = function(s)
-      replay.open[conn] = nil
+      replay.open[conn], replay.ended = nil, replay.ended + 1
       net.close(conn, s.loop)
     end })
   replay.open[conn] = true
@@ -236,7 +237,7 @@ end
 
 --- Listens, and plays the transcript to each client that comes.
 ---@return true? ok
----@return lunapost.err? error
+---@return lunapost.err? error  kind "connect"
 function Replay:start()
   local listener, problem = net.listen(self.options.listen or "127.0.0.1:0",
     { loop = self.loop })
@@ -303,7 +304,7 @@ M.new = options_of.placed(function(transcript, options)
   end
   return setmetatable({ sessions = steps_of.of(transcript), open = {},
     options = options, loop = options.loop or default_loop, deviations = {},
-    bodies = {}, played = 0, addresses = {}, last = #transcript,
+    bodies = {}, played = 0, ended = 0, addresses = {}, last = #transcript,
     context = context_of(options) }, meta)
 end)
 
