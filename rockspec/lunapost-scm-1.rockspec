@@ -148,6 +148,7 @@ build = {
     ["lunapost.smtp.parameters"] = "lua/lunapost/smtp/parameters.lua",
     ["lunapost.smtp.path"] = "lua/lunapost/smtp/path.lua",
     ["lunapost.smtp.pipeline"] = "lua/lunapost/smtp/pipeline.lua",
+    ["lunapost.smtp.post"] = "lua/lunapost/smtp/post.lua",
     ["lunapost.smtp.process"] = "lua/lunapost/smtp/process.lua",
     ["lunapost.smtp.proxy"] = "lua/lunapost/smtp/proxy.lua",
     ["lunapost.smtp.raw"] = "lua/lunapost/smtp/raw.lua",
@@ -171,6 +172,8 @@ build = {
     ["lunapost.smtp.trace"] = "lua/lunapost/smtp/trace.lua",
     ["lunapost.smtp.transaction"] = "lua/lunapost/smtp/transaction.lua",
     ["lunapost.smtp.transcript"] = "lua/lunapost/smtp/transcript.lua",
+    ["lunapost.smtp.transcript.later"] =
+      "lua/lunapost/smtp/transcript/later.lua",
     ["lunapost.smtp.transcript.mermaid"] =
       "lua/lunapost/smtp/transcript/mermaid.lua",
     ["lunapost.smtp.transcript.svg"] = "lua/lunapost/smtp/transcript/svg.lua",
@@ -197,6 +200,7 @@ build = {
         "csrc/bind/lcompose.c",
         "csrc/bind/lcrypto.c",
         "csrc/bind/ldns.c",
+        "csrc/bind/lexchange.c",
         "csrc/bind/lidn.c",
         "csrc/bind/lkernel.c",
         "csrc/bind/lloop.c",

@@ -17,6 +17,7 @@
 #include "../core/addr.h"
 #include "../core/buf.h"
 #include "../core/charset.h"
+#include "../core/client.h"
 #include "../core/err.h"
 #include "../core/kernel.h"
 #include "../core/mime_tree.h"
@@ -215,6 +216,24 @@ struct reply;
 INTERNAL void lbind_push_reply(lua_State *L, const struct reply *r);
 INTERNAL int lbind_write_reply(lua_State *L);
 INTERNAL void lbind_open_reply(lua_State *L);
+
+/* lclient and lexchange: the client machine, without a conn and over one. */
+#define LBIND_CLIENT "lunapost.client"
+
+enum lbind_post {
+    POST_NONE,    /* the commands are to be written */
+    POST_HEARING, /* the replies to them are due */
+    POST_FINAL    /* that to the final dot is */
+};
+
+struct lbind_client {
+    struct client machine; /* first: lclient's are given this alone */
+    struct buf said;       /* replies that were collected, as they came */
+    double heard;          /* when octets came last */
+    enum lbind_post stage; /* of a message that is posted */
+};
+
+INTERNAL void lbind_open_exchange(lua_State *L);
 
 INTERNAL int lbind_open_stream(lua_State *L);
 INTERNAL int lbind_open_mime(lua_State *L);

@@ -1,48 +1,27 @@
 /*
- * lclient - lunapost.core.client: the client machine, over a conn or without
+ * lclient - lunapost.core.client: the client machine, without a conn
  *
  * new() gives a machine. Its calls that the peer or the machine can refuse
- * return nil, kind, text. step() answers with an event or with what to wait
- * for; the waiting is Lua's.
+ * return nil, kind, text. Those that send and receive are in lexchange.c.
  *
  * Owns: struct client in its userdata. Fails with: raises on misuse and on
- * memory. I/O: conn_read and conn_write of a conn that is given.
+ * memory. I/O: none.
  */
-#include <limits.h>
-
 #include "../core/ascii.h"
 #include "../core/client.h"
 #include "../core/esmtp.h"
-#include "../net/conn.h"
-#include "../net/poller.h"
 #include "lbind.h"
 
-struct lclient {
-    struct client machine; /* first: what check gives */
-    struct buf said;       /* replies that collect took, for the transcript */
-    double heard;          /* when octets came last */
-};
-
-enum {
-    SAID_MOST = 1 << 20, /* no reply is longer */
-    SAID_HIGH = 1 << 16, /* from there on somebody has to take it */
-    POUR_LEAST = 1 << 14 /* fewer octets are as well copied */
-};
-
-/* What has come within so many seconds of the last octets came with them: a
-   look at the socket would cost more than it finds. */
-static const double FRESH = 0.0002;
-
-#define LCLIENT "lunapost.client"
+enum { SAID_MOST = 1 << 20 }; /* no reply is longer */
 
 static struct client *check(lua_State *L)
 {
-    return luaL_checkudata(L, 1, LCLIENT);
+    return lbind_self(L, LBIND_CLIENT);
 }
 
 static int lclient_new(lua_State *L)
 {
-    struct lclient *c = lbind_new(L, sizeof *c, LCLIENT, 0);
+    struct lbind_client *c = lbind_new(L, sizeof *c, LBIND_CLIENT, 0);
     client_init(&c->machine);
     buf_init(&c->said, SAID_MOST);
     c->machine.kernel = *lbind_kernel(L);
@@ -51,7 +30,7 @@ static int lclient_new(lua_State *L)
 
 static int lclient_drop(lua_State *L)
 {
-    struct lclient *c = luaL_checkudata(L, 1, LCLIENT);
+    struct lbind_client *c = luaL_checkudata(L, 1, LBIND_CLIENT);
     client_free(&c->machine);
     buf_free(&c->said);
     return 0;
@@ -164,265 +143,12 @@ static int lclient_output(lua_State *L)
     return 1;
 }
 
-/* IO_DONE when all is sent; *wrote tells that something was. */
-static int flush(struct client *c, struct conn *conn, bool *wrote)
-{
-    int io = IO_DONE;
-    while (io == IO_DONE && client_out(c).n) {
-        size_t n;
-        io = conn_write(conn, client_out(c), &n);
-        if (io == IO_DONE) {
-            client_sent(c, n);
-            *wrote = true;
-        }
-    }
-    return io;
-}
-
-static int fill(struct client *c, struct conn *conn, bool patient)
-{
-    size_t room, n;
-    char *p = client_space(c, &room);
-    if (!p)
-        return c->err;
-    int io =
-        patient ? conn_await(conn, p, room, &n) : conn_read(conn, p, room, &n);
-    if (io == IO_DONE) {
-        client_filled(c, n);
-        ((struct lclient *)c)->heard = poller_now();
-    } else if (io == IO_EOF)
-        client_end(c);
-    return io;
-}
-
-static int broken(lua_State *L, const struct client *c, const struct conn *conn,
-                  int err)
-{
-    return lbind_fail(L, err, c->err ? c->text : conn->text);
-}
-
-/*
- * step(conn [, flushing [, patient]]) -> "reply" | "closed" | "read" | "write"
- * | "done"
- *
- * Sends what waits, then reads: after a write only when bytes are known to
- * be here, so that each wait is followed by one read. With flushing it ends
- * with "done" once all is sent. While sending is blocked it reads too, for
- * the reply that refuses a body before its end. Patient, it blocks for a while
- * instead of "read", and answers that when no reply is whole by then.
- */
-static int lclient_step(lua_State *L)
-{
-    struct client *c = check(L);
-    struct conn *conn = luaL_checkudata(L, 2, LBIND_CONN);
-    bool flushing = lua_toboolean(L, 3), patient = lua_toboolean(L, 4);
-    bool wrote = false, asked = false;
-    for (;;) {
-        int result = client_next(c);
-        if (result != CLIENT_MORE)
-            return event(L, c, result);
-        int out = flush(c, conn, &wrote);
-        if (out < 0)
-            return broken(L, c, conn, out);
-        if (out == IO_DONE && flushing)
-            return word(L, "done");
-        bool wait = out == IO_DONE && !conn_pending(conn);
-        if (wait && (asked || (wrote && !patient)))
-            return word(L, "read");
-        int in = fill(c, conn, wait && patient);
-        if (in < 0)
-            return broken(L, c, conn, in);
-        if (in == IO_WANT_READ || in == IO_WANT_WRITE) {
-            bool write = out == IO_WANT_WRITE || in == IO_WANT_WRITE;
-            return word(L, write ? "write" : "read");
-        }
-        asked = true;
-    }
-}
-
-/* peek(conn) -> "reply" | "closed" | "read": what has come, nothing is sent.
-   Before a body what was read is acknowledged: a peer whose next segment
-   waits for that (Nagle) sends it now, not behind our dot. */
-static int lclient_peek(lua_State *L)
-{
-    struct client *c = check(L);
-    struct conn *conn = luaL_checkudata(L, 2, LBIND_CONN);
-    int result = client_next(c);
-    double age = poller_now() - ((struct lclient *)c)->heard;
-    bool body = c->state == CLIENT_BODY;
-    if (result == CLIENT_MORE && (body || age > FRESH || conn_pending(conn))) {
-        if (body)
-            conn_quickack(conn);
-        int in = fill(c, conn, false);
-        if (in < 0)
-            return broken(L, c, conn, in);
-        result = client_next(c);
-    }
-    return result == CLIENT_MORE ? word(L, "read") : event(L, c, result);
-}
-
 /* reply() -> { code=, enhanced=, text=, lines=, raw= }: lines without their
    codes, raw as they came */
 static int lclient_reply(lua_State *L)
 {
     lbind_push_reply(L, &check(L)->reply);
     return 1;
-}
-
-/* Writes the lines of a list, from the one at first on, as far as window
-   unanswered ones allow; the position behind them, or ERR_*. */
-static lua_Integer say_lines(lua_State *L, struct client *c, int list,
-                             lua_Integer at, size_t window)
-{
-    lua_Integer count = (lua_Integer)lua_rawlen(L, list);
-    while (at <= count && c->due < window) {
-        struct span line;
-        if (lua_rawgeti(L, list, at) != LUA_TSTRING)
-            return luaL_error(L, "a list of commands is expected");
-        line.p = lua_tolstring(L, -1, &line.n);
-        struct span verb = span_cut(&line, ' ');
-        int err = client_command(c, verb, line);
-        lua_pop(L, 1);
-        if (err < 0)
-            return err;
-        at++;
-    }
-    return at;
-}
-
-/* commands(lines, at, window) -> the position behind those that were written,
-   of which replies are due: no more than window are */
-static int lclient_commands(lua_State *L)
-{
-    struct client *c = check(L);
-    luaL_checktype(L, 2, LUA_TTABLE);
-    lua_Integer at = (lua_Integer)lbind_size(L, 3, INT_MAX);
-    lua_Integer behind = say_lines(L, c, 2, at, lbind_size(L, 4, CLIENT_QUEUE));
-    if (behind < 0)
-        return lbind_fail(L, (int)behind, c->text);
-    lua_pushinteger(L, behind);
-    return 1;
-}
-
-/* Adds the reply that has come to the list: a yes is its code alone. */
-static void collect_reply(lua_State *L, struct lclient *c, int list)
-{
-    const struct reply *r = &c->machine.reply;
-    buf_add_span(&c->said, buf_span(&r->lines));
-    if (r->code < 300 || r->code == 354)
-        lua_pushinteger(L, r->code);
-    else
-        lbind_push_reply(L, r);
-    lua_rawseti(L, list, (lua_Integer)lua_rawlen(L, list) + 1);
-}
-
-/* True when the last reply ends what can be collected. */
-static bool collected(lua_State *L, const struct lclient *c, size_t most)
-{
-    return c->machine.reply.code == 421 || lua_rawlen(L, 3) >= most ||
-           buf_size(&c->said) > SAID_HIGH;
-}
-
-/*
- * collect(conn, list, most, patient) -> "replies" | "closed" | "read" | "write"
- *
- * As step, but adds replies to the list until it has most, or 421 came, or
- * said() has to be asked.
- */
-static int lclient_collect(lua_State *L)
-{
-    struct client *c = check(L);
-    struct conn *conn = luaL_checkudata(L, 2, LBIND_CONN);
-    luaL_checktype(L, 3, LUA_TTABLE);
-    size_t most = lbind_size(L, 4, INT_MAX);
-    bool patient = lua_toboolean(L, 5), wrote = false, asked = false;
-    for (;;) {
-        int result = client_next(c);
-        if (result == CLIENT_REPLY) {
-            collect_reply(L, (struct lclient *)c, 3);
-            if (collected(L, (struct lclient *)c, most))
-                return word(L, "replies");
-            continue;
-        }
-        if (result != CLIENT_MORE)
-            return event(L, c, result);
-        int out = flush(c, conn, &wrote);
-        if (out < 0)
-            return broken(L, c, conn, out);
-        bool wait = out == IO_DONE && !conn_pending(conn);
-        if (wait && (asked || (wrote && !patient)))
-            return word(L, "read");
-        int in = fill(c, conn, wait && patient);
-        if (in < 0)
-            return broken(L, c, conn, in);
-        if (in == IO_WANT_READ || in == IO_WANT_WRITE) {
-            bool write = out == IO_WANT_WRITE || in == IO_WANT_WRITE;
-            return word(L, write ? "write" : "read");
-        }
-        asked = true;
-    }
-}
-
-/* said() -> what collect heard since, a line each with LF behind it */
-static int lclient_said(lua_State *L)
-{
-    struct lclient *c = luaL_checkudata(L, 1, LCLIENT);
-    lbind_push(L, buf_span(&c->said));
-    buf_clear(&c->said);
-    return 1;
-}
-
-/* Writes what goes out as it is past the machine, which keeps no copy; other
-   octets it writes to the machine. */
-static int pour(struct client *c, struct conn *conn, struct span *in,
-                size_t plain, bool patient)
-{
-    bool wrote = false;
-    int io = flush(c, conn, &wrote);
-    while (io == IO_DONE && in->n >= POUR_LEAST) {
-        struct span head = span_of(in->p, plain ? plain : client_plain(c, *in));
-        size_t n = 0;
-        if (head.n < POUR_LEAST)
-            break;
-        io = patient ? conn_push(conn, head, &n) : conn_write(conn, head, &n);
-        client_passed(c, span_of(head.p, n));
-        *in = span_skip(*in, n);
-        plain = head.n - n;
-    }
-    return io;
-}
-
-/*
- * pour(chunk, at, plain, conn, patient) -> the position behind what was taken,
- * "done" | "write" | "reply" | "closed"; or nil, kind, text
- *
- * Sends the octets of a long body, up to what is left of the last lines: that
- * is body()'s. plain: how many go out as they are, where that is known.
- */
-static int lclient_pour(lua_State *L)
-{
-    struct client *c = check(L);
-    struct span chunk = lbind_check(L, 2);
-    size_t at = lbind_size(L, 3, chunk.n + 1);
-    size_t plain = lbind_size(L, 4, chunk.n);
-    struct conn *conn = luaL_checkudata(L, 5, LBIND_CONN);
-    luaL_argcheck(L, at > 0, 3, "out of range");
-    struct span in = span_skip(chunk, at - 1);
-    int io = pour(c, conn, &in, plain < at ? 0 : plain - at + 1,
-                  lua_toboolean(L, 6));
-    if (io < 0)
-        return broken(L, c, conn, io);
-    lua_pushinteger(L, (lua_Integer)(chunk.n - in.n + 1));
-    if (io == IO_DONE) {
-        (void)word(L, "done");
-        return 2;
-    }
-    int read = fill(c, conn, false); /* for the reply that refuses the body */
-    int result = read < 0 ? read : client_next(c);
-    if (result < 0)
-        return broken(L, c, conn, result);
-    (void)(result == CLIENT_MORE ? word(L, "write") : event(L, c, result));
-    return 2;
 }
 
 /* Adds the words of s to the list on the top of the stack. */
@@ -528,12 +254,6 @@ static const luaL_Reg methods[] = {
     {"feed", lclient_feed},
     {"finish", lclient_finish},
     {"output", lclient_output},
-    {"step", lclient_step},
-    {"peek", lclient_peek},
-    {"commands", lclient_commands},
-    {"collect", lclient_collect},
-    {"said", lclient_said},
-    {"pour", lclient_pour},
     {"reply", lclient_reply},
     {"offers", lclient_offers},
     {"doubt", lclient_doubt},
@@ -553,8 +273,9 @@ static const luaL_Reg functions[] = {
 
 int lbind_open_client(lua_State *L)
 {
-    lbind_type(L, LCLIENT, methods, NULL, lclient_drop);
+    lbind_type(L, LBIND_CLIENT, methods, NULL, lclient_drop);
     lbind_open_reply(L);
+    lbind_open_exchange(L);
     luaL_newlib(L, functions);
     return 1;
 }

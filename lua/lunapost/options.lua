@@ -85,10 +85,9 @@ end
 ---@param level? integer
 function M.typed(what, name, value, expected, level)
   if expected == true then return end
-  local kind = math.type(value) or type(value)
-  for want in expected:gmatch("[^|]+") do
-    if kind == want or type(value) == want then return end
-  end
+  -- no type's name is a part of another's
+  if expected:find(type(value), 1, true) then return end
+  if expected:find(math.type(value) or "\0", 1, true) then return end
   error(("%s '%s' must be %s, not %s"):format(what, name,
     (expected:gsub("|", " or ")), type(value)), outer(level))
 end

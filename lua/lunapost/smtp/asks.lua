@@ -226,9 +226,8 @@ M.rcpt = types_of("notify", "orcpt", "rrvs")
 ---@return lunapost.asked[]? asked  nil: nothing
 function M.typed(given, known)
   local list
-  for name in pairs(known) do
-    local value = given[name]
-    if value ~= nil and value ~= false then
+  for name, value in pairs(given) do
+    if known[name] and value then
       options_of.typed("parameter", name, value, known[name], 0)
       local writer = writers[name]
       local text, beyond = writer[2](value)

@@ -7,6 +7,7 @@
 local core = require "lunapost.core"
 local err = require "lunapost.err"
 local replies = require "lunapost.smtp.reply"
+local later = require "lunapost.smtp.transcript.later"
 local transcripts = require "lunapost.smtp.transcript"
 
 ---@class lunapost.dialogue
@@ -33,6 +34,13 @@ end
 ---@param text string  a line or more
 function Dialogue:note(who, text)
   note(self, who, text)
+end
+
+--- As note, but the lines are made when somebody looks.
+---@param who "C"|"S"|"*"
+---@param text string|string[]  lines
+function Dialogue:jot(who, text)
+  later.add(self.transcript, who, text, self.veil)
 end
 
 --- Seconds that the reply to a command may take.
@@ -122,8 +130,7 @@ local function hear(client)
   local reply = replies.new(client.machine:reply())
   client.challenge = reply.code == 334 and reply.text or nil
   if client.veil then replies.veil(reply, client.veil) end
-  local raw = reply.raw
-  client.transcript:add("S", raw[2] and table.concat(raw, "\n") or raw[1])
+  later.add(client.transcript, "S", reply.raw)
   return reply
 end
 
@@ -188,6 +195,12 @@ function Dialogue:receive(seconds, command)
   local event, kind, text = step(self, now() + seconds)
   if event == "reply" then return take_reply(self) end
   return self:lost(seconds, command, event, kind, text)
+end
+
+--- Takes the machine's reply.
+---@return lunapost.reply
+function Dialogue:heard()
+  return take_reply(self)
 end
 
 --- Takes a reply that was collected: hides what is secret in it.

@@ -50,17 +50,22 @@ function M.say(client, group)
     return nil, client:failed(kind, text, lines[from])
   end
   if behind > from then
-    client:note("C", table.concat(lines, "\n", from, behind - 1))
+    local all = from == 1 and behind > #lines
+    client:jot("C", all and lines or table.concat(lines, "\n", from,
+      behind - 1))
   end
   group.said = behind - 1
   return true
 end
 
--- Notes what came and takes it; nil and an error where it is a farewell.
-local function take(client, group, from)
+--- Takes what was heard; nil and an error where it is a farewell.
+---@param client lunapost.client
+---@param group lunapost.group
+---@param from integer  the first that was not taken
+---@return boolean? ok
+---@return lunapost.err? error
+function M.take(client, group, from)
   local heard = group.heard
-  if #heard < from then return true end
-  client:note("S", client.machine:said())
   for i = from, #heard do
     local reply = heard[i]
     if type(reply) == "table" then
@@ -93,7 +98,8 @@ local function hear_some(client, group)
       end
     end
   end
-  return take(client, group, from)
+  client:jot("S", client.machine:said())
+  return M.take(client, group, from)
 end
 
 --- Says what is left to be said, and hears all replies.

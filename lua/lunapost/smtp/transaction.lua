@@ -12,6 +12,7 @@ local options_of = require "lunapost.options"
 local outgoing = require "lunapost.smtp.outgoing"
 local parameters = require "lunapost.smtp.asks"
 local pipeline = require "lunapost.smtp.pipeline"
+local posts = require "lunapost.smtp.post"
 local upload = require "lunapost.smtp.upload"
 
 local M = {}
@@ -399,6 +400,11 @@ local function conclude_each(client, t)
   return fail(t, client:refused(refused, "the message"))
 end
 
+local function judge_final(client, t, reply)
+  if reply.code < 300 then return result_of(client, t, reply) end
+  return all_refused(t, client:refused(reply, "the message"))
+end
+
 --- Hears what became of the message.
 ---@param client lunapost.client
 ---@param t lunapost.transaction
@@ -409,8 +415,22 @@ function M.conclude(client, t)
   local reply, problem = client:receive(client:limit("data_termination"),
     "the message")
   if not reply then return fail(t, problem) end
-  if reply.code < 300 then return result_of(client, t, reply) end
-  return all_refused(t, client:refused(reply, "the message"))
+  return judge_final(client, t, reply)
+end
+
+-- A short message in one go; "replies": it has to go on step by step.
+local function in_one_go(client, t, octets)
+  local ok, problem = client:glance(t.group.lines[1])
+  if ok then ok, problem = posts.run(client, t.group, octets) end
+  if ok == "done" then
+    for i, to in ipairs(t.envelope.recipients) do t.accepted[i] = to.address end
+    return judge_final(client, t, client:heard())
+  end
+  if ok then ok, problem = pipeline.take(client, t.group, 1) end
+  if ok then return "replies" end
+  pipeline.take(client, t.group, 1)
+  if settled(t, problem) then return judge(client, t) end
+  return fail(t, problem)
 end
 
 --- Runs one transaction.
@@ -420,6 +440,12 @@ end
 ---@return lunapost.err? error  has accepted and rejected, too
 function M.run(client, job)
   local t, problem = M.prepare(client, job)
+  local octets = t and posts.body(client, t)
+  if octets then
+    local result
+    result, problem = in_one_go(client, t, octets)
+    if result ~= "replies" then return result, problem end
+  end
   local ok = t
   for _, step in ipairs { M.announce, M.open, M.fill } do
     if ok then ok, problem = step(client, t) end

@@ -2,6 +2,7 @@
 --- are kept.
 
 local err = require "lunapost.err"
+local later = require "lunapost.smtp.transcript.later"
 
 local M = {}
 
@@ -17,7 +18,26 @@ local M = {}
 --- again before them; nil: all
 ---@field on_line? fun(line: lunapost.line)  is told of each line
 local Transcript = {}
-local meta = { __name = "lunapost.transcript", __index = Transcript }
+local meta = { __name = "lunapost.transcript" }
+
+function meta:__index(key)
+  if rawget(self, "groups") then
+    later.settle(self)
+    local value = rawget(self, key)
+    if value ~= nil then return value end
+  end
+  return Transcript[key]
+end
+
+function meta:__len()
+  later.settle(self)
+  return rawlen(self)
+end
+
+function meta:__pairs()
+  later.settle(self)
+  return next, self, nil
+end
 
 local KEPT <const> = 50
 

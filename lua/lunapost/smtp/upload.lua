@@ -130,7 +130,7 @@ end
 function M.pump(client, reader, plain)
   local total, problem = guarded(client, pump, reader, plain or 0)
   if not total then return nil, problem end
-  client:note("*", ("%d octets of message, then the dot"):format(total))
+  client:jot("*", ("%d octets of message, then the dot"):format(total))
   return true
 end
 
