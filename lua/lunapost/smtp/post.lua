@@ -42,7 +42,7 @@ end
 
 -- Waits until the machine has an outcome: event, count, text; or nil, why.
 local function drive(client, group, octets)
-  local lines, came, seconds, deadline = group.lines, -1, nil, math.huge
+  local lines, came, deadline = group.lines, -1, math.huge
   while true do
     local patient = client:patient(deadline - now())
     local event, count, text = client.machine:post(client.conn, lines,
@@ -50,8 +50,7 @@ local function drive(client, group, octets)
     if event ~= "read" and event ~= "write" then return event, count, text end
     if count ~= came then
       came = count
-      seconds = awaited(client, lines, came)
-      deadline = now() + seconds
+      deadline = now() + awaited(client, lines, came)
     end
     local again, why, words = client:await(event, deadline, patient)
     if not again then return nil, why, words end
