@@ -47,8 +47,9 @@ local function source()
   if at == count + 1 then return tail end
 end
 -- It must not be parse underneath.
-require("lunapost.core").parts.tree = nil
+require("lunapost.mime").parse = nil
 require("lunapost.mime.part").parse = nil
+require("lunapost.mime.part").read = nil
 collectgarbage()
 collectgarbage()
 local idle, lua_idle, lua_most = size "VmRSS", collectgarbage "count", 0

@@ -29,6 +29,38 @@ describe("a message that was read", function()
     assert.equal("Gr\u{fc}\u{df}e", message.subject)
   end)
 
+  it("has fields assigned to", function()
+    message.subject = "Gr\u{fc}\u{df}e"
+    message.from = { name = "Bob", address = "bob@example.org" }
+    message.to = "Zo\u{eb} <zoe@example.org>"
+    message.date = 0
+    message.message_id = "a@b"
+    message.parts[2].description = "the HTML"
+    local again = mime.parse(message:render())
+    assert.equal("Gr\u{fc}\u{df}e", again.subject)
+    assert.equal("Bob", again.from[1].name)
+    assert.equal("Zo\u{eb}", again.to[1].name)
+    assert.equal(0, again.date)
+    assert.equal("a@b", again.message_id)
+    assert.equal("the HTML", again.parts[2].description)
+    message.subject = nil
+    assert.is_nil(message.subject)
+    assert.is_nil(message:header "Subject")
+  end)
+
+  it("says what to call where nothing can be assigned", function()
+    for name, call in pairs { text = "set_text", body = "set_body",
+      filename = 'set%("Content%-Disposition"', parts = "replace",
+      my_own = "part:set%(name, value%)" } do
+      local ok, problem = pcall(function() message[name] = "x" end)
+      assert.is_false(ok)
+      assert.truthy(problem:find(call), problem)
+      assert.truthy(problem:find("'" .. name .. "'", 1, true), problem)
+      assert.truthy(problem:find("edit_spec", 1, true), problem)
+    end
+    assert.equal(letter, message:render())
+  end)
+
   it("has others of its name removed", function()
     message:set("X-A", "3")
     assert.equal(changed("X-A: 1\r\nx-a: 2\r\n", "X-A: 3\r\n"),

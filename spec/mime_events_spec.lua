@@ -1,5 +1,6 @@
 -- The parser of messages as a machine: events, splits, limits, defects.
 local parts = require("lunapost.core").parts
+local mime = require "lunapost.mime"
 local corpus = require "spec.support.corpus"
 
 local function line_of(kind, offset, depth, a, b)
@@ -66,10 +67,10 @@ local function defects(bytes, limits)
 end
 
 local function bodies(bytes)
-  local list, tree = {}, parts.tree(bytes)
-  for i = 1, tree:count() do
-    local _, _, from, to = tree:offsets(i)
-    if tree:kind(i) == "leaf" then
+  local list = {}
+  for part in mime.parse(bytes):walk() do
+    local _, _, from, to = part:_offsets()
+    if part:_kind() == "leaf" then
       list[#list + 1] = bytes:sub(from + 1, to)
     end
   end
@@ -235,24 +236,25 @@ end)
 describe("a limit", function()
   it("on depth keeps what lies deeper whole", function()
     local bomb = ("Content-Type: message/rfc822\n\n"):rep(300) .. "\nx"
-    local tree = parts.tree(bomb)
-    assert.equal(100, tree:count())
-    local _, _, from, to = tree:offsets(100)
+    local message = mime.parse(bomb)
+    assert.equal(100, message:_count())
+    local _, _, from, to = message:_at(100):_offsets()
     assert.equal(#bomb, to)
     assert.equal("Content-Type: message/rfc822",
       bomb:sub(from + 1, from + 28))
     assert.same({ 401 }, defects(bomb))
-    assert.equal(3, parts.tree(bomb, { depth = 3 }):count())
+    assert.equal(3, mime.parse(bomb, { limits = { depth = 3 } })
+      :_count())
   end)
 
   it("on parts keeps the rest in the multipart", function()
     local bomb = multipart("b", ("--b\n\nx\n"):rep(20000))
-    local tree = parts.tree(bomb)
-    assert.equal(10000, tree:count())
+    local message = mime.parse(bomb)
+    assert.equal(10000, message:_count())
     assert.same({ 402 }, defects(bomb))
-    local _, _, from, to = tree:offsets(10000)
+    local _, _, from, to = message:_at(10000):_offsets()
     assert.equal("x", bomb:sub(from + 1, to))
-    assert.equal(#bomb, (select(4, tree:offsets(1))))
+    assert.equal(#bomb, (select(4, message:_offsets())))
   end)
 
   it("on a header keeps the rest of it raw, and finds the body", function()
@@ -305,8 +307,7 @@ describe("time", function()
   for name, bomb in pairs(bombs) do
     it("is in line with the length of " .. name, function()
       local start = os.clock()
-      local tree = parts.tree(bomb)
-      assert.is_true(tree:count() <= 10000)
+      assert.is_true(mime.parse(bomb):_count() <= 10000)
       assert.is_true(os.clock() - start < 4)
     end)
   end

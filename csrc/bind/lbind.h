@@ -154,6 +154,7 @@ struct lbind_work {
     struct param_list params;
     struct addr_reader addresses;
     struct charset_store *charsets;
+    const struct kernel **kernel;
 };
 
 INTERNAL struct lbind_work *lbind_new_work(lua_State *L);
@@ -193,19 +194,105 @@ INTERNAL int lbind_push_utf8(lua_State *L, struct lbind_work *w,
 
 /* The number of the defect of a body that is not well in an encoding; 0:
    the encoding changes nothing; -1: it is unknown. */
-INTERNAL int lbind_encoding(struct span name);
+INTERNAL int lbind_encoding(enum mime_coding coding);
 
-/* Undoes a transfer encoding (in any case) into out. False: it is none that
-   changes the bytes. */
-INTERNAL bool lbind_decode(lua_State *L, struct span encoding, struct span in,
+/* Undoes a transfer encoding, which changes the bytes, into out. */
+INTERNAL void lbind_decode(lua_State *L, const struct kernel *kernel,
+                           enum mime_coding coding, struct span in,
                            struct buf *out, size_t *faults);
 
-/* The map of a message (lparts.c). Unless whole, it may be that of its first
-   header only. Lives until the next such call with whole. */
-INTERNAL const struct mime_map *lbind_map(lua_State *L, int tree, bool whole);
+/* Limits from a table, or none. */
+INTERNAL void lbind_limits(lua_State *L, int arg, struct mime_limits *limits);
 
-/* Pushes the tree of the message at an index. */
-INTERNAL void lbind_push_tree(lua_State *L, int message, int limits);
+/* Pushes what tells of a defect. */
+INTERNAL void lbind_push_defect(lua_State *L, int number, uint64_t at);
+
+/* Pushes { name, raw value }. */
+INTERNAL void lbind_push_field(lua_State *L, const struct header_field *f);
+
+/* Messages that were read (lmessage.c). A part is a userdata, and so is a
+   message, which its root part is; a change of the message turns its parts to
+   another one. */
+struct lbind_part {
+    const void *mark;         /* tells that this is one */
+    struct lbind_message *of; /* whose part it is now */
+    size_t i;                 /* which one, from 0 on */
+    bool message;             /* its userdata is a struct lbind_message */
+};
+
+struct lbind_message {
+    struct lbind_part root;
+    struct mime_limits limits;
+    size_t addresses; /* most of a field */
+    bool whole;       /* all of it was read, not the first header only */
+    bool asked;       /* for more than that header */
+    const struct mime_map *map;
+    struct mime_map head[]; /* where the map is at first */
+};
+
+/* User values: of parts, and the further ones of messages. Values that are
+   asked for most need no table. */
+enum {
+    LBIND_OWNER = 1, /* the userdata of the message; nil: this one */
+    LBIND_KEPT,      /* values by name */
+    LBIND_PARTS,     /* the list of the parts below */
+    LBIND_OF_PART = LBIND_PARTS,
+    LBIND_BYTES,
+    LBIND_STATE, /* what Lua knows of the message: a table */
+    LBIND_MADE,  /* its parts that were handed out, by index */
+    LBIND_WHOLE, /* the map of all of it */
+    LBIND_NOTED, /* defects that nobody has asked for, three values each */
+    LBIND_FROM,
+    LBIND_TO,
+    LBIND_OF_MESSAGE = LBIND_TO
+};
+
+/* Upvalues of all functions of parts; the first is what lbind_work gives. */
+enum {
+    LBIND_WORK = 1,
+    LBIND_KNOWN,  /* fields and methods by name */
+    LBIND_META,   /* the metatable of parts */
+    LBIND_WORDS,  /* types; codings, behind them */
+    LBIND_READER, /* what messages are read in */
+    LBIND_UPVALUES = LBIND_READER
+};
+
+INTERNAL void lbind_new_reader(lua_State *L);
+
+/* The part that is an argument. */
+INTERNAL struct lbind_part *lbind_part(lua_State *L, int arg);
+
+/* Somebody asks for what follows the first header: reads it. */
+INTERNAL void lbind_ask(lua_State *L, int arg);
+
+/* The map of the message of the part that is an argument. Unless whole, it
+   may be that of the first header only. Lives until the next such call with
+   whole. */
+static inline const struct mime_map *
+lbind_map(lua_State *L, int arg, const struct lbind_part *p, bool whole)
+{
+    if (whole && !p->of->asked)
+        lbind_ask(L, arg);
+    return p->of->map;
+}
+
+/* Pushes a part of the same message; its state; what was kept of it: false,
+   with nothing pushed, when nothing was. slot: its user value, or 0. */
+INTERNAL void lbind_push_part(lua_State *L, int arg, size_t i);
+INTERNAL void lbind_push_state(lua_State *L, int arg);
+INTERNAL bool lbind_push_kept(lua_State *L, int arg, int slot, int name);
+
+/* Puts a defect of a part off until somebody asks for defects: its number,
+   and its offset, or what it is of, at the top, which it pops. False, with
+   nothing popped: somebody has asked. */
+INTERNAL bool lbind_defer(lua_State *L, int arg, int number);
+
+/* Keeps the value at the top, which stays there. */
+INTERNAL void lbind_keep(lua_State *L, int arg, int slot, int name);
+
+/* Methods; and message(bytes, [limits], [path], [origin]) -> its root. */
+INTERNAL extern const luaL_Reg lbind_message_methods[];
+INTERNAL int lbind_read_message(lua_State *L);
 
 /* The parts of lunapost.core, listed in lmain.c. Each pushes one table. */
 INTERNAL int lbind_open_codec(lua_State *L);

@@ -99,7 +99,7 @@ static void push_field(lua_State *L, const struct header_field *f)
 
 /* fields(block) -> { { name, raw value }, ... }, offset behind the last;
    a line that is no field has the name false */
-static int mime_fields(lua_State *L)
+static int mime_block(lua_State *L)
 {
     struct span block = lbind_check(L, 1);
     struct header_field f;
@@ -141,7 +141,7 @@ static int mime_format_date(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"fields", mime_fields},
+    {"fields", mime_block},
     {"unfold", mime_unfold},
     {"text", mime_text},
     {"addresses", mime_addresses},

@@ -1,12 +1,11 @@
 /*
  * lpart - lunapost.core.part: what a part of a message answers itself
  *
- * A part is a table: _state (shared by all parts of a message: its tree, the
- * parts that were made of it, its limits), _index, and what was computed of
- * it so far. What is asked for most is computed here; the rest is left to
- * functions in Lua. Each function has as upvalues the buffers it works with,
- * what computes a field (a number: here; or a function), the methods, and
- * the metatable of parts.
+ * A part is a userdata (lmessage.c). What is asked for most is computed here,
+ * from the message's map, each time; lists are kept. The rest is left to
+ * functions in Lua. Each function has as upvalues what it works with, what
+ * names stand for (a field of here: light userdata; one of Lua: a table; a
+ * method: a function), the metatable of parts, and words.
  *
  * Owns: nothing of its own.
  * Fails with: raises on misuse and on memory.
@@ -18,91 +17,76 @@
 #include "../core/charset.h"
 #include "../core/date.h"
 #include "../core/media.h"
+#include "../core/mime_param.h"
+#include "../core/mime_word.h"
 #include "lbind.h"
 
-/* Upvalues; the first is what lbind_work gives. The last are names. */
-enum { KNOWN = 2, METHODS, META, STATE, INDEX, TREE, MADE, UPVALUES = MADE };
-
+/* The part that is the first argument. */
 struct part {
     lua_State *L;
-    int state; /* stack index of its state */
-    int tree;  /* and of the tree */
-    size_t i;
+    struct lbind_part *handle;
     const struct mime_map *map;
     const struct mime_node *node;
     struct lbind_work *w;
 };
 
-/* Pushes the value of a name that is an upvalue. */
-static int raw_field(lua_State *L, int table, int name)
-{
-    lua_pushvalue(L, lua_upvalueindex(name));
-    return lua_rawget(L, table);
-}
-
-static void set_raw(lua_State *L, int table, int name)
-{
-    table = lua_absindex(L, table);
-    lua_pushvalue(L, lua_upvalueindex(name));
-    lua_insert(L, -2);
-    lua_rawset(L, table);
-}
-
-/* Fetches the part that is the first argument; pushes its state and tree. */
 static struct part part_of(lua_State *L, bool whole)
 {
-    struct part p = {.L = L, .w = lbind_work(L)};
-    lua_Integer i;
-    luaL_checktype(L, 1, LUA_TTABLE);
-    raw_field(L, 1, INDEX);
-    i = lua_tointeger(L, -1);
-    lua_pop(L, 1);
-    luaL_argcheck(L, raw_field(L, 1, STATE) == LUA_TTABLE, 1, "no part");
-    p.state = lua_gettop(L);
-    raw_field(L, p.state, TREE);
-    p.tree = p.state + 1;
-    p.map = lbind_map(L, p.tree, whole || i > 1);
-    luaL_argcheck(L, i >= 1 && (lua_Unsigned)i <= p.map->n, 1, "no part");
-    p.i = (size_t)i - 1;
-    p.node = &p.map->nodes[p.i];
+    struct part p = {.L = L};
+    p.handle = lbind_part(L, 1);
+    p.map = lbind_map(L, 1, p.handle, whole);
+    p.node = &p.map->nodes[p.handle->i];
     return p;
 }
 
 static bool find(const struct part *p, const char *name, struct header_field *f)
 {
-    return mime_map_find(p->map, p->i, span_from(name), 0, f);
+    return mime_map_find(p->map, p->handle->i, span_from(name), 0, f);
 }
 
-/* Tells the part of a defect. */
-static void note(const struct part *p, int number, size_t at)
+/* Pushes one of the words that need no reading. */
+static void push_word(const struct part *p, unsigned i)
+{
+    lua_rawgeti(p->L, lua_upvalueindex(LBIND_WORDS), (lua_Integer)i + 1);
+}
+
+/* Notes a defect of the part; where it is is at the top. */
+static void note_value(const struct part *p, const char *method, int number)
 {
     lua_State *L = p->L;
-    lua_getfield(L, lua_upvalueindex(METHODS), "_note");
+    if (lbind_defer(L, 1, number))
+        return;
+    lua_getfield(L, lua_upvalueindex(LBIND_KNOWN), method);
+    lua_insert(L, -2);
     lua_pushvalue(L, 1);
+    lua_insert(L, -2);
     lua_pushinteger(L, number);
-    lua_pushinteger(L, (lua_Integer)at);
+    lua_insert(L, -2); /* method part number value */
     lua_call(L, 3, 0);
+}
+
+static void note(const struct part *p, int number, size_t at)
+{
+    lua_pushinteger(p->L, (lua_Integer)at);
+    note_value(p, "_note", number);
 }
 
 /* The same, of something in its body (lunapost.mime.locate): only when all
    that is in p->w was pushed. */
 static void note_within(const struct part *p, int number, const char *what)
 {
-    lua_State *L = p->L;
-    lua_getfield(L, lua_upvalueindex(METHODS), "_misread");
-    lua_pushvalue(L, 1);
-    lua_pushinteger(L, number);
-    lua_pushstring(L, what);
-    lua_call(L, 3, 0);
+    lua_pushstring(p->L, what);
+    note_value(p, "_misread", number);
 }
 
 /* A raw value in UTF-8, which most are as they stand; before p->w is used. */
 static struct span legible(const struct part *p, struct span raw)
 {
     lua_State *L = p->L;
-    if (charset_ascii_run(raw) == raw.n && span_find(raw, '\033') == raw.n)
+    if (mime_text_kind(raw) != MIME_TEXT_OTHER ||
+        (charset_ascii_run(raw) == raw.n && span_find(raw, '\033') == raw.n))
         return raw;
-    lua_getfield(L, lua_upvalueindex(METHODS), "_legible");
+    lua_getfield(L, lua_upvalueindex(LBIND_KNOWN), "_legible");
     lua_pushvalue(L, 1);
     lbind_push(L, raw);
     lua_call(L, 2, 1);
@@ -122,19 +106,6 @@ static void read_text(struct part *p, const char *name)
         note(p, DEFECT_WORD, f.at);
 }
 
-static size_t most_addresses(const struct part *p)
-{
-    lua_Integer most = ADDR_MOST;
-    lua_getfield(p->L, p->state, "limits");
-    if (lua_istable(p->L, -1)) {
-        if (lua_getfield(p->L, -1, "addresses") != LUA_TNIL)
-            most = lua_tointeger(p->L, -1);
-        lua_pop(p->L, 1);
-    }
-    lua_pop(p->L, 1);
-    return most < 0 ? 0 : (size_t)most;
-}
-
 static void read_addresses(struct part *p, const char *name)
 {
     struct header_field f;
@@ -145,7 +116,8 @@ static void read_addresses(struct part *p, const char *name)
         return;
     }
     value = legible(p, f.value);
-    if (lbind_push_addresses(p->L, p->w, value, most_addresses(p), &more))
+    if (lbind_push_addresses(p->L, p->w, value, p->handle->of->addresses,
+                             &more))
         note(p, DEFECT_ADDRESS, f.at);
     if (more)
         note(p, DEFECT_LIMIT_ADDRESSES, f.at);
@@ -165,38 +137,19 @@ static void read_date(struct part *p, const char *name)
     lua_pushnil(p->L);
 }
 
-/* Pushes the media type that the header of a part tells, or nil. */
-static void push_told(struct part *p, size_t i)
+static void read_type(struct part *p, const char *name)
 {
     struct header_field f;
     struct span rest;
-    if (mime_map_find(p->map, i, SPAN("Content-Type"), 0, &f))
+    if (p->node->type != MIME_TYPE_OTHER) {
+        push_word(p, p->node->type);
+        return;
+    }
+    p->w = lbind_work(p->L);
+    if (find(p, name, &f))
         lbind_push_media(p->L, p->w, f.value, false, &rest);
     else
-        lua_pushnil(p->L);
-}
-
-/* RFC 2045 5.2, RFC 2046 5.1.5 */
-static void push_default(struct part *p)
-{
-    bool digest = false;
-    if (p->node->parent != MIME_NONE) {
-        push_told(p, (size_t)p->node->parent);
-        digest = !lua_isnil(p->L, -1) &&
-                 strcmp(lua_tostring(p->L, -1), "multipart/digest") == 0;
-        lua_pop(p->L, 1);
-    }
-    lua_pushstring(p->L, digest ? "message/rfc822" : "text/plain");
-}
-
-static void read_type(struct part *p, const char *name)
-{
-    (void)name;
-    push_told(p, p->i);
-    if (!lua_isnil(p->L, -1))
-        return;
-    lua_pop(p->L, 1);
-    push_default(p);
+        lua_pushnil(p->L); /* never: what is another was read */
 }
 
 /* Reads the parameters of a field into p->w. */
@@ -256,24 +209,12 @@ static void read_disposition(struct part *p, const char *name)
 
 static void read_encoding(struct part *p, const char *name)
 {
+    if (p->node->coding != MIME_CODING_UNKNOWN) {
+        push_word(p, MIME_TYPES + p->node->coding);
+        return;
+    }
+    p->w = lbind_work(p->L);
     read_word(p, name);
-    if (lua_isnil(p->L, -1)) {
-        lua_pop(p->L, 1);
-        lua_pushliteral(p->L, "7bit");
-    }
-}
-
-/* The word of Content-Transfer-Encoding, until the next use of p->w. */
-static struct span encoding_of(struct part *p)
-{
-    struct header_field f;
-    struct span word = {NULL, 0}, rest;
-    if (find(p, "Content-Transfer-Encoding", &f)) {
-        if (lbind_flat(p->w, f.value, &word) < 0)
-            luaL_error(p->L, "not enough memory");
-        word = media_word(word, &rest);
-    }
-    return word.n ? word : SPAN("7bit");
 }
 
 /* A file name there, or, where there is none, a name here; one that is
@@ -293,73 +234,31 @@ static void read_filename(struct part *p, const char *name)
 
 /* Parts below */
 
-/* Pushes a new part, whose state is at an index, and puts it into the table
-   `made` at the top. room: for what will be known of it. */
-static void new_part(lua_State *L, int state, size_t i, int room)
-{
-    lua_createtable(L, 0, room); /* made part */
-    lua_pushvalue(L, state);
-    set_raw(L, -2, STATE);
-    lua_pushinteger(L, (lua_Integer)i + 1);
-    set_raw(L, -2, INDEX);
-    lua_pushvalue(L, lua_upvalueindex(META));
-    lua_setmetatable(L, -2);
-    lua_pushvalue(L, -1);
-    lua_rawseti(L, -3, (lua_Integer)i + 1);
-}
-
-static void push_part(struct part *p, size_t i)
-{
-    lua_State *L = p->L;
-    raw_field(L, p->state, MADE); /* made */
-    if (lua_rawgeti(L, -1, (lua_Integer)i + 1) == LUA_TNIL) {
-        lua_pop(L, 1);
-        new_part(L, p->state, i, 4);
-    }
-    lua_remove(L, -2); /* part */
-}
-
 /* A message in an encoded part is read when it is asked for. */
 static void push_nested(struct part *p)
 {
     lua_State *L = p->L;
     lua_createtable(L, 1, 0);
-    lua_getfield(L, lua_upvalueindex(METHODS), "_nested");
+    lua_getfield(L, lua_upvalueindex(LBIND_KNOWN), "_nested");
     lua_pushvalue(L, 1);
     lua_call(L, 1, 1);
     lua_rawseti(L, -2, 1);
 }
 
-static bool is_coded_message(struct part *p)
-{
-    if (!p->node->coded)
-        return false;
-    read_type(p, NULL);
-    const char *type = lua_tostring(p->L, -1);
-    bool yes = strcmp(type, "message/rfc822") == 0 ||
-               strcmp(type, "message/global") == 0;
-    yes = yes && lbind_encoding(encoding_of(p)) > 0;
-    lua_settop(p->L, p->tree);
-    return yes;
-}
-
 static void read_parts(struct part *p, const char *name)
 {
-    ptrdiff_t child = p->node->first_child;
+    int32_t child = p->node->first_child;
     lua_Integer n = 0;
     (void)name;
-    if (p->node->kind == MIME_LEAF) {
-        if (is_coded_message(p))
-            push_nested(p);
-        else
-            lua_pushnil(p->L);
+    if (p->node->coded) {
+        push_nested(p);
         return;
     }
     if (p->node->last_child != MIME_NONE)
         n = p->map->nodes[p->node->last_child].number;
     lua_createtable(p->L, n < INT_MAX ? (int)n : 0, 0); /* list */
     for (n = 1; child != MIME_NONE; n++) {
-        push_part(p, (size_t)child);
+        lbind_push_part(p->L, 1, (size_t)child);
         lua_rawseti(p->L, -2, n);
         child = p->map->nodes[child].next;
     }
@@ -370,7 +269,7 @@ static void read_parts(struct part *p, const char *name)
 static size_t write_path(const struct part *p, char *out, size_t room)
 {
     size_t at = room;
-    for (size_t i = p->i; i != 0; i = (size_t)p->map->nodes[i].parent) {
+    for (size_t i = p->handle->i; i != 0; i = (size_t)p->map->nodes[i].parent) {
         unsigned number = p->map->nodes[i].number;
         for (; number && at; number /= 10)
             out[--at] = (char)('0' + number % 10);
@@ -386,62 +285,123 @@ static void read_path(struct part *p, const char *name)
     char *out = lua_newuserdatauv(p->L, room, 0);
     (void)name;
     at = write_path(p, out, room);
-    lua_getfield(p->L, p->state, "path");
+    lbind_push_state(p->L, 1);
+    lua_getfield(p->L, -1, "path");
+    lua_remove(p->L, -2);
     lua_pushlstring(p->L, out + at, room - at);
     lua_concat(p->L, 2);
 }
 
-static const struct {
+static void read_state(struct part *p, const char *name)
+{
+    (void)name;
+    lbind_push_state(p->L, 1);
+}
+
+static void read_index(struct part *p, const char *name)
+{
+    (void)name;
+    lua_pushinteger(p->L, (lua_Integer)p->handle->i + 1);
+}
+
+static const struct field {
     const char *name;
     field_reader *read;
     const char *field;
-    bool whole; /* it needs more than the first header */
+    bool works; /* it needs p->w */
+    bool kept;  /* a list, which stays the same one; or worth it */
+    int slot;   /* the user value where it is kept; 0: by its name */
 } fields[] = {
-    {"type", read_type, NULL, false},
-    {"parameters", read_parameters, "Content-Type", false},
-    {"encoding", read_encoding, "Content-Transfer-Encoding", false},
-    {"disposition", read_disposition, "Content-Disposition", false},
-    {"filename", read_filename, "Content-Disposition", false},
-    {"parts", read_parts, NULL, true},
-    {"path", read_path, NULL, false},
-    {"subject", read_text, "Subject", false},
-    {"description", read_text, "Content-Description", false},
-    {"from", read_addresses, "From", false},
-    {"to", read_addresses, "To", false},
-    {"cc", read_addresses, "Cc", false},
-    {"bcc", read_addresses, "Bcc", false},
-    {"reply_to", read_addresses, "Reply-To", false},
-    {"sender", read_addresses, "Sender", false},
-    {"date", read_date, "Date", false},
+    {"type", read_type, "Content-Type", false, false, 0},
+    {"parameters", read_parameters, "Content-Type", true, true, 0},
+    {"encoding", read_encoding, "Content-Transfer-Encoding", false, false, 0},
+    {"disposition", read_disposition, "Content-Disposition", true, false, 0},
+    {"filename", read_filename, "Content-Disposition", true, true, 0},
+    {"parts", read_parts, NULL, false, true, LBIND_PARTS},
+    {"path", read_path, NULL, false, false, 0},
+    {"subject", read_text, "Subject", true, false, 0},
+    {"description", read_text, "Content-Description", true, false, 0},
+    {"from", read_addresses, "From", true, true, LBIND_FROM},
+    {"to", read_addresses, "To", true, true, LBIND_TO},
+    {"cc", read_addresses, "Cc", true, true, 0},
+    {"bcc", read_addresses, "Bcc", true, true, 0},
+    {"reply_to", read_addresses, "Reply-To", true, true, 0},
+    {"sender", read_addresses, "Sender", true, true, 0},
+    {"date", read_date, "Date", false, false, 0},
+    {"_state", read_state, NULL, false, false, 0},
+    {"_index", read_index, NULL, false, false, 0},
 };
 
-/* __index(part, name): computes a field, and keeps it; or a method */
+/* Pushes the parts, of which a leaf has none, without a look at what was
+   kept; false: that must be looked at. */
+static bool push_no_parts(lua_State *L)
+{
+    struct part p = part_of(L, true);
+    bool leaf = p.node->kind == MIME_LEAF && !p.node->coded;
+    if (leaf)
+        lua_pushnil(L);
+    return leaf;
+}
+
+static void push_new(lua_State *L, const struct field *field)
+{
+    struct part p = part_of(L, false);
+    if (field->works)
+        p.w = lbind_work(L);
+    field->read(&p, field->field);
+    if (field->works)
+        lbind_work_end(p.w);
+}
+
+/* Pushes the value of a field of here. */
+static void push_own(lua_State *L, const struct field *field)
+{
+    if (field->slot == LBIND_PARTS && push_no_parts(L))
+        return;
+    if (!field->kept) {
+        push_new(L, field);
+        return;
+    }
+    (void)lbind_part(L, 1);
+    if (lbind_push_kept(L, 1, field->slot, 2))
+        return;
+    push_new(L, field);
+    if (!lua_isnil(L, -1))
+        lbind_keep(L, 1, field->slot, 2);
+}
+
+/* Pushes the value of a field of Lua, whose { function, [not kept] } is at
+   the top. */
+static void push_computed(lua_State *L)
+{
+    (void)lbind_part(L, 1);
+    bool kept = lua_rawgeti(L, -1, 2) == LUA_TNIL;
+    lua_pop(L, 1);
+    if (kept && lbind_push_kept(L, 1, 0, 2))
+        return;
+    lua_rawgeti(L, -1, 1);
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 1);
+    if (kept && !lua_isnil(L, -1))
+        lbind_keep(L, 1, 0, 2);
+}
+
+/* __index(part, name): a method, or what is computed */
 static int part_index(lua_State *L)
 {
-    lua_settop(L, 2);
+    if (lua_gettop(L) != 2)
+        return luaL_error(L, "a part is indexed by one name");
     lua_pushvalue(L, 2);
-    switch (lua_rawget(L, lua_upvalueindex(KNOWN))) {
-    case LUA_TNIL:
-        lua_pushvalue(L, 2);
-        lua_rawget(L, lua_upvalueindex(METHODS));
+    switch (lua_rawget(L, lua_upvalueindex(LBIND_KNOWN))) {
+    case LUA_TLIGHTUSERDATA:
+        push_own(L, lua_touserdata(L, -1));
         return 1;
-    case LUA_TNUMBER: {
-        lua_Integer i = lua_tointeger(L, -1);
-        struct part p = part_of(L, fields[i].whole);
-        fields[i].read(&p, fields[i].field);
-        lbind_work_end(p.w);
-        break;
-    }
+    case LUA_TTABLE:
+        push_computed(L);
+        return 1;
     default:
-        lua_pushvalue(L, 1);
-        lua_call(L, 1, 1);
+        return 1;
     }
-    if (!lua_isnil(L, -1)) {
-        lua_pushvalue(L, 2);
-        lua_pushvalue(L, -2);
-        lua_rawset(L, 1);
-    }
-    return 1;
 }
 
 /* Methods */
@@ -453,6 +413,7 @@ static int part_header(lua_State *L)
         return luaL_error(L, "the name of a header field is a string, not %s",
                           luaL_typename(L, 2));
     struct part p = part_of(L, false);
+    p.w = lbind_work(L);
     read_text(&p, lua_tostring(L, 2));
     lbind_work_end(p.w);
     return 1;
@@ -466,7 +427,7 @@ static int part_field(lua_State *L)
     struct part p = part_of(L, false);
     struct header_field f;
     luaL_argcheck(L, nth >= 1, 3, "out of range");
-    if (!mime_map_find(p.map, p.i, name, (size_t)nth - 1, &f)) {
+    if (!mime_map_find(p.map, p.handle->i, name, (size_t)nth - 1, &f)) {
         lua_pushnil(L);
         return 1;
     }
@@ -481,14 +442,16 @@ static struct span octets(struct part *p)
 {
     struct span body = span_of(p->map->message.p + p->node->body_at,
                                p->node->body_end - p->node->body_at);
-    struct span word = encoding_of(p);
-    int number = lbind_encoding(word);
+    int number = lbind_encoding(p->node->coding);
     size_t faults = 0;
     if (number < 0)
         note(p, DEFECT_ENCODING, p->node->body_at);
-    if (lbind_decode(p->L, word, body, &p->w->text, &faults))
-        body = buf_span(&p->w->text);
-    if (number > 0 && faults) {
+    if (number <= 0)
+        return body;
+    lbind_decode(p->L, *p->w->kernel, p->node->coding, body, &p->w->text,
+                 &faults);
+    body = buf_span(&p->w->text);
+    if (faults) {
         lbind_push(p->L, body);
         body = lbind_check(p->L, -1);
         note_within(p, number, "octet");
@@ -496,15 +459,24 @@ static struct span octets(struct part *p)
     return body;
 }
 
+static struct span charset_of(struct part *p)
+{
+    struct span rest =
+        span_of(p->map->message.p + p->node->params_at, p->node->params_n);
+    struct span charset = {NULL, 0};
+    if (mime_param(rest, SPAN("charset"), &charset))
+        return charset;
+    if (parameters(p, "Content-Type", false))
+        charset = parameter(p, SPAN("charset"));
+    return charset;
+}
+
 /* Pushes the body in UTF-8. */
 static void push_utf8(struct part *p, struct span body)
 {
-    struct span charset = {NULL, 0};
+    struct span charset = charset_of(p);
     bool known = true;
-    int faults;
-    if (parameters(p, "Content-Type", false))
-        charset = parameter(p, SPAN("charset"));
-    faults = lbind_push_utf8(p->L, p->w, charset, body);
+    int faults = lbind_push_utf8(p->L, p->w, charset, body);
     if (faults == ERR_CHARSET) {
         known = false;
         faults = lbind_push_utf8(p->L, p->w, span_of(NULL, 0), body);
@@ -522,6 +494,7 @@ static int part_body(lua_State *L)
 {
     lua_settop(L, 2);
     struct part p = part_of(L, true);
+    p.w = lbind_work(L);
     struct span body = octets(&p);
     if (lua_isnil(L, 2)) {
         lbind_push(L, body);
@@ -542,51 +515,56 @@ static const luaL_Reg methods[] = {
     {NULL, NULL},
 };
 
-/* message(bytes, limits, path, origin) -> its root part */
-static int part_message(lua_State *L)
+static void push_words(lua_State *L)
 {
-    static const char *const names[] = {"bytes", "limits", "path", "origin"};
-    lua_settop(L, 4);
-    lua_createtable(L, 0, 8); /* state */
-    for (int i = 1; i <= 4; i++) {
-        lua_pushvalue(L, i);
-        lua_setfield(L, 5, names[i - 1]);
+    lua_createtable(L, MIME_TYPES + MIME_CODING_UNKNOWN, 0); /* words */
+    for (unsigned i = 0; i < MIME_TYPES; i++) {
+        lua_pushstring(L, mime_type_name(i));
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
-    lbind_push_tree(L, 1, 2);
-    set_raw(L, 5, TREE);
-    lua_createtable(L, 1, 0);
-    lua_pushvalue(L, -1);
-    set_raw(L, 5, MADE); /* state made */
-    new_part(L, 5, 0, 8);
-    return 1;
+    for (unsigned i = 0; i < MIME_CODING_UNKNOWN; i++) {
+        lua_pushstring(L, mime_coding_name(i));
+        lua_rawseti(L, -2, MIME_TYPES + (lua_Integer)i + 1);
+    }
 }
 
-/* bind(meta, computed, methods) -> message: makes tables those of parts */
+/* Puts functions into the table at 2; the upvalues are those behind it. */
+static void put_functions(lua_State *L, const luaL_Reg *functions)
+{
+    lua_pushvalue(L, 2);
+    for (int i = 1; i <= LBIND_UPVALUES; i++)
+        lua_pushvalue(L, 2 + i);
+    luaL_setfuncs(L, functions, LBIND_UPVALUES);
+    lua_pop(L, 1);
+}
+
+/* bind(meta, known) -> message: makes tables those of parts. known: methods,
+   and { function, [not kept] } for fields, by name */
 static int part_bind(lua_State *L)
 {
-    static const char *const names[] = {"_state", "_index", "tree", "made"};
-    for (int i = 1; i <= 3; i++)
-        luaL_checktype(L, i, LUA_TTABLE);
-    lua_settop(L, 3); /* meta known methods */
+    luaL_checktype(L, 1, LUA_TTABLE);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 2); /* meta known */
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
-        lua_pushinteger(L, (lua_Integer)i);
+        union {
+            const struct field *from;
+            void *to;
+        } field = {&fields[i]};
+        lua_pushlightuserdata(L, field.to);
         lua_setfield(L, 2, fields[i].name);
     }
     lbind_new_work(L);
-    lua_insert(L, 2);
-    lua_pushvalue(L, 1); /* meta work known methods meta */
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        lua_pushstring(L, names[i]);
-    lua_pushvalue(L, 4);
-    for (int i = 2; i <= UPVALUES + 1; i++)
-        lua_pushvalue(L, i);
-    luaL_setfuncs(L, methods, UPVALUES);
-    lua_pop(L, 1);
-    for (int i = 2; i <= UPVALUES + 1; i++)
-        lua_pushvalue(L, i);
-    lua_pushcclosure(L, part_index, UPVALUES);
+    lua_pushvalue(L, 2);
+    lua_pushvalue(L, 1);
+    push_words(L);
+    lbind_new_reader(L); /* meta known; work known meta words reader */
+    put_functions(L, methods);
+    put_functions(L, lbind_message_methods);
+    for (int i = 1; i <= LBIND_UPVALUES; i++)
+        lua_pushvalue(L, 2 + i);
+    lua_pushcclosure(L, part_index, LBIND_UPVALUES);
     lua_setfield(L, 1, "__index");
-    lua_pushcclosure(L, part_message, UPVALUES);
+    lua_pushcclosure(L, lbind_read_message, LBIND_UPVALUES);
     return 1;
 }
 

@@ -12,6 +12,7 @@
 #include "../core/charset.h"
 #include "../core/header.h"
 #include "../core/media.h"
+#include "../core/mime_word.h"
 #include "../core/word.h"
 #include "lbind.h"
 
@@ -41,6 +42,7 @@ struct lbind_work *lbind_new_work(lua_State *L)
     buf_init(&w->text, WORK_MOST);
     buf_init(&w->more, WORK_MOST);
     w->charsets = w->params.store = lbind_charsets(L);
+    w->kernel = lbind_kernel(L);
     return w;
 }
 
@@ -62,6 +64,9 @@ static void give_back(struct buf *b)
 
 void lbind_work_end(struct lbind_work *w)
 {
+    if ((w->params.text.room | w->flat.room | w->text.room | w->more.room) <=
+        WORK_KEPT)
+        return;
     if (w->params.text.room > WORK_KEPT)
         param_list_free(&w->params);
     give_back(&w->flat);
@@ -74,19 +79,6 @@ static void check(lua_State *L, int err)
     if (err < 0)
         luaL_error(L, "%s",
                    err == ERR_MEMORY ? "not enough memory" : err_text(err));
-}
-
-/* ASCII that is no encoded word, in one line? */
-static bool is_plain(struct span s)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-        if (c >= 0x80 || c == '\r' || c == '\n' || c == '\0')
-            return false;
-        if (c == '=' && i + 1 < s.n && s.p[i + 1] == '?')
-            return false;
-    }
-    return true;
 }
 
 int lbind_flat(struct lbind_work *w, struct span raw, struct span *value)
@@ -103,13 +95,15 @@ int lbind_flat(struct lbind_work *w, struct span raw, struct span *value)
 
 static int push_decoded(lua_State *L, struct lbind_work *w, struct span s)
 {
-    int faults;
-    if (is_plain(s)) {
+    enum mime_text kind = mime_text_kind(s);
+    int faults = 0;
+    if (kind == MIME_TEXT_PLAIN) {
         lbind_push(L, s);
         return 0;
     }
     buf_clear(&w->text);
-    faults = word_decode(&w->text, s, w->charsets);
+    if (kind != MIME_TEXT_WORDS || !mime_words(&w->text, s))
+        faults = word_decode(&w->text, s, w->charsets);
     check(L, faults);
     lbind_push(L, buf_span(&w->text));
     return faults;
@@ -117,8 +111,9 @@ static int push_decoded(lua_State *L, struct lbind_work *w, struct span s)
 
 int lbind_push_value(lua_State *L, struct lbind_work *w, struct span raw)
 {
-    struct span value;
-    check(L, lbind_flat(w, raw, &value));
+    struct span value = span_trim(raw);
+    if (mime_text_kind(value) == MIME_TEXT_OTHER)
+        check(L, lbind_flat(w, raw, &value));
     return push_decoded(L, w, value);
 }
 

@@ -11,6 +11,7 @@
  */
 #include "addr.h"
 
+#include "addr_plain.h"
 #include "ascii.h"
 
 enum kind { END, WORD, QUOTED, COMMENT, SPECIAL };
@@ -498,13 +499,31 @@ static int failure(const struct addr_reader *r)
     return 0;
 }
 
+/* Takes an address that needs no more than a look. */
+static bool next_plain(struct addr_reader *r, struct addr *a)
+{
+    size_t n = r->grouped ? 0 : addr_plain(span_skip(r->s, r->at), a);
+    r->at += n;
+    r->left -= n > 0;
+    r->orphaned &= n == 0;
+    return n > 0;
+}
+
+/* Nothing stands behind a plain address that ended the list. */
+static bool at_end(const struct addr_reader *r)
+{
+    return r->left == 0 || r->at >= r->s.n;
+}
+
 int addr_next(struct addr_reader *r, struct addr *a)
 {
     struct entry e;
     struct token t;
     bool whole;
-    if (r->left == 0)
+    if (at_end(r))
         return 0;
+    if (next_plain(r, a))
+        return 1;
     do {
         begin_entry(r, &e);
         do

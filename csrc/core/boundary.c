@@ -61,6 +61,48 @@ enum boundary_found boundary_match(struct span s, struct span bound, bool last,
     return last ? BOUNDARY_NO : BOUNDARY_WAIT;
 }
 
+/* The first bytes, the last bytes and the length make the mark. */
+static uint32_t mark_of(struct span s)
+{
+    uint64_t first = 0, last = 0;
+    size_t n = s.n < sizeof first ? s.n : sizeof first;
+    memcpy(&first, s.p, n);
+    memcpy(&last, s.p + s.n - n, n);
+    first = (first ^ s.n) * UINT64_C(0x9e3779b97f4a7c15);
+    last = (last ^ first) * UINT64_C(0xc2b2ae3d27d4eb4f);
+    return (uint32_t)(last >> 40) % (BOUNDARY_MARKS * 64);
+}
+
+void boundary_mark(uint64_t *marks, struct span bound)
+{
+    uint32_t mark = mark_of(bound);
+    marks[mark / 64] |= UINT64_C(1) << mark % 64;
+}
+
+static bool is_marked(const uint64_t *marks, struct span bound)
+{
+    uint32_t mark = mark_of(bound);
+    return marks[mark / 64] >> mark % 64 & 1;
+}
+
+bool boundary_marked(const uint64_t *marks, struct span s)
+{
+    struct span line = span_of(s.p + 2, 0);
+    size_t most = s.n - 2 < BOUNDARY_LINE_MOST ? s.n - 2 : BOUNDARY_LINE_MOST;
+    line.n = span_find(span_of(line.p, most), '\n');
+    if (line.n == most)
+        return true;
+    if (line.n && line.p[line.n - 1] == '\r')
+        line.n--;
+    while (line.n && ascii_is(line.p[line.n - 1], ASCII_BLANK))
+        line.n--;
+    if (is_marked(marks, line))
+        return true;
+    return line.n > 2 && line.p[line.n - 1] == '-' &&
+           line.p[line.n - 2] == '-' &&
+           is_marked(marks, span_of(line.p, line.n - 2));
+}
+
 size_t boundary_line_end(struct span s, size_t n)
 {
     if (n == 0 || s.p[n - 1] != '\n')

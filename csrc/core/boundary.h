@@ -11,6 +11,8 @@
 #ifndef CORE_BOUNDARY_H
 #define CORE_BOUNDARY_H
 
+#include <stdint.h>
+
 #include "span.h"
 
 enum {
@@ -43,6 +45,16 @@ INTERNAL bool boundary_dashes(struct span s, bool last,
 INTERNAL enum boundary_found boundary_match(struct span s, struct span bound,
                                             bool last,
                                             struct boundary_line *line);
+
+/* Of what a line that begins with two dashes may end with, all boundaries but
+   a few can be told to be others: those that are looked for are marked in a
+   set, and a line that none of them begins is met at once. */
+enum { BOUNDARY_MARKS = 16 }; /* words of a set, zeroed at first */
+
+INTERNAL void boundary_mark(uint64_t *marks, struct span bound);
+
+/* False: the line is none that was marked. */
+INTERNAL bool boundary_marked(const uint64_t *marks, struct span s);
 
 /* Length of the line end that ends the first n bytes of s. */
 INTERNAL size_t boundary_line_end(struct span s, size_t n);

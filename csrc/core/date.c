@@ -3,7 +3,8 @@
  *
  * The value is cut into words at blanks and commas. Each word is offered to
  * the readers of one table in turn: month, day name, time, zone, joined
- * dates, plain number. The first that knows it takes it.
+ * dates, plain number. The first that knows it takes it. The standard form is
+ * read before that, letter by letter, with the same result.
  */
 #include "date.h"
 
@@ -25,12 +26,15 @@ static const char days[] = "SunMonTueWedThuFriSat";
 /* Index of a word whose first three letters are in a list, or -1. */
 static int listed(struct span w, const char *list)
 {
-    struct span all = span_from(list);
+    char a, b, c;
     if (w.n < 3)
         return -1;
-    for (size_t i = 0; i < all.n; i += 3)
-        if (span_ieq(span_of(w.p, 3), span_of(all.p + i, 3)))
-            return (int)(i / 3);
+    a = ascii_upper(w.p[0]);
+    b = ascii_lower(w.p[1]);
+    c = ascii_lower(w.p[2]);
+    for (const char *p = list; *p; p += 3)
+        if (p[0] == a && p[1] == b && p[2] == c)
+            return (int)(p - list) / 3;
     return -1;
 }
 
@@ -303,21 +307,94 @@ static bool fits(const struct reading *r)
            r->day >= 1 && r->day <= month_days(r->year, r->month);
 }
 
-int date_parse(struct span value, struct date *d)
+static void read_loose(struct reading *r, struct span value)
 {
-    struct reading r = {DATE_UNSET, DATE_UNSET, DATE_UNSET, DATE_UNSET,
-                        0,          false,      false,      false};
     char clock[DATE_CLOCK];
     while (value.n)
-        read_word(&r, joined_word(&value, clock));
+        read_word(r, joined_word(&value, clock));
+    if (r->second == DATE_UNSET)
+        r->second = 0;
+    if (r->afternoon && r->second < DAY_SECONDS / 2)
+        r->second += DAY_SECONDS / 2;
+    if (r->morning && r->second >= DAY_SECONDS / 2)
+        r->second -= DAY_SECONDS / 2;
+}
+
+/* The standard form, which nearly all dates have, at a glance. */
+
+/* A number of so many digits at s, or -1. */
+static int digits_at(const char *s, size_t n)
+{
+    int v = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!ascii_is(s[i], ASCII_DIGIT))
+            return -1;
+        v = v * 10 + s[i] - '0';
+    }
+    return v;
+}
+
+/* Offset behind "Tue, ", or 0. */
+static size_t skip_day_name(struct span s)
+{
+    return s.n > 5 && s.p[3] == ',' && s.p[4] == ' ' &&
+                   listed(span_of(s.p, 3), days) >= 0
+               ? 5
+               : 0;
+}
+
+/* One comment that holds no other. */
+static bool is_remark(struct span s)
+{
+    s = span_trim(s);
+    return s.n > 1 && s.p[0] == '(' && span_find(s, ')') == s.n - 1 &&
+           span_find(span_skip(s, 1), '(') == s.n - 1;
+}
+
+/* "Nov 1994 08:12:31 +0200", and at most a comment behind it. */
+static bool read_rest(struct reading *r, struct span s)
+{
+    enum { CLOCK = 9, ZONE = 18, ALL = 23 };
+    int hour, minute, second, zone;
+    if (s.n < ALL || s.p[3] != ' ' || s.p[8] != ' ' || s.p[11] != ':' ||
+        s.p[14] != ':' || s.p[17] != ' ')
+        return false;
+    r->month = listed(s, names) + 1;
+    r->year = digits_at(s.p + 4, 4);
+    hour = digits_at(s.p + CLOCK, 2);
+    minute = digits_at(s.p + CLOCK + 3, 2);
+    second = digits_at(s.p + CLOCK + 6, 2);
+    zone = digits_at(s.p + ZONE + 1, 4);
+    r->second = hour * 3600 + minute * 60 + second;
+    return r->year >= 1000 && hour >= 0 && hour < 24 && minute >= 0 &&
+           minute < 60 && second >= 0 && second <= 60 && zone >= 0 &&
+           read_offset(r, span_of(s.p + ZONE, 5)) &&
+           (s.n == ALL || is_remark(span_skip(s, ALL)));
+}
+
+static bool read_standard(struct reading *r, struct span s)
+{
+    size_t i;
+    s = span_trim(s);
+    i = skip_day_name(s);
+    for (size_t n = 2; n > 0; n--)
+        if (s.n > i + n && s.p[i + n] == ' ' &&
+            (r->day = digits_at(s.p + i, n)) >= 0)
+            return read_rest(r, span_skip(s, i + n + 1)) && fits(r);
+    return false;
+}
+
+int date_parse(struct span value, struct date *d)
+{
+    static const struct reading unset = {
+        DATE_UNSET, DATE_UNSET, DATE_UNSET, DATE_UNSET, 0, false, false, false};
+    struct reading r = unset;
+    if (!read_standard(&r, value)) {
+        r = unset;
+        read_loose(&r, value);
+    }
     if (!fits(&r))
         return ERR_SYNTAX;
-    if (r.second == DATE_UNSET)
-        r.second = 0;
-    if (r.afternoon && r.second < DAY_SECONDS / 2)
-        r.second += DAY_SECONDS / 2;
-    if (r.morning && r.second >= DAY_SECONDS / 2)
-        r.second -= DAY_SECONDS / 2;
     d->epoch = days_since_1970(r.year, r.month, r.day) * DAY_SECONDS +
                r.second - r.zone;
     d->zone = r.zone;

@@ -9,13 +9,14 @@
 #include "mime.h"
 
 #include "ascii.h"
-#include "boundary.h"
-#include "media.h"
+#include "mime_steps.h"
 
 enum {
     AGAIN = MIME_END + 1, /* a step changed something, but made no event */
     PIECE = 4096,         /* moved at once behind what is carried */
-    HEADER_DEFAULT = 1 << 20
+    FEW = 8,              /* boundaries that are compared one by one */
+    HEADER_DEFAULT = 1 << 20,
+    MOST = 1 << 30 /* of limits whose counts are kept in 32 bits */
 };
 
 struct frame {
@@ -49,14 +50,16 @@ void mime_init(struct mime *m, const struct mime_limits *limits)
 static void set_limits(struct mime *m, const struct mime_limits *limits)
 {
     m->limits = *limits;
-    if (m->limits.header > SIZE_MAX / 4)
-        m->limits.header = SIZE_MAX / 4;
+    if (m->limits.header > MOST)
+        m->limits.header = MOST;
+    if (m->limits.parts > MOST)
+        m->limits.parts = MOST;
     if (m->limits.depth > SIZE_MAX / (BOUNDARY_MOST + sizeof(struct frame)))
         m->limits.depth = SIZE_MAX / (BOUNDARY_MOST + sizeof(struct frame));
     buf_renew(&m->carry, m->limits.header + 2 * PIECE);
     buf_renew(&m->frames, SIZE_MAX / 2);
     buf_renew(&m->bounds, SIZE_MAX / 2);
-    buf_renew(&m->scratch, m->limits.header + 1);
+    mime_said_renew(&m->said, m->limits.header);
 }
 
 void mime_again(struct mime *m, const struct mime_limits *limits)
@@ -66,8 +69,8 @@ void mime_again(struct mime *m, const struct mime_limits *limits)
     m->at = m->close_at = m->header_at = 0;
     m->lines = m->scanned = m->fields = 0;
     m->depth = m->open_bounds = m->parts = m->close_to = 0;
+    memset(m->marks, 0, sizeof m->marks);
     m->finished = false;
-    m->failure = 0;
     m->defect_n = 0;
     m->opening = true;
     enter(m, MIME_START);
@@ -78,8 +81,7 @@ void mime_free(struct mime *m)
     buf_free(&m->carry);
     buf_free(&m->frames);
     buf_free(&m->bounds);
-    buf_free(&m->scratch);
-    param_list_free(&m->params);
+    mime_said_free(&m->said);
 }
 
 void mime_push(struct mime *m, struct span chunk)
@@ -105,7 +107,7 @@ static bool is_last(const struct mime *m)
     return m->finished && (buf_size(&m->carry) == 0 || m->input.n == 0);
 }
 
-static void consume(struct mime *m, size_t n)
+void mime_consume(struct mime *m, size_t n)
 {
     m->at += n;
     m->lines = m->scanned = 0;
@@ -169,11 +171,10 @@ static int open_part(struct mime *m, struct mime_event *e)
     m->depth++;
     m->parts++;
     m->close_to = m->depth;
-    m->header_at = m->at;
+    m->part_at = m->header_at = m->at;
     m->fields = 0;
-    m->typed = m->encoded = m->digest = false;
-    buf_clear(&m->scratch);
-    m->kind = digest ? MIME_MESSAGE : MIME_LEAF;
+    m->params_n = 0;
+    mime_said_begin(&m->said, digest);
     enter(m, m->depth == 1 && m->at == 0 ? MIME_START : MIME_HEADER);
     e->at = m->at;
     e->depth = m->depth - 1;
@@ -222,6 +223,8 @@ static enum boundary_found delimiter(const struct mime *m, struct span s,
     enum boundary_found found;
     if (!boundary_dashes(s, last, &found))
         return found;
+    if (m->open_bounds > FEW && !boundary_marked(m->marks, s))
+        return found;
     for (size_t i = m->depth; i-- > 0 && found == BOUNDARY_NO;) {
         const struct frame *f = frame_at(m, i);
         if (!f->open)
@@ -242,7 +245,7 @@ static int meet(struct mime *m, const struct delimiter *d, size_t skip,
     f->seen = true;
     m->close_to = d->frame + 1;
     m->close_at = end;
-    consume(m, skip + d->line.n);
+    mime_consume(m, skip + d->line.n);
     enter(m, MIME_AROUND);
     if (d->line.closes) {
         forget_boundary(m, f);
@@ -257,111 +260,55 @@ static int meet(struct mime *m, const struct delimiter *d, size_t skip,
 
 /* Header */
 
-/* Leaves the boundary in m->scratch; its failures show there, too. */
-static void read_boundary(struct mime *m, struct span rest)
-{
-    int err = header_unfold(&m->scratch, rest);
-    if (err == 0)
-        err = param_parse(&m->params, buf_span(&m->scratch));
-    buf_cut(&m->scratch, 0);
-    for (size_t i = 0; err == 0 && i < m->params.n; i++) {
-        struct span value = span_trim(param_value(&m->params, i));
-        if (!span_eq(param_name(&m->params, i), SPAN("boundary")))
-            continue;
-        if (value.n > BOUNDARY_MOST)
-            value.n = BOUNDARY_MOST;
-        err = buf_add_span(&m->scratch, value);
-        break;
-    }
-    if (err == ERR_MEMORY)
-        m->failure = err;
-}
-
-static void read_type(struct mime *m, struct span value, uint64_t at)
-{
-    struct media media;
-    if (m->typed) {
-        note(m, DEFECT_TYPE_REPEATED, at);
-        return;
-    }
-    m->typed = true;
-    if (!media_split(value, &media)) {
-        note(m, DEFECT_TYPE, at);
-        return;
-    }
-    m->kind = MIME_LEAF;
-    if (span_ieq(media.type, SPAN("multipart"))) {
-        m->kind = MIME_MULTIPART;
-        m->digest = span_ieq(media.subtype, SPAN("digest"));
-        read_boundary(m, media.rest);
-    } else if (span_ieq(media.type, SPAN("message")) &&
-               (span_ieq(media.subtype, SPAN("rfc822")) ||
-                span_ieq(media.subtype, SPAN("global")))) {
-        m->kind = MIME_MESSAGE;
-    }
-}
-
-static void read_encoding(struct mime *m, struct span value)
-{
-    static const char *const coded[] = {"base64", "quoted-printable",
-                                        "x-uuencode", "uuencode", "x-uue"};
-    struct span rest, word = media_word(value, &rest);
-    m->encoded = false;
-    for (size_t i = 0; i < sizeof coded / sizeof coded[0]; i++)
-        m->encoded |= span_ieq(word, span_from(coded[i]));
-}
-
 /* Keeps the boundary of a multipart with its frame. */
 static int hold_boundary(struct mime *m)
 {
     struct frame *f = frame_at(m, m->depth - 1);
-    struct span bound = buf_span(&m->scratch);
-    if (m->encoded)
+    struct span bound = buf_span(&m->said.bound);
+    if (mime_coding_changes(m->said.coding))
         note(m, DEFECT_ENCODED_PARTS, m->header_at);
     if (bound.n > 70)
         note(m, DEFECT_BOUNDARY_LONG, m->header_at);
     f->bound_at = buf_size(&m->bounds);
     f->bound_n = bound.n;
-    f->digest = m->digest;
+    f->digest = m->said.digest;
     f->open = true;
     m->open_bounds++;
+    boundary_mark(m->marks, bound);
     return buf_add_span(&m->bounds, bound);
 }
 
 /* What the body will be taken for. */
-static void settle_kind(struct mime *m)
+static enum mime_kind settle_kind(struct mime *m, struct mime_event *e)
 {
-    if (m->kind == MIME_MULTIPART && buf_size(&m->scratch) == 0) {
+    enum mime_kind kind = m->said.kind;
+    if (kind == MIME_MULTIPART && buf_size(&m->said.bound) == 0) {
         note(m, DEFECT_BOUNDARY_MISSING, m->header_at);
-        m->kind = MIME_LEAF;
+        kind = MIME_LEAF;
     }
-    m->coded = m->kind == MIME_MESSAGE && m->encoded;
-    if (m->coded)
-        m->kind = MIME_LEAF;
-    if (m->kind != MIME_LEAF && m->depth >= m->limits.depth) {
+    e->coded = kind == MIME_MESSAGE && mime_coding_changes(m->said.coding);
+    if (e->coded)
+        kind = MIME_LEAF;
+    if (kind != MIME_LEAF && m->depth >= m->limits.depth) {
         note(m, DEFECT_LIMIT_DEPTH, m->header_at);
-        m->kind = MIME_LEAF;
+        kind = MIME_LEAF;
     }
-    if (m->kind == MIME_MESSAGE && m->parts >= m->limits.parts) {
+    if (kind == MIME_MESSAGE && m->parts >= m->limits.parts) {
         note(m, DEFECT_LIMIT_PARTS, m->header_at);
-        m->kind = MIME_LEAF;
+        kind = MIME_LEAF;
     }
+    return kind;
 }
 
 static int end_header(struct mime *m, struct mime_event *e)
 {
-    int err = m->failure;
-    settle_kind(m);
-    if (m->kind == MIME_MULTIPART && err == 0)
-        err = hold_boundary(m);
-    if (err < 0)
-        return err;
-    enter(m, m->kind == MIME_LEAF ? MIME_LEAF_BODY : MIME_AROUND);
-    m->opening = m->kind == MIME_MESSAGE;
+    e->kind = settle_kind(m, e);
+    if (e->kind == MIME_MULTIPART && hold_boundary(m) < 0)
+        return buf_error(&m->bounds);
+    enter(m, e->kind == MIME_LEAF ? MIME_LEAF_BODY : MIME_AROUND);
+    m->opening = e->kind == MIME_MESSAGE;
     e->at = m->at;
     e->depth = m->depth - 1;
-    e->kind = m->kind;
-    e->coded = m->coded;
     return MIME_HEAD;
 }
 
@@ -397,6 +344,22 @@ static size_t field_length(struct mime *m, struct span w, bool last)
     }
 }
 
+int mime_heed(struct mime *m, const struct header_field *f, const char *p)
+{
+    bool typed = m->said.typed;
+    int found;
+    if (!mime_said_may(f->name))
+        return 0;
+    found = mime_said_field(&m->said, f->name, f->value);
+    if (found > 0)
+        note(m, (enum defect_number)found, m->at);
+    if (!typed && m->said.typed) {
+        m->params_at = m->at + (uint64_t)(m->said.params.p - p);
+        m->params_n = m->said.params.n;
+    }
+    return found;
+}
+
 static int take_field(struct mime *m, struct mime_event *e, size_t n)
 {
     struct span bytes = span_of(window(m).p, n);
@@ -406,13 +369,10 @@ static int take_field(struct mime *m, struct mime_event *e, size_t n)
     e->field.at = 0;
     if (memchr(bytes.p, '\0', n))
         note(m, DEFECT_NUL, m->at);
-    if (span_ieq(e->field.name, SPAN("content-type")))
-        read_type(m, e->field.value, m->at);
-    else if (span_ieq(e->field.name, SPAN("content-transfer-encoding")))
-        read_encoding(m, e->field.value);
+    int err = mime_heed(m, &e->field, bytes.p);
     m->fields++;
-    consume(m, n);
-    return MIME_FIELD;
+    mime_consume(m, n);
+    return err < 0 ? err : MIME_FIELD;
 }
 
 /* A line of n bytes that is no field, with its continuations, is passed
@@ -429,7 +389,7 @@ static int pass_over(struct mime *m, size_t n)
                        span_istarts(w, SPAN(">From "))))
         number = DEFECT_MBOX_LINE;
     note(m, number, m->at);
-    consume(m, n);
+    mime_consume(m, n);
     return AGAIN;
 }
 
@@ -452,7 +412,7 @@ static int try_header_end(struct mime *m, struct mime_event *e)
     if (empty == BOUNDARY_WAIT)
         return MIME_MORE;
     if (empty == BOUNDARY_YES) {
-        consume(m, n);
+        mime_consume(m, n);
         return end_header(m, e);
     }
     if (w.n == 0)
@@ -500,7 +460,7 @@ static int step_skip(struct mime *m, struct mime_event *e)
         return is_last(m) ? end_header(m, e) : MIME_MORE;
     n = header_line(w);
     m->line_start = n > 0;
-    consume(m, n ? n : w.n);
+    mime_consume(m, n ? n : w.n);
     return AGAIN;
 }
 
@@ -513,7 +473,7 @@ static int step_start(struct mime *m)
         return MIME_MORE;
     if (prefix && n == mark.n) {
         note(m, DEFECT_BYTE_MARK, 0);
-        consume(m, n);
+        mime_consume(m, n);
         m->header_at = m->at;
     }
     enter(m, MIME_HEADER);
@@ -528,7 +488,7 @@ static int take_body(struct mime *m, struct mime_event *e, size_t n)
     e->at = m->at;
     e->depth = m->depth - 1;
     e->bytes = span_of(window(m).p, n);
-    consume(m, n);
+    mime_consume(m, n);
     m->line_start = false;
     return m->state == MIME_LEAF_BODY ? MIME_BODY : AGAIN;
 }
@@ -591,4 +551,22 @@ int mime_next(struct mime *m, struct mime_event *e)
     } while (result == AGAIN);
     e->event = result < 0 ? MIME_END : (enum mime_event_kind)result;
     return result;
+}
+
+int mime_resume(struct mime *m, const struct header_field *fields, size_t n,
+                size_t body_at)
+{
+    struct mime_event e;
+    int err = open_part(m, &e);
+    if (err < 0)
+        return err;
+    (void)step_start(m);
+    for (size_t i = 0; i < n && err >= 0; i++)
+        err = mime_said_field(&m->said, fields[i].name, fields[i].value);
+    if (err < 0)
+        return err;
+    m->defect_n = 0; /* told before */
+    mime_consume(m, body_at - (size_t)m->at);
+    err = end_header(m, &e);
+    return err < 0 ? err : 0;
 }

@@ -24,17 +24,17 @@ struct mime_node {
     size_t header_end; /* behind its last field that was read */
     size_t body_at;    /* behind the empty line */
     size_t body_end;   /* the end of the part */
-    ptrdiff_t parent, first_child, last_child, next; /* indexes or NONE */
-    size_t field, field_n; /* its fields: index of the first, how many */
-    unsigned depth;
-    unsigned number; /* among its parent's children, from 1 on */
-    enum mime_kind kind;
-    bool coded; /* a leaf that may be an encoded message */
-};
-
-struct mime_field {
-    size_t at, n;  /* the whole field, its line end included */
-    uint32_t hash; /* mime_hash of its name */
+    size_t params_at;  /* what stands behind its type, */
+    uint32_t params_n; /* so many bytes */
+    uint32_t field_n;  /* its fields: how many, */
+    size_t field;      /* and the index of the first */
+    int32_t parent, first_child, last_child, next; /* indexes or NONE */
+    uint32_t depth;
+    uint32_t number; /* among its parent's children, from 1 on */
+    uint8_t kind;    /* enum mime_kind, */
+    uint8_t type;    /* enum mime_type, */
+    uint8_t coding;  /* enum mime_coding, of its body */
+    bool coded;      /* a leaf that may be an encoded message */
 };
 
 struct mime_tree {
@@ -44,6 +44,7 @@ struct mime_tree {
     struct buf defects;          /* struct defect */
     size_t n, field_n, defect_n; /* of them; defects not kept included */
     bool whole;                  /* all of the message was read */
+    bool coded;                  /* one of its leaves is */
 };
 
 /* A zeroed struct may be freed without init. free may run twice. */
@@ -55,9 +56,16 @@ INTERNAL void mime_tree_free(struct mime_tree *t);
 INTERNAL int mime_tree_parse(struct mime_tree *t, struct span message,
                              const struct mime_limits *limits, bool head);
 
+struct mime_map;
+
+/* Reads on where only the header was read, which is in a map. */
+INTERNAL int mime_tree_resume(struct mime_tree *t, const struct mime_map *head,
+                              const struct mime_limits *limits);
+
 struct mime_map {
     struct span message;
     size_t n, field_n, defect_n;
+    bool coded; /* a leaf may be an encoded message */
     const struct mime_node *nodes;
     const struct mime_field *fields;
     const struct defect *defects; /* MIME_DEFECTS_MOST at most */
@@ -69,17 +77,14 @@ INTERNAL size_t mime_map_size(const struct mime_tree *t);
 INTERNAL void mime_map_put(const struct mime_tree *t, struct span message,
                            void *memory);
 
-/* Of a field's name, the same for both cases of letters. */
-INTERNAL uint32_t mime_hash(struct span name);
-
 /* Finds the nth field (0: the first) of a name in a part's header, in any
    case; f->at counts from the message's first byte. */
 INTERNAL bool mime_map_find(const struct mime_map *map, size_t part,
                             struct span name, size_t nth,
                             struct header_field *f);
 
-/* The field of that index as it stands. */
-INTERNAL void mime_map_field(const struct mime_map *map, size_t i,
+/* The field of that index, which is one of that part, as it stands. */
+INTERNAL void mime_map_field(const struct mime_map *map, size_t part, size_t i,
                              struct header_field *f);
 
 #endif

@@ -53,11 +53,8 @@ static inline bool span_ieq(struct span a, struct span b)
         return false;
     for (size_t i = 0; i < a.n; i++) {
         unsigned char x = (unsigned char)a.p[i], y = (unsigned char)b.p[i];
-        if (x >= 'A' && x <= 'Z')
-            x |= 0x20;
-        if (y >= 'A' && y <= 'Z')
-            y |= 0x20;
-        if (x != y)
+        unsigned char letter = (x | 0x20) - 'a';
+        if (x != y && ((x ^ y) != 0x20 || letter > 'z' - 'a'))
             return false;
     }
     return true;

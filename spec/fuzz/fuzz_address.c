@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "core/addr.h"
+#include "core/addr_plain.h"
 #include "core/ascii.h"
 #include "core/charset.h"
 #include "core/compose.h"
@@ -61,6 +62,34 @@ static void check_written(struct span name, struct span address)
     buf_free(&flat);
 }
 
+/* Behind a comment nothing is plain: the reader of all forms sees the same. */
+static void check_plain(struct span s, const struct addr *plain)
+{
+    struct addr_reader r;
+    struct addr a;
+    struct buf b;
+    buf_init(&b, s.n + 2);
+    buf_add(&b, "()", 2);
+    buf_add_span(&b, s);
+    addr_init(&r, buf_span(&b), 1);
+    need(addr_next(&r, &a) == 1 && r.faults == 0);
+    need(span_eq(a.name, plain->name) && span_eq(a.address, plain->address));
+    need(a.local == plain->local && !a.grouped);
+    addr_free(&r);
+    buf_free(&b);
+}
+
+static void check_all_plain(struct span input)
+{
+    struct addr a;
+    size_t n;
+    while ((n = addr_plain(input, &a)) > 0) {
+        need(n <= input.n);
+        check_plain(span_of(input.p, n), &a);
+        input = span_skip(input, n);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t n)
 {
     struct span input = span_of((const char *)data, n);
@@ -70,6 +99,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t n)
     size_t found = 0;
     if (n > 20000)
         return 0;
+    check_all_plain(input);
     buf_init(&name, 1 << 22);
     addr_init(&r, input, 1000);
     while (addr_next(&r, &a) == 1) {

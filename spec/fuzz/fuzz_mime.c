@@ -22,7 +22,7 @@ struct watch {
     struct span message;
     struct buf notes; /* what happened, to compare; bodies joined */
     uint64_t at;      /* where the last event was */
-    size_t open, parts;
+    size_t open, parts, fields;
     bool in_body;
 };
 
@@ -73,6 +73,7 @@ static void check_event(struct watch *w, const struct mime_event *e)
     need(w->open <= DEPTH && w->parts <= PARTS);
     need(e->depth + 1 == w->open);
     w->open -= e->event == MIME_PART_END;
+    w->fields += e->event == MIME_FIELD;
     if (e->event == MIME_FIELD)
         check_bytes(w, e);
 }
@@ -86,7 +87,7 @@ static void run(struct watch *w, size_t step)
     struct span rest = w->message;
     int event;
     w->at = 0;
-    w->open = w->parts = 0;
+    w->open = w->parts = w->fields = 0;
     w->in_body = false;
     mime_init(&m, &limits);
     while ((event = mime_next(&m, &e)) != MIME_END) {
@@ -105,12 +106,13 @@ static void run(struct watch *w, size_t step)
     mime_free(&m);
 }
 
-static void check_fields(const struct mime_map *map, const struct mime_node *n)
+static void check_fields(const struct mime_map *map, size_t part)
 {
+    const struct mime_node *n = &map->nodes[part];
     size_t behind = n->header_at;
     for (size_t i = n->field; i < n->field + n->field_n; i++) {
         struct header_field f;
-        mime_map_field(map, i, &f);
+        mime_map_field(map, part, i, &f);
         need(f.at >= behind && f.at + f.n <= n->header_end);
         need(f.name.n > 0 && mime_hash(f.name) == map->fields[i].hash);
         behind = f.at + f.n;
@@ -126,14 +128,44 @@ static void check_node(const struct mime_map *map, size_t i)
     need(n->header_end <= n->body_at || n->header_end == n->at);
     need(n->body_at <= n->body_end && n->body_end <= end);
     need(n->field + n->field_n <= map->field_n);
-    check_fields(map, n);
+    check_fields(map, i);
     need((i == 0) == (n->parent == MIME_NONE));
     if (i == 0)
         return;
-    need(n->parent < (ptrdiff_t)i);
+    need(n->parent < (int32_t)i);
     up = &map->nodes[n->parent];
     need(up->body_at <= n->at && n->body_end <= up->body_end);
     need(up->depth + 1 == n->depth && up->kind != MIME_LEAF);
+}
+
+static struct mime_map *map_of(const struct mime_tree *t, struct span message)
+{
+    struct mime_map *map = malloc(mime_map_size(t));
+    need(map != NULL);
+    mime_map_put(t, message, map);
+    return map;
+}
+
+static size_t kept(const struct mime_map *map)
+{
+    return map->defect_n < MIME_DEFECTS_MOST ? map->defect_n
+                                             : MIME_DEFECTS_MOST;
+}
+
+/* Read on behind the header, it is the same as read at once. */
+static void check_resumed(struct mime_tree *t, const struct mime_map *whole)
+{
+    struct mime_map *head = map_of(t, whole->message);
+    need(mime_tree_resume(t, head, &limits) == 0);
+    struct mime_map *map = map_of(t, whole->message);
+    need(map->n == whole->n && map->field_n == whole->field_n);
+    need(map->defect_n == whole->defect_n && map->coded == whole->coded);
+    need(memcmp(map->nodes, whole->nodes, map->n * sizeof *map->nodes) == 0);
+    for (size_t i = 0; i < kept(map); i++)
+        need(map->defects[i].number == whole->defects[i].number &&
+             map->defects[i].at == whole->defects[i].at);
+    free(head);
+    free(map);
 }
 
 /* The header alone is the same as that of the whole. */
@@ -143,17 +175,17 @@ static void check_head(struct mime_tree *t, const struct mime_map *whole)
     need(t->n == 1 && t->field_n == whole->nodes[0].field_n);
     need(t->field_n == 0 || memcmp(t->fields.base, whole->fields,
                                    t->field_n * sizeof *whole->fields) == 0);
+    if (!t->whole)
+        check_resumed(t, whole);
 }
 
-static void check_tree(struct span message, size_t parts)
+static void check_tree(struct span message, size_t parts, size_t fields)
 {
     struct mime_tree t;
     mime_tree_init(&t);
     need(mime_tree_parse(&t, message, &limits, false) == 0);
-    need(t.n == parts && parts > 0);
-    struct mime_map *map = malloc(mime_map_size(&t));
-    need(map != NULL);
-    mime_map_put(&t, message, map);
+    need(t.n == parts && parts > 0 && t.field_n == fields);
+    struct mime_map *map = map_of(&t, message);
     for (size_t i = 0; i < map->n; i++)
         check_node(map, i);
     check_head(&t, map);
@@ -176,7 +208,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t n)
         run(&cut, steps[i]);
         need(span_eq(buf_span(&whole.notes), buf_span(&cut.notes)));
     }
-    check_tree(whole.message, whole.parts);
+    check_tree(whole.message, whole.parts, whole.fields);
     buf_free(&whole.notes);
     buf_free(&cut.notes);
     return 0;

@@ -6,6 +6,7 @@
  */
 #include "core/ascii.h"
 #include "core/charset.h"
+#include "core/mime_param.h"
 #include "core/param.h"
 #include "fuzz.h"
 
@@ -15,6 +16,19 @@ static void decoding(struct span in, struct param_list *list)
     for (size_t i = 0; i < list->n; i++)
         need(charset_is_utf8(param_value(list, i)) &&
              ascii_all(param_name(list, i), ASCII_TOKEN));
+}
+
+/* Where all are plain, each is found as it was read, and nothing else. */
+static void check_plain(struct span in, const struct param_list *list)
+{
+    struct span value;
+    if (!mime_param(in, SPAN("charset*"), &value))
+        return;
+    need(list->faults == 0 && !value.p);
+    for (size_t i = 0; i < list->n; i++) {
+        need(mime_param(in, param_name(list, i), &value));
+        need(value.p && span_eq(value, param_value(list, i)));
+    }
 }
 
 static void fuzz_param(struct span in, size_t step, unsigned bits,
@@ -29,6 +43,7 @@ static void fuzz_param(struct span in, size_t step, unsigned bits,
     need(copy != NULL);
     memcpy(copy, in.p, in.n);
     decoding(own, &list);
+    check_plain(own, &list);
     int err = param_encode(a, SPAN("filename"), own);
     need((err == 0) == (charset_is_utf8(own) && !ascii_breaks(own)));
     if (err == 0) {

@@ -6,6 +6,7 @@
  */
 #include "core/ascii.h"
 #include "core/charset.h"
+#include "core/mime_word.h"
 #include "core/word.h"
 #include "fuzz.h"
 
@@ -42,6 +43,19 @@ static void encoding(struct span in, enum word_place place, struct buf *a,
         need(span_eq(buf_span(a), in));
 }
 
+/* What is decoded at a glance is what the reader of all words makes of it. */
+static void check_glance(struct span in, struct buf *a, struct buf *b)
+{
+    enum mime_text kind = mime_text_kind(in);
+    buf_clear(a);
+    buf_clear(b);
+    if (kind == MIME_TEXT_OTHER ||
+        (kind == MIME_TEXT_WORDS && !mime_words(b, in)))
+        return;
+    need(word_decode(a, in, NULL) == 0);
+    need(span_eq(buf_span(a), kind == MIME_TEXT_PLAIN ? in : buf_span(b)));
+}
+
 static void fuzz_word(struct span in, size_t step, unsigned bits, struct buf *a,
                       struct buf *b)
 {
@@ -52,6 +66,8 @@ static void fuzz_word(struct span in, size_t step, unsigned bits, struct buf *a,
     need(copy != NULL);
     memcpy(copy, in.p, in.n);
     need(word_decode(a, own, NULL) >= 0 && charset_is_utf8(buf_span(a)));
+    check_glance(own, a, b);
+    buf_clear(b);
     encoding(own, (enum word_place)(step % 3), a, b);
     buf_clear(b);
     if (word_encode(b, own, span_from(others[bits % 4]), WORD_TEXT) == 0) {

@@ -7,31 +7,24 @@
 --- A signature over what is changed is broken by it, of course.
 
 local codec = require "lunapost.codec"
-local core = require "lunapost.core"
 local encoding = require "lunapost.mime.encoding"
+local read <const> = require("lunapost.mime.part").read
 local written = require "lunapost.mime.written"
 
 local M = {}
 
--- Trees before and after
+-- Messages before and after
 
 local function key_of(at, depth) return at .. ":" .. depth end
 
--- Where each part begins and how deep it is, by its index.
-local function starts_of(tree)
-  local starts, depths = {}, {}
-  for i = 1, tree:count() do
-    local up = tree:parent(i)
-    depths[i] = up and depths[up] + 1 or 0
-    starts[i] = { (tree:offsets(i)), depths[i] }
+-- Where each part of a message begins and how deep it is, by its index.
+local function starts_of(message)
+  local starts = {}
+  for i = 1, message:_count() do
+    local at, depth = message:_place(i)
+    starts[i] = { at, depth }
   end
   return starts
-end
-
-local function forget(part, index)
-  local state = part._state
-  for name in pairs(part) do part[name] = nil end
-  part._state, part._index = state, index
 end
 
 -- Where what began at an offset begins now: nowhere within from..to.
@@ -40,48 +33,47 @@ local function moved(at, from, to, delta)
   return at >= to and at + delta or nil
 end
 
--- Ties the parts that were handed out to the new tree. Those that the bytes
--- from..to held stay with the old one.
-local function rebind(state, old, from, to, delta)
+-- Turns the parts that were handed out to the message that was read anew.
+-- Those that the bytes from..to held stay with the old one.
+local function rebind(old, fresh, from, to, delta)
   local places, made, gone = {}, {}, {}
-  for i, start in ipairs(starts_of(state.tree)) do
+  for i, start in ipairs(starts_of(fresh)) do
     places[key_of(start[1], start[2])] = i
   end
-  local starts = starts_of(old.tree)
-  for index, part in pairs(old.made) do
+  local starts, handed = starts_of(old), old:_made()
+  old:_made(gone)
+  fresh:_made(made)
+  for index, part in pairs(handed) do
     local at = moved(starts[index][1], from, to, delta)
     local now = at and places[key_of(at, starts[index][2])]
     if now then
-      forget(part, now)
+      part:_turn(fresh, now)
       made[now] = part
     else
-      rawset(part, "_state", old)
       gone[index] = part
     end
   end
-  state.made, old.made = made, gone
 end
 
 -- A message within an encoded part: that part's body is what changed.
-local function encode_again(state)
-  local root = state.made[1]
-  M.set_body(state.origin, state.bytes)
-  if root then rawset(state.origin, "parts", { root }) end
+local function encode_again(root)
+  local origin = root._state.origin
+  M.set_body(origin, root._state.bytes)
+  origin:_keep("parts", { root })
 end
 
 -- Puts bytes in place of those from..to (offsets from 0, to is behind).
 local function splice(part, from, to, bytes)
-  local state, old = part._state, {}
+  local state = part._state
   if state.within_text then
     error("part " .. state.path .. " stands in a text: set the body of that",
       0)
   end
-  for name, value in pairs(state) do old[name] = value end
-  state.bytes = state.bytes:sub(1, from) .. bytes .. state.bytes:sub(to + 1)
-  state.tree = core.parts.tree(state.bytes, state.limits)
-  state.defects, state.noted = nil, {}
-  rebind(state, old, from, to, #bytes - (to - from))
-  if state.origin then encode_again(state) end
+  part:_noted() -- nobody asked what was wrong before
+  local fresh = read(state.bytes:sub(1, from) .. bytes
+    .. state.bytes:sub(to + 1), state.limits, state.path, state.origin)
+  rebind(part, fresh, from, to, #bytes - (to - from))
+  if state.origin then encode_again(fresh:_at(1)) end
 end
 
 -- The header
@@ -174,15 +166,53 @@ function M.add(part, name, value)
   return part
 end
 
+-- What assigning to a part's field sets.
+local headers <const> = {
+  subject = "Subject", from = "From", to = "To", cc = "Cc", bcc = "Bcc",
+  reply_to = "Reply-To", sender = "Sender", date = "Date",
+  message_id = "Message-ID", in_reply_to = "In-Reply-To",
+  references = "References", id = "Content-ID",
+  description = "Content-Description",
+}
+
+-- What is to be called instead for others.
+local instead <const> = {
+  text = "set_text(text) of the part that holds it",
+  html = "set_text(html) of the part that holds it",
+  body = "set_body(octets)", raw = "replace(octets)",
+  type = "set(\"Content-Type\", value)",
+  parameters = "set(\"Content-Type\", value)",
+  encoding = "set_body(octets), which chooses one",
+  disposition = "set(\"Content-Disposition\", value)",
+  filename = "set(\"Content-Disposition\", value)",
+  parts = "replace(other) or remove() of one of them",
+}
+
+--- Assigns to a field of a part: the header field that it is read from is
+--- set; for what is read from elsewhere it raises, and names what to call.
+---@param part lunapost.mime.part
+---@param name any
+---@param value any
+function M.assign(part, name, value)
+  if headers[name] then
+    M.set(part, headers[name], value)
+    return
+  end
+  error(instead[name]
+    and ("'%s' of a part cannot be assigned to: call part:%s"):format(name,
+      instead[name])
+    or ("a part has no field '%s' to assign to: part:set(name, value) sets "
+      .. "a header field"):format(tostring(name)), 2)
+end
+
 -- Bodies
 
 -- Boundaries of what is around a part, those of other trees left out.
 local function boundaries(part)
-  local list, tree, index = {}, part._state.tree, part._index
+  local list, around = {}, part
   while true do
-    index = tree:parent(index)
-    if not index then return list end
-    local around = part:_at(index)
+    around = around:_up()
+    if not around then return list end
     if around.parameters.boundary and around.parts then
       list[#list + 1] = "--" .. around.parameters.boundary
     end
@@ -229,7 +259,7 @@ function M.set_body(part, bytes)
   if type(bytes) ~= "string" then
     error("set_body needs a string, not " .. type(bytes), 2)
   end
-  if part._state.tree:kind(part._index) ~= "leaf" then
+  if part:_kind() ~= "leaf" then
     error("set_body needs a leaf: a " .. part.type .. " has parts", 2)
   end
   local body, name = encoded(part, bytes)
@@ -269,8 +299,9 @@ end
 
 local function octets_of(value)
   if type(value) == "string" then return value end
-  if type(value) ~= "table" or not value.render then
-    error("a part, a message or octets are needed, not " .. type(value), 3)
+  local kind = type(value)
+  if kind ~= "table" and kind ~= "userdata" or not value.render then
+    error("a part, a message or octets are needed, not " .. kind, 3)
   end
   return value:render()
 end
@@ -305,14 +336,13 @@ end
 --- Takes a part out of its multipart, with the boundary before it.
 ---@param part lunapost.mime.part
 function M.remove(part)
-  local state = part._state
-  local up = state.tree:parent(part._index)
-  if not up or state.tree:kind(up) ~= "multipart" then
+  local up = part:_up()
+  if not up or up:_kind() ~= "multipart" then
     error("only a part of a multipart can be removed", 2)
   end
   local at, _, _, stop = part:_offsets()
-  local _, _, least = state.tree:offsets(up)
-  splice(part, boundary_before(state.bytes, at, least), stop, "")
+  local _, _, least = up:_offsets()
+  splice(part, boundary_before(part._state.bytes, at, least), stop, "")
 end
 
 return M

@@ -1,6 +1,7 @@
 --- What those fields of a part are computed from that csrc/bind/lpart.c
 --- leaves to Lua. Each function gets the part; the fields are described in
---- lunapost.mime.part.
+--- lunapost.mime.part. What they give is kept, but for what is cheap to make
+--- or changes.
 
 local values <const> = require("lunapost.core").mime
 local view = require "lunapost.mime.view"
@@ -47,7 +48,7 @@ function compute.zone(part)
 end
 
 function compute.raw(part)
-  local from, _, _, to = part._state.tree:offsets(part._index)
+  local from, _, _, to = part:_offsets()
   return part._state.bytes:sub(from + 1, to)
 end
 
@@ -94,4 +95,9 @@ function compute.defects(part)
   return part:_defects()
 end
 
-return compute
+local fresh <const> = { raw = true, defects = true }
+
+local fields = {}
+for name, f in pairs(compute) do fields[name] = { f, fresh[name] } end
+
+return fields

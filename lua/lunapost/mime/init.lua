@@ -5,7 +5,7 @@
 
 local options = require "lunapost.options"
 local err_of = require "lunapost.err"
-local part = require "lunapost.mime.part"
+local read <const> = require("lunapost.mime.part").read
 local reader = require "lunapost.mime.reader"
 local core = require("lunapost.core").mime
 
@@ -50,8 +50,9 @@ end
 ---@param given? { limits: lunapost.mime.limits }
 ---@return lunapost.mime.part message  its root part
 function M.parse(bytes, given)
+  if given == nil then return read(bytes) end
   check_bytes("mime.parse", bytes)
-  return part.parse(bytes, limits_of("mime.parse", given))
+  return read(bytes, limits_of("mime.parse", given))
 end
 
 --- Reads a file and parses it.
@@ -70,7 +71,7 @@ function M.open(path, given)
   if not bytes then
     return nil, err_of.of("file", path .. ": " .. tostring(why))
   end
-  return part.parse(bytes, limits)
+  return read(bytes, limits)
 end
 
 --- Reads a message in bounded memory: a reader gives events, one by one.

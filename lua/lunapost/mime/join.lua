@@ -2,6 +2,7 @@
 --- RFC 2046 5.2.2.
 
 local err_of = require "lunapost.err"
+local read_part = require "lunapost.mime.part"
 
 local M = {}
 
@@ -15,7 +16,8 @@ local function parsed(one, i)
   if type(one) == "string" then
     return require("lunapost.mime").parse(one)
   end
-  if type(one) ~= "table" or one.type == nil or one.body == nil then
+  local known = type(one) == "table" or read_part.is(one)
+  if not known or one.type == nil or one.body == nil then
     error(("mime.join: fragment %d must be a message or its bytes, not %s")
       :format(i, type(one)), 4)
   end

@@ -97,9 +97,8 @@ for name in ([[Date From Sender Reply-To To Cc Bcc Message-ID In-Reply-To
 end
 
 local function is_message(part)
-  local tree = part._state.tree
-  local up = tree:parent(part._index)
-  return not up or tree:kind(up) == "message"
+  local up = part:_up()
+  return not up or up:_kind() == "message"
 end
 
 local function repeated(part, find)
@@ -125,10 +124,9 @@ end
 
 -- What came back with a report need not be whole.
 local function is_returned(part)
-  local tree = part._state.tree
-  local up = tree:parent(part._index)
-  local around = up and tree:parent(up)
-  return around and part:_at(around).type == "multipart/report"
+  local up = part:_up()
+  local around = up and up:_up()
+  return around and around.type == "multipart/report"
 end
 
 local function header(part, find)
@@ -162,7 +160,7 @@ end
 local encoded <const> = { base64 = true, ["quoted-printable"] = true }
 
 local function body(part, find)
-  if part._state.tree:kind(part._index) ~= "leaf" then return end
+  if part:_kind() ~= "leaf" then return end
   local bytes, from = raw_body(part)
   local plain = part.encoding == "8bit" or part.encoding == "binary"
   local at = not plain and bytes:find("[\x80-\xff]")
@@ -182,12 +180,11 @@ local function structure(part, find)
   end
   if not part.type:find("^multipart/") then return end
   if part.parts and #part.parts == 0 then find(524, part) end
-  local tree, index = part._state.tree, part._index
-  local own = part.parameters.boundary
+  local own, around = part.parameters.boundary, part
   while own do
-    index = tree:parent(index)
-    if not index then break end
-    if part:_at(index).parameters.boundary == own then
+    around = around:_up()
+    if not around then break end
+    if around.parameters.boundary == own then
       return find(525, part, select(2, part:_field("Content-Type")))
     end
   end

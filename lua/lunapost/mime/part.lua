@@ -1,11 +1,10 @@
 --- A part of a message that was read, the message itself being the first.
 ---
---- A part is an index into a tree of offsets (lunapost.core.parts) and the
---- string that they point into. Its fields are computed when they are first
---- looked at, and kept.
+--- A part is a userdata (csrc/bind/lpart.c): an index into a map of offsets,
+--- which its message holds, and the string that they point into. Its fields
+--- are computed when they are looked at; lists stay the same ones.
 
 local core = require "lunapost.core"
-local fields = require "lunapost.mime.fields"
 local view = require "lunapost.mime.view"
 
 local parts <const>, values <const> = core.parts, core.mime
@@ -61,7 +60,13 @@ local parts <const>, values <const> = core.parts, core.mime
 ---  each byte that has no meaning there U+FFFD
 ---@field _field fun(self: lunapost.mime.part, name: string, nth?: integer):
 ---  string?, integer?  the nth raw value with its folds, and its offset
+---@field walk fun(self: lunapost.mime.part): fun(): lunapost.mime.part?  visits
+---  the part and all below it, depth first
 local methods = {}
+
+for name, compute in pairs(require "lunapost.mime.fields") do
+  methods[name] = compute
+end
 
 local meta = { __name = "lunapost.mime.part" }
 
@@ -79,50 +84,72 @@ M.defect_meta = defect_meta
 
 local DEFECTS_MOST <const> = 1000
 
+-- Adds what was put off until somebody asks.
+local function tell(part)
+  local noted = part:_noted() or {}
+  for i = 1, #noted, 3 do
+    local one, number, where = table.unpack(noted, i, i + 2)
+    if math.type(where) then
+      one:_note(number, where)
+    else
+      one:_misread(number, where)
+    end
+  end
+end
+
 -- The list that all parts of a message share, those of messages in encoded
 -- parts, too.
-local function defects_of(state)
-  while state.origin do state = state.origin._state end
+local function defects_of(part)
+  local state = part._state
+  while state.origin do
+    part = state.origin
+    state = part._state
+  end
   if not state.defects then
-    state.defects = state.tree:defects()
+    state.defects = part:_found()
     for _, defect in ipairs(state.defects) do
       setmetatable(defect, defect_meta)
     end
+    tell(part)
   end
   return state.defects
 end
 
-local function add_defect(state, defect, path)
-  local list = defects_of(state)
+local function add_defect(part, defect, path)
+  local list = defects_of(part)
   if #list >= DEFECTS_MOST then return end
   defect.part = path
   list[#list + 1] = setmetatable(defect, defect_meta)
 end
 
-local function part_of(state, index)
-  local part = state.made[index]
-  if not part then
-    part = setmetatable({ _state = state, _index = index }, meta)
-    state.made[index] = part
-  end
-  return part
+-- Makes meta and methods those of parts, and gives the function that reads
+-- a message.
+local read <const> = core.part.bind(meta, methods)
+
+--- Parses bytes.
+---@param bytes string
+---@param limits? table
+---@return lunapost.mime.part
+M.read = read
+
+--- Is it a part, or a message, that was read?
+---@param value any
+---@return boolean
+function M.is(value)
+  return type(value) == "userdata" and getmetatable(value) == meta
 end
 
--- Makes meta and methods those of parts, and gives the function that reads
--- a message: csrc/bind/lpart.c.
-local read <const> = core.part.bind(meta, fields, methods)
-
---- Parses bytes. A message within another's encoded part is given its path,
+--- Parses a message within another's encoded part, which is given its path,
 --- and that part.
 ---@param bytes string
 ---@param limits table
----@param path? string
----@param origin? lunapost.mime.part
+---@param path string
+---@param origin lunapost.mime.part
 ---@return lunapost.mime.part
 function M.parse(bytes, limits, path, origin)
-  local part = read(bytes, limits, path or "1", origin)
-  for _, defect in ipairs(origin and part._state.tree:defects() or {}) do
-    add_defect(part._state, defect, path)
+  local part = read(bytes, limits, path, origin)
+  for _, defect in ipairs((part:_found())) do
+    add_defect(part, defect, path)
   end
   return part
 end
@@ -142,17 +169,22 @@ function meta.__tostring(part)
     count, count == 1 and "" or "s", part:size())
 end
 
+--- Assigning sets the header field, or raises: see lunapost.mime.edit.
+function meta.__newindex(part, name, value)
+  return require("lunapost.mime.edit").assign(part, name, value)
+end
+
 --- Notes a defect of this part, once.
 ---@param number integer
 ---@param offset? integer  in the tree's bytes; the body's by default
 function methods:_note(number, offset)
   local state = self._state
-  offset = offset or select(3, state.tree:offsets(self._index))
+  offset = offset or select(3, self:_offsets())
   local key = self._index .. ":" .. number .. ":" .. offset
   state.noted = state.noted or {}
   if state.noted[key] then return end
   state.noted[key] = true
-  add_defect(state, parts.defect(number, offset),
+  add_defect(self, parts.defect(number, offset),
     state.origin and state.path or nil)
 end
 
@@ -170,19 +202,7 @@ end
 
 --- The list of defects of the whole message.
 function methods:_defects()
-  return defects_of(self._state)
-end
-
---- Where the part, its header, its body begin and end, from 0 on, in the
---- bytes that it was read from.
----@return integer, integer, integer, integer
-function methods:_offsets()
-  return self._state.tree:offsets(self._index)
-end
-
---- The part of the same tree at an index.
-function methods:_at(index)
-  return part_of(self._state, index)
+  return defects_of(self)
 end
 
 --- The message inside an encoded message/rfc822.
@@ -214,7 +234,7 @@ end
 ---@param name? string
 ---@return string[]|table[] values  or { { name, raw value }, ... } in order
 function methods:headers(name)
-  local all = self._state.tree:fields(self._index)
+  local all = self:_fields()
   if name == nil then return all end
   check_name(name)
   local list, wanted = {}, name:lower()
@@ -242,7 +262,7 @@ end
 
 -- Pieces of the raw body.
 local function body_slices(part)
-  local _, _, from, to = part._state.tree:offsets(part._index)
+  local _, _, from, to = part:_offsets()
   return slices(part, from, to)
 end
 
@@ -276,9 +296,10 @@ function methods:decode(sink)
   return true
 end
 
---- Visits the part and all below it, depth first.
+--- Visits the part and all below it, depth first: where messages stand in
+--- encoded parts, which are read on the way.
 ---@return fun(): lunapost.mime.part?
-function methods:walk()
+function methods:_descend()
   local stack, n = { self }, 1
   return function()
     if n == 0 then return nil end
@@ -336,14 +357,14 @@ end
 --- The same as an LTN12 source.
 ---@return fun(): string?
 function methods:source()
-  local from, _, _, to = self._state.tree:offsets(self._index)
+  local from, _, _, to = self:_offsets()
   return slices(self, from, to)
 end
 
 --- Length of render().
 ---@return integer bytes
 function methods:size()
-  local from, _, _, to = self._state.tree:offsets(self._index)
+  local from, _, _, to = self:_offsets()
   return to - from
 end
 

@@ -65,7 +65,7 @@ local plain <const> = { ["7bit"] = true, ["8bit"] = true, binary = true }
 -- What is not encoded need not be decoded to know its size.
 local function body_size(part)
   if not plain[part.encoding] then return #part:body() end
-  local _, _, from, to = part._state.tree:offsets(part._index)
+  local _, _, from, to = part:_offsets()
   return to - from
 end
 

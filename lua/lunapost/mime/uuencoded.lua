@@ -70,7 +70,7 @@ local function part_of(part, n, name, bytes)
     .. "Content-Disposition: attachment\n\n" .. bytes, part._state.limits,
     path, part)
   made._state.within_text = true
-  rawset(made, "filename", values.utf8(nil, name))
+  made:_keep("filename", values.utf8(nil, name))
   return made
 end
 

@@ -4,6 +4,7 @@ local contents = require "lunapost.mime.build.content"
 local core = require "lunapost.core"
 local err = require "lunapost.err"
 local output = require "lunapost.mime.build.output"
+local part = require "lunapost.mime.part"
 local recode = require "lunapost.mime.build.recode"
 
 local M = {}
@@ -118,6 +119,7 @@ function M.of(message)
   if kind == "string" then return of_string(message) end
   if kind == "file" then return of_content(contents.of_file(message)) end
   if kind == "function" then return of_content(contents.of_source(message)) end
+  if part.is(message) then return of_read(message) end
   if kind == "table" then
     if message.class then return of_message(message) end
     if message.source then return of_read(message) end

@@ -10,6 +10,7 @@ local entity = require "lunapost.mime.build.entity"
 local own_fields = require "lunapost.mime.build.fields"
 local options = require "lunapost.options"
 local recode = require "lunapost.mime.build.recode"
+local read_part = require "lunapost.mime.part"
 local types = require "lunapost.mime.build.types"
 
 local M = {}
@@ -103,11 +104,7 @@ end
 
 local function is_message(value)
   if entity.is(value) then return value.is_message end
-  local kind = type(value)
-  if io.type(value) or kind ~= "table" and kind ~= "userdata" then
-    return false
-  end
-  return value.render ~= nil
+  return read_part.is(value) or type(value) == "table" and value.render ~= nil
 end
 
 -- A message's own lines end with CRLF, whatever the file system's do.

@@ -45,7 +45,7 @@ end
 
 -- The octets of a part's header and body, as they stand.
 local function places(part)
-  local _, header, body, stop = part._state.tree:offsets(part._index)
+  local _, header, body, stop = part:_offsets()
   return header, body, stop
 end
 
@@ -88,10 +88,10 @@ end
 
 local function edits_of(octets, allowed)
   local root = require("lunapost.mime").parse(octets)
-  local tree, edits = root._state.tree, {}
-  for i = 1, tree:count() do
+  local edits = {}
+  for i = 1, root:_count() do
     local part = root:_at(i)
-    if tree:kind(i) == "leaf" then
+    if part:_kind() == "leaf" then
       edit_leaf(part, octets, allowed, edits)
     elseif (rank[part.encoding] or 0) > rank[allowed] then
       relabel(part, octets, allowed, edits)

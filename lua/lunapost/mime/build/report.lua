@@ -3,6 +3,7 @@
 
 local entity = require "lunapost.mime.build.entity"
 local options = require "lunapost.options"
+local part = require "lunapost.mime.part"
 local parts = require "lunapost.mime.build.part"
 
 local M = {}
@@ -139,7 +140,8 @@ end
 
 -- The header alone of a message in any form.
 local function header_of(original)
-  if type(original) == "table" and original.headers then
+  if part.is(original)
+    or type(original) == "table" and original.headers then
     original = original:render()
   end
   if type(original) ~= "string" then

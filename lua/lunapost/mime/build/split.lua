@@ -8,6 +8,7 @@ local content = require "lunapost.mime.build.content"
 local entity = require "lunapost.mime.build.entity"
 local options = require "lunapost.options"
 local output = require "lunapost.mime.build.output"
+local parts = require "lunapost.mime.build.part"
 local recode = require "lunapost.mime.build.recode"
 
 local M = {}
@@ -75,7 +76,7 @@ end
 local function octets_of(message)
   local mime = require "lunapost.mime"
   local octets, problem = message, nil
-  if type(message) == "table" then octets, problem = message:render() end
+  if type(message) ~= "string" then octets, problem = message:render() end
   if not octets then return nil, problem end
   local segments, class
   octets, segments, class = recode.fit(octets, "7bit")
@@ -107,8 +108,7 @@ end
 
 local function check(message, size, given)
   options.check("option of mime.split", given or {}, known, 0)
-  if type(message) ~= "string" and (type(message) ~= "table"
-    or not message.render) then
+  if type(message) ~= "string" and not parts.is_message(message) then
     error("mime.split needs a message or its octets, not " .. type(message), 0)
   end
   if math.type(size) ~= "integer" or size < 1 then
@@ -138,7 +138,7 @@ function M.split(message, size, given)
   if type(message) == "string" then message = read end
   if #octets <= size then return { message } end
   local ids = entity.id_source(given and given.seed)
-  local _, _, body = read._state.tree:offsets(1)
+  local _, _, body = read:_offsets()
   return pieces_of(plan_of(read, message, ids), octets:sub(body + 1), size)
 end
 
