@@ -8,6 +8,7 @@ local function read(octets, n)
   local machine = core.client.new()
   machine:feed("220 x\r\n")
   assert(machine:next() == "reply" and machine:command("NOOP"))
+  assert(#machine:output() > 0) -- sent: no reply comes before that
   for at = 1, #octets, n do
     machine:feed(octets:sub(at, at + n - 1))
     local event, kind, text = machine:next()
