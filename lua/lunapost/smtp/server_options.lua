@@ -280,6 +280,9 @@ function M.all_limits(given)
     end
     limits[name] = value
   end
+  if not (given or {}).handshake then -- is a wait for the client, too
+    limits.handshake = math.min(limits.handshake, limits.timeout)
+  end
   return limits
 end
 
