@@ -123,6 +123,7 @@ build = {
     ["lunapost.net.race"] = "lua/lunapost/net/race.lua",
     ["lunapost.net.ranges"] = "lua/lunapost/net/ranges.lua",
     ["lunapost.options"] = "lua/lunapost/options.lua",
+    ["lunapost.outlet"] = "lua/lunapost/outlet.lua",
     ["lunapost.smtp.answer"] = "lua/lunapost/smtp/answer.lua",
     ["lunapost.smtp.arrival"] = "lua/lunapost/smtp/arrival.lua",
     ["lunapost.smtp.asks"] = "lua/lunapost/smtp/asks.lua",

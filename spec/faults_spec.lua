@@ -292,26 +292,62 @@ describe("a Maildir's server", function()
 end)
 
 describe("a catcher", function()
-  it("takes messages though nobody reads what it shows", function()
-    local folder = peers.folder()
-    -- head ends after the first line
-    local server = peers.start(("bash -c %s"):format(peers.quote((
-      "set -o pipefail; %s serve --listen 127.0.0.1:0 2>%s/errors | head -1")
-      :format(tree.command, folder))), folder .. "/log")
-    local port = tonumber(server:says "listening on 127%.0%.0%.1:(%d+)")
-    within(function()
-      for _ = 1, 3 do
-        local p <close> = peer.dial(port)
-        assert.matches("^220 ", p:reply())
-        assert.matches("^250", p:ask "EHLO spec")
-        p:ask "MAIL FROM:<a@b>"
-        p:ask "RCPT TO:<c@d>"
-        assert.matches("^354 ", p:ask "DATA")
-        assert.matches("^250 ", p:ask "x\r\n.")
-      end
-    end)
-    assert.matches("cannot write", tree.read(folder .. "/errors"))
+  local folder, server, port
+
+  -- Starts it, and who reads what it says.
+  local function start(reader)
+    folder = peers.folder()
+    server = peers.start("bash -c " .. peers.quote((
+      "%s serve --listen 127.0.0.1:0 --log text 2>%s/errors | %s")
+      :format(tree.command, folder, reader)), folder .. "/log")
+    port = tonumber(server:says "listening on 127%.0%.0%.1:(%d+)")
+    assert(port, server:output())
+  end
+
+  after_each(function()
     server:stop()
     peers.remove(folder)
+  end)
+
+  local function send(count, octets)
+    local p <close> = peer.dial(port)
+    assert.matches("^220 ", p:reply())
+    assert.matches("^250", p:ask "EHLO spec")
+    for _ = 1, count do
+      p:ask "MAIL FROM:<a@b>"
+      p:ask "RCPT TO:<c@d>"
+      assert.matches("^354 ", p:ask "DATA")
+      assert.matches("^250 ", p:ask(octets .. "\r\n."))
+    end
+  end
+
+  it("takes messages though its reader is gone", function()
+    start "head -1"
+    within(function() send(3, "x") end)
+    assert.matches("cannot write", tree.read(folder .. "/errors"))
+  end)
+
+  it("takes messages though its reader reads no more", function()
+    start "(head -1; sleep 60)"
+    within(function() send(600, "Subject: x\r\n\r\nx") end)
+    local errors = tree.read(folder .. "/errors")
+    local _, told = errors:gsub("nobody reads standard output", "")
+    assert.equal(1, told)
+  end)
+
+  it("gives back the memory of a large message", function()
+    start "cat"
+    within(function()
+      send(20, "x")
+      local pid = tree.lines(("cat /proc/%d/task/%d/children"):format(
+        server.pid, server.pid))[1]:match "%d+"
+      local function resident()
+        return tonumber(tree.read("/proc/" .. pid .. "/status")
+          :match "VmRSS:%s+(%d+)")
+      end
+      local before = resident()
+      send(1, (("x"):rep(76) .. "\r\n"):rep(400000))
+      assert.is_true(resident() - before < 8192, resident() - before)
+    end)
   end)
 end)

@@ -114,7 +114,7 @@ describe("the layers", function()
   -- What a Lua module may require beside its own kind and the ground that
   -- all stand on; the first prefix that fits counts.
   local ground <const> = "lunapost.core lunapost.err lunapost.options "
-    .. "lunapost.json lunapost.deadline lunapost.svg"
+    .. "lunapost.json lunapost.deadline lunapost.svg lunapost.outlet"
   local lua_below <const> = {
     { "lunapost.cli", "lunapost" },
     { "lunapost.core", "" },
@@ -122,6 +122,7 @@ describe("the layers", function()
     { "lunapost.options", "" },
     { "lunapost.json", "" },
     { "lunapost.svg", "" },
+    { "lunapost.outlet", "" },
     { "lunapost.deadline", "lunapost.loop" },
     { "lunapost.loops", "lunapost.loop cqueues luv copas socket" },
     { "lunapost.loop", "" },

@@ -5,11 +5,15 @@
 local core = require "lunapost.core"
 local err = require "lunapost.err"
 local mime = require "lunapost.mime"
-local output = require "lunapost.cli.output"
+local outlet = require "lunapost.outlet"
 
 local M = {}
 
 local FINDINGS <const>, RECIPIENTS <const> = 5, 10
+
+-- Octets of a message from which on nobody looks for faults in it, and its
+-- memory is given back at once.
+local LONG <const> = 1 << 20
 
 local colours <const> = { dim = "2", bold = "1", blue = "34", amber = "33",
   red = "31", green = "32" }
@@ -69,34 +73,49 @@ local function subject_of(message)
   return '  "' .. err.printable(message.subject) .. '"\n'
 end
 
-local function picture(session, message, path, paint)
+local function picture(session, message, path, paint, long)
   local tree = message:tree():gsub("([^\n]+\n)", "  %1")
   return ("\n%s  from %s to %s\n  %s\n%s%s%s  %s\n"):format(
     paint("dim", os.date "%H:%M:%S"),
     paint("bold", "<" .. err.printable(session.envelope.from.address) .. ">"),
     recipients_of(session, paint), paint("dim", way_of(session)),
     subject_of(message), tree,
-    findings_of(message, paint), paint("blue", path))
+    long and "" or findings_of(message, paint), paint("blue", path))
 end
 
-local function show(text)
-  output.write(text)
-  output.flush()
+local function look(session, path, paint, long)
+  local message <const>, problem = mime.open(path)
+  if not message then return nil, problem end
+  return picture(session, message, path, paint, long)
 end
 
---- What a server does with each message that it has kept.
+-- Seconds that a session waits for who looks on.
+local PATIENCE <const> = 1
+
+--- What a server does with each message that it has kept: shows it, whoever
+--- looks on. What fails here is no fault of the message.
 ---@return fun(session: lunapost.session, path: string)
 function M.shower()
-  local paint = painter()
-  return function(session, path)
-    local message <const>, problem = mime.open(path)
-    if not message then
-      session.server.log(tostring(problem))
-      return
+  local paint, patience = painter(), PATIENCE
+  local function show(session, text)
+    local whole, problem = outlet.write(io.stdout, 1, text,
+      session.server.pause, patience)
+    if whole == false and patience > 0 then
+      problem = "nobody reads standard output: what comes is kept, not shown"
     end
-    -- the message is kept, whoever looks on
-    local shown, why = pcall(show, picture(session, message, path, paint))
-    if not shown then session.server.log(why.text or tostring(why)) end
+    patience = whole and PATIENCE or 0
+    if problem then session.server.log("cannot write: " .. problem) end
+  end
+  return function(session, path)
+    local stat = core.system.stat(path)
+    local long = stat and stat.size > LONG
+    local ok, text, problem = pcall(look, session, path, paint, long)
+    if ok and text then
+      show(session, text)
+    else
+      session.server.log(tostring(problem or text))
+    end
+    if long then collectgarbage() end
   end
 end
 

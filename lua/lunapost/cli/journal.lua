@@ -1,6 +1,7 @@
 --- The log of `lunapost serve --log`: a line a record, on standard error.
 
 local json = require "lunapost.json"
+local outlet = require "lunapost.outlet"
 
 local M = {}
 
@@ -40,7 +41,7 @@ local writers <const> = { json = as_json, text = as_text }
 function M.writer(format)
   local line_of = writers[format]
   return line_of and function(record)
-    io.stderr:write(line_of(record), "\n")
+    outlet.write(io.stderr, 2, line_of(record) .. "\n")
   end
 end
 

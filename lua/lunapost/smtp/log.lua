@@ -6,6 +6,7 @@
 --- It prints as one line.
 
 local core = require "lunapost.core"
+local outlet = require "lunapost.outlet"
 
 local M = {}
 
@@ -79,7 +80,7 @@ end
 
 local function to_stderr(record)
   if record.level == "info" then return end
-  io.stderr:write("lunapost: ", tostring(record), "\n")
+  outlet.write(io.stderr, 2, "lunapost: " .. record .. "\n")
 end
 
 --- The log of a server: takes records or strings. What the script's function
