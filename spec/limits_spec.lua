@@ -1,142 +1,150 @@
--- The limits of reading, as they are unless set: what is within them is read
--- without a word; what passes them is a defect, and stays there as raw bytes.
-local mime = require "lunapost.mime"
+--- LIMITS (RFC 9422): transactions split by what the server limits.
 
-local function numbers(message)
+local limits = require "lunapost.smtp.limits"
+local scripted = require "spec.support.scripted"
+local smtp = require "lunapost.smtp"
+
+local function addresses(lists)
   local out = {}
-  for i, defect in ipairs(message.defects) do
-    assert.equal("attack", defect.severity)
-    out[i] = defect.number
+  for i, list in ipairs(lists) do
+    out[i] = {}
+    for j, to in ipairs(list) do out[i][j] = to.address end
   end
   return out
 end
 
-local function count(message)
-  local n = 0
-  for _ in message:walk() do n = n + 1 end
-  return n
+local function recipients(...)
+  local list = {}
+  for i, address in ipairs { ... } do list[i] = { address = address } end
+  return list
 end
 
--- n multiparts in one another, and a text in the innermost.
-local function nested(n)
-  local out = {}
-  for i = 1, n do
-    out[i] = ("Content-Type: multipart/mixed; boundary=b%d.\n\n--b%d.\n")
-      :format(i, i)
+describe("limits of a server", function()
+  it("are read, and what makes no sense is none", function()
+    assert.same({ recipients = 10, mails = 2 }, limits.of { "RCPTMAX=10",
+      "mailmax=2", "RCPTDOMAINMAX=0", "X=3", "RCPTMAX=", "=4" })
+    assert.same({}, limits.of(nil))
+  end)
+
+  it("split recipients by number and by domain, in order", function()
+    local list = recipients("a@x", "b@y", "c@x", "d@Y", "e@z")
+    assert.same({ { "a@x", "b@y" }, { "c@x", "d@Y" }, { "e@z" } },
+      addresses(limits.split(list, { recipients = 2 })))
+    assert.same({ { "a@x", "c@x" }, { "b@y", "d@Y" }, { "e@z" } },
+      addresses(limits.split(list, { domains = 1 })))
+    assert.same({ { "a@x", "b@y" }, { "c@x", "d@Y" }, { "e@z" } },
+      addresses(limits.split(list, { domains = 2, recipients = 2 })))
+    assert.equal(list, limits.split(list, {})[1])
+  end)
+
+  it("split many recipients in time proportional to them", function()
+    local list = {}
+    for i = 1, 20000 do list[i] = { address = "a@" .. i } end
+    assert.equal(20000, #limits.split(list, { domains = 1 }))
+  end)
+end)
+
+-- A server with words for LIMITS; the answers follow.
+local function limiting(words, play)
+  return function(peer)
+    peer:say "220 x"
+    peer:answer("250-x\r\n250-PIPELINING\r\n250 " .. words)
+    play(peer)
   end
-  out[n + 1] = "\ntext at the bottom\n"
-  for i = n, 1, -1 do out[#out + 1] = ("--b%d.--\n"):format(i) end
-  return table.concat(out)
 end
 
-local function parts(n)
-  return "Content-Type: multipart/mixed; boundary=b\n\n"
-    .. ("--b\n\nx\n"):rep(n) .. "--b--\n"
+-- One transaction: answers to MAIL and RCPTs, 354, and to the dot.
+local function taking(peer, final, ...)
+  peer:answer("250 ok", ...)
+  peer:answer "354 go"
+  local body = peer:body()
+  peer:say(final)
+  return body
 end
 
-describe("the limit", function()
-  it("on depth is 100", function()
-    local message = mime.parse(nested(99))
-    assert.same({}, numbers(message))
-    assert.equal(100, count(message))
-    local deep = nested(100)
-    message = mime.parse(deep)
-    assert.same({ 401 }, numbers(message))
-    assert.equal(100, count(message))
-    local last
-    for part in message:walk() do last = part end
-    assert.is_nil(last.parts)
-    assert.equal("multipart/mixed", last.type)
-    assert.matches("text at the bottom", last.raw, 1, true)
-    assert.matches("text at the bottom", last:body(), 1, true)
-    assert.equal(deep, message:render())
-  end)
+describe("a message for more recipients than the server takes", function()
+  local envelope <const> = { from = "a@x", to = { "b@y", "c@y", "d@y" } }
 
-  it("on depth counts messages within messages", function()
-    local message = mime.parse(("Content-Type: message/rfc822\n\n"):rep(200)
-      .. "Subject: x\n\ny")
-    assert.same({ 401 }, numbers(message))
-    assert.equal(100, count(message))
-  end)
-
-  it("on parts is 10,000", function()
-    local message = mime.parse(parts(9999))
-    assert.same({}, numbers(message))
-    assert.equal(10000, count(message))
-    message = mime.parse(parts(20000))
-    assert.same({ 402 }, numbers(message))
-    assert.equal(10000, count(message))
-    assert.equal(parts(20000), message:render())
-  end)
-
-  it("on a header is 1 MiB", function()
-    local line = "A: " .. ("x"):rep(1020) .. "\n"
-    local message = mime.parse(line:rep(1024) .. "\nbody")
-    assert.same({}, numbers(message))
-    assert.equal(1024, #message:headers())
-    message = mime.parse(line:rep(1024) .. "B: 1\n\nbody")
-    assert.same({ 403 }, numbers(message))
-    assert.equal(1024, #message:headers())
-    assert.equal("body", message:body())
-    assert.matches("\nB: 1\n", message.raw, 1, true)
-  end)
-
-  it("on fields is 10,000", function()
-    local message = mime.parse(("A: 1\n"):rep(10000) .. "\nbody")
-    assert.same({}, numbers(message))
-    message = mime.parse(("A: 1\n"):rep(10000) .. "B: 1\n\nbody")
-    assert.same({ 404 }, numbers(message))
-    assert.equal(10000, #message:headers())
-    assert.is_nil(message:header "B")
-    assert.equal("body", message:body())
-    assert.matches("\nB: 1\n", message.raw, 1, true)
-  end)
-
-  it("on addresses is 10,000", function()
-    local message = mime.parse("To: " .. ("a@b,"):rep(9999) .. "c@d\n\n")
-    assert.equal(10000, #message.to)
-    assert.same({}, numbers(message))
-    message = mime.parse("To: " .. ("a@b,"):rep(10000) .. "c@d\n\n")
-    assert.equal(10000, #message.to)
-    assert.same({ 405 }, numbers(message))
-    assert.matches("c@d$", (message:_field "To"))
-  end)
-
-  it("on parameters and their pieces is 128", function()
-    local function field(n)
-      local out = {}
-      for i = 1, n do out[i] = ("; name*%d=x"):format(i - 1) end
-      return "Content-Type: text/plain" .. table.concat(out) .. "\n\n"
+  it("goes in several transactions, whose results are one", function()
+    local bodies = {}
+    local heard = scripted.run(limiting("LIMITS RCPTMAX=2", function(peer)
+      bodies[1] = taking(peer, "250 first", "250 ok", "550 5.1.1 nobody")
+      bodies[2] = taking(peer, "250 second", "250 ok")
+    end), function(options)
+      local client = assert(smtp.open(options))
+      local chunks = { "one\n", "two\n" }
+      local result = assert(client:send(envelope, function()
+        return table.remove(chunks, 1) -- a source can be read only once
+      end))
+      assert.same({ "b@y", "d@y" }, result.accepted)
+      assert.equal("c@y", result.rejected[1].address)
+      assert.equal(1, #result.rejected)
+      assert.equal("second", result.reply.text)
+      assert.is_nil(result.error)
+    end)
+    assert.same({ "one\ntwo", "one\ntwo" }, bodies)
+    local mails = 0
+    for _, line in ipairs(heard[1]) do
+      if line:find "^MAIL" then mails = mails + 1 end
     end
-    local message = mime.parse(field(128))
-    assert.equal(128, #message.parameters.name)
-    assert.same({}, numbers(message))
-    message = mime.parse(field(129))
-    assert.equal(128, #message.parameters.name)
-    assert.same({ 406 }, numbers(message))
-    assert.matches("name%*128=x", (message:_field "Content-Type"))
-    message = mime.parse((field(500):gsub("Type: text/plain",
-      "Disposition: attachment")))
-    assert.equal("attachment", message.disposition)
-    assert.same({ 406 }, numbers(message))
+    assert.equal(2, mails)
   end)
 
-  it("may be set", function()
-    local limits = { depth = 2, parts = 3, fields = 2, addresses = 1 }
-    assert.equal(2, count(mime.parse(nested(10), { limits = limits })))
-    assert.equal(3, count(mime.parse(parts(10), { limits = limits })))
-    local message = mime.parse("To: a@b, c@d\nA: 1\nB: 1\n\n",
-      { limits = limits })
-    assert.equal(1, #message.to)
-    assert.is_nil(message:header "B")
-    assert.same({ 404, 405 }, numbers(message))
+  it("tells of a transaction that failed as a whole", function()
+    scripted.run(limiting("LIMITS RCPTMAX=2", function(peer)
+      taking(peer, "250 first", "250 ok", "250 ok")
+      taking(peer, "451 4.3.0 later", "250 ok")
+    end), function(options)
+      local client = assert(smtp.open(options))
+      local result = assert(client:send(envelope, "x"))
+      assert.same({ "b@y", "c@y" }, result.accepted)
+      assert.same({ { address = "d@y", code = 451, enhanced = "4.3.0",
+        text = "later" } }, result.rejected)
+      assert.equal(451, result.error.code)
+    end)
   end)
 
-  it("holds for a reader, too", function()
-    local seen = {}
-    for event in mime.reader(nested(150)) do
-      if event.kind == "defect" then seen[#seen + 1] = event.defect.number end
-    end
-    assert.same({ 401 }, seen)
+  it("names those whose outcome is unknown", function()
+    scripted.run(limiting("LIMITS RCPTMAX=2", function(peer)
+      taking(peer, "250 first", "250 ok", "250 ok")
+      peer:answer("250 ok", "250 ok", "354 go")
+      peer:body()
+    end), function(options)
+      local client = assert(smtp.open(options))
+      local result = assert(client:send(envelope, "x"))
+      assert.same({ "b@y", "c@y" }, result.accepted)
+      assert.equal("unconfirmed", result.error.kind)
+      assert.equal("unconfirmed", result.rejected[1].kind)
+      assert.equal("d@y", result.rejected[1].address)
+    end)
+  end)
+
+  it("goes again for those that were too many (452 4.5.3)", function()
+    local heard = scripted.run(limiting("HELP", function(peer)
+      taking(peer, "250 first", "250 ok", "452 4.5.3 too many",
+        "452 4.5.3 too many")
+      taking(peer, "250 second", "250 ok", "452 4.5.3 too many")
+      peer:answer("250 ok", "452 4.5.3 too many", "503 no", "250 reset")
+    end), function(options)
+      local client = assert(smtp.open(options))
+      local result = assert(client:send(envelope, "x"))
+      assert.same({ "b@y", "c@y" }, result.accepted)
+      assert.equal("d@y", result.rejected[1].address)
+      assert.equal(452, result.rejected[1].code)
+    end)
+    assert.equal("RSET", heard[1][#heard[1]])
+  end)
+
+  it("is no more than MAILMAX allows in a session", function()
+    scripted.run(limiting("LIMITS MAILMAX=1", function(peer)
+      taking(peer, "250 first", "250 ok", "250 ok", "250 ok")
+    end), function(options)
+      local client = assert(smtp.open(options))
+      assert(client:send(envelope, "x"))
+      local result, problem = client:send(envelope, "x")
+      assert.is_nil(result)
+      assert.equal("limit", problem.kind)
+      assert.matches("MAILMAX", problem.text)
+    end)
   end)
 end)

@@ -6,14 +6,17 @@
 
 local auth = require "lunapost.smtp.auth"
 local core = require "lunapost.core"
+local limits = require "lunapost.smtp.limits"
 local net = require "lunapost.net"
 local options_of = require "lunapost.options"
 local envelopes = require "lunapost.smtp.envelope"
 local outgoing = require "lunapost.smtp.outgoing"
 local parameters = require "lunapost.smtp.asks"
 local raw = require "lunapost.smtp.raw"
+local series = require "lunapost.smtp.series"
 local transaction = require "lunapost.smtp.transaction"
 local transcripts = require "lunapost.smtp.transcript"
+local trust = require "lunapost.smtp.trust"
 local upload = require "lunapost.smtp.upload"
 
 local M = {}
@@ -178,6 +181,7 @@ function Client:auth(options)
 end
 
 -- They raise where the method that asks was called.
+local each <const> = options_of.placed(series.each, 3)
 local content_of <const> = options_of.placed(outgoing.of, 3)
 local job_of <const> = options_of.placed(transaction.job, 3)
 local sorted <const> = options_of.placed(parameters.sorted, 3)
@@ -281,7 +285,54 @@ end
 function Client:send(envelope, message, options)
   local job, problem = job_of(envelope, message, options)
   if not job then return nil, problem end
-  return transaction.run(self, job)
+  local result
+  result, problem = limits.deliver(job, limits.of(self.extensions.LIMITS),
+    function(part) return transaction.run(self, part) end)
+  return result, problem
+end
+
+--- Many messages, one after the other:
+--- `for i, result, err in client:send_all(messages, { overlap = true }) do`.
+--- Overlapped, where PIPELINING is offered, the commands of the next message
+--- go out with the end of the body before it. Who leaves the loop early may
+--- find the session closed.
+---@param messages table|function  a list of { envelope, message }, or a
+--- function that gives them one by one, and nil at the end
+---@param options? { overlap: boolean, strict: boolean, chunking: boolean }
+---@return fun(): integer?, table?, lunapost.err?
+function Client:send_all(messages, options)
+  must_be("messages", messages, "table|function")
+  return each(self, messages, options)
+end
+
+--- XCLIENT, as Postfix has it: the server takes what is said for the client's.
+--- The session starts anew, with EHLO.
+---@param attributes table<string, string|number>  { NAME =, ADDR =, PORT = }
+---@return lunapost.reply? reply
+---@return lunapost.err? error  "syntax": one that the server does not take
+function Client:xclient(attributes)
+  must_be("attributes", attributes, "table")
+  local reply, problem = trust.xclient(self, attributes)
+  return reply, problem
+end
+
+--- XFORWARD, as Postfix has it: what the next message's client was.
+---@param attributes table<string, string|number>
+---@return lunapost.reply? reply
+---@return lunapost.err? error
+function Client:xforward(attributes)
+  must_be("attributes", attributes, "table")
+  local reply, problem = trust.xforward(self, attributes)
+  return reply, problem
+end
+
+--- ETRN, RFC 1985.
+---@param node string  a domain, "@domain" or "#queue"
+---@return lunapost.reply? reply
+---@return lunapost.err? error
+function Client:etrn(node)
+  must_be("node", node, "string")
+  return trust.etrn(self, node)
 end
 
 --- RSET: the transaction is dropped.

@@ -136,7 +136,7 @@ local function session(s, phases)
     conn = conn, loop = s.loop, host = s.label, timeout = s.limit,
     limits = s.limits, lmtp = s.protocol == "lmtp", context = tls_maker(s),
     verify = s.host or "localhost", port = s.port, strict = s.strict,
-    chunking = s.chunking,
+    chunking = s.chunking, overlap = s.overlap,
     certified = s.certificate ~= nil, credentials = credentials_of(s),
     process = process,
     transcript = s.transcript, name = s.helo or own_name(conn, s),

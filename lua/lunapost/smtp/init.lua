@@ -34,6 +34,10 @@ end)
 
 local lazy <const> = {
   server = function() return require "lunapost.smtp.server" end,
+  pool = function()
+    return require("lunapost.options").placed(
+      require("lunapost.smtp.pool").new)
+  end,
   reject = function() return require("lunapost.smtp.answer").reject end,
   transcript = function() return require "lunapost.smtp.transcript" end,
   authentication_results = function()

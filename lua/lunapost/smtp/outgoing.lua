@@ -14,6 +14,7 @@ local M = {}
 --- line ends, dots not counted; nil where nobody knows
 ---@field class fun(encoding: string): string?  "7bit", "8bit" or "binary";
 --- nil where nobody knows
+---@field again? false  it can be opened only once
 ---@field octets? string  all of it, where nothing has to be encoded
 ---@field plain? integer  octets at its head that go out as they are
 ---@field utf8? boolean  whether its header needs SMTPUTF8, RFC 6531
@@ -59,11 +60,14 @@ end
 local function of_content(content, problem)
   if not content then return nil, problem end
   return {
+    again = content.again,
     size = function() return content.size end,
     class = function() end,
     open = function() return content:open() end,
   }
 end
+
+M.of_content = of_content
 
 -- A message that was read is encoded where the peer takes less than it is.
 local function of_read(message)

@@ -84,6 +84,13 @@ end
 local function hear_some(client, group)
   local lines, heard = group.lines, group.heard
   local from = #heard + 1
+  if client.ahead and client.ahead[1] then -- it came while others were sent
+    heard[from] = table.remove(client.ahead, 1)
+    return true
+  end
+  if not client.conn then
+    return nil, client:failed("closed", "the session is closed", lines[from])
+  end
   local seconds = client:limit(lines[from]:match("^%a+"))
   local deadline = now() + seconds
   while #heard < from do

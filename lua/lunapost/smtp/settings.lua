@@ -21,6 +21,7 @@ M.known = {
   timeouts = "table",      -- by phase: { mail = 300, data_block = 180, ... }
   strict = "boolean",      -- one refused recipient refuses all
   chunking = "boolean",    -- BDAT where it is offered
+  overlap = "boolean",     -- send_all's default
   helo = "string",         -- what to call oneself
   ehlo = "boolean",        -- false: HELO, so no extension is used
   greeting = "boolean",    -- false: smtp.connect does not wait for it

@@ -8,6 +8,7 @@
 
 local envelopes = require "lunapost.smtp.envelope"
 local err = require "lunapost.err"
+local limits = require "lunapost.smtp.limits"
 local options_of = require "lunapost.options"
 local outgoing = require "lunapost.smtp.outgoing"
 local parameters = require "lunapost.smtp.asks"
@@ -123,6 +124,7 @@ end
 -- the same (LMTP).
 local function fail(t, problem, taken)
   problem.accepted, problem.rejected = taken or {}, t.rejected
+  problem.answered = t.group ~= nil and t.group.heard[1] ~= nil
   return nil, problem
 end
 
@@ -182,6 +184,16 @@ function M.job(envelope, message, options)
   return { envelope = e, content = content, options = options }
 end
 
+-- Whether the server takes another message in this session.
+local function another(client)
+  local most = limits.of(client.extensions.LIMITS).mails
+  client.mails = (client.mails or 0) + 1
+  if not most or client.mails <= most then return true end
+  return nil, client:failed("limit", ("the server takes %d message%s a session "
+    .. "(MAILMAX): open another, or use a pool"):format(most,
+    most == 1 and "" or "s"))
+end
+
 --- Makes a transaction for what a server offers.
 ---@param client lunapost.client
 ---@param job table  of job; what it says of recipients may be a part of them
@@ -190,7 +202,8 @@ end
 function M.prepare(client, job)
   local t = { envelope = job.envelope, content = job.content, accepted = {},
     rejected = {}, strict = option(client, job.options, "strict") }
-  local ok, problem = addressable(client, t)
+  local ok, problem = another(client)
+  if ok then ok, problem = addressable(client, t) end
   if not ok then return fail(t, problem) end
   choose_way(client, t, job.options)
   local size = t.content.size(t.encoding)

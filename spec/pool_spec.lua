@@ -1,0 +1,208 @@
+--- A pool of sessions.
+
+local core = require "lunapost.core"
+local loops = require "lunapost.loop"
+local scripted = require "spec.support.scripted"
+local served = require "spec.support.served"
+local smtp = require "lunapost.smtp"
+
+local envelope <const> = { from = "a@x", to = { "b@y" } }
+
+local function counting()
+  local counts = { sessions = 0, now = 0, most = 0, messages = 0 }
+  return counts, {
+    connect = function() counts.sessions = counts.sessions + 1 end,
+    message = function()
+      counts.now = counts.now + 1
+      counts.most = math.max(counts.most, counts.now)
+      loops.sleep(0.02)
+      counts.now = counts.now - 1
+      counts.messages = counts.messages + 1
+    end,
+  }
+end
+
+local function pool_of(server, options)
+  options.host, options.port, options.tls = "127.0.0.1", server.port, "none"
+  return smtp.pool(options)
+end
+
+-- Sends so many messages at the same time, in tasks of their own.
+local function send_many(pool, count)
+  local accepted, left = 0, count
+  for _ = 1, count do
+    loops.spawn(function()
+      local result = pool:send(envelope, "x\n")
+      accepted = accepted + (result and 1 or 0)
+      left = left - 1
+    end)
+  end
+  while left > 0 do loops.sleep(0.01) end
+  return accepted
+end
+
+describe("a pool", function()
+  it("uses a session again, up to max_messages", function()
+    local counts, on = counting()
+    served.run({ on = on }, function(server)
+      local pool <close> = pool_of(server, { max_messages = 2 })
+      for _ = 1, 5 do assert(pool:send(envelope, "x")) end
+      assert.same({ connections = 3, replaced = 0, messages = 5, open = 1,
+        idle = 1 }, pool:stats())
+      assert.matches("pool %(127.0.0.1:%d+, 1 open, 1 idle%)",
+        tostring(pool))
+    end)
+    assert.equal(3, counts.sessions)
+  end)
+
+  it("sends as many at a time as there may be connections", function()
+    local counts, on = counting()
+    served.run({ on = on }, function(server)
+      local pool <close> = pool_of(server, { max_connections = 2 })
+      assert.equal(9, send_many(pool, 9))
+      assert.equal(2, pool:stats().connections)
+    end)
+    assert.equal(2, counts.most)
+    assert.equal(9, counts.messages)
+  end)
+
+  it("waits for a free connection no longer than it may", function()
+    local _, on = counting()
+    on.message = function() loops.sleep(0.4) end
+    served.run({ on = on }, function(server)
+      local pool <close> = pool_of(server, { max_connections = 1,
+        wait = 0.1 })
+      loops.spawn(function() pool:send(envelope, "x") end)
+      loops.sleep(0.05)
+      local result, problem = pool:send(envelope, "x")
+      assert.is_nil(result)
+      assert.equal("limit", problem.kind)
+      assert.is_true(problem.transient)
+      assert.same({}, problem.accepted)
+      loops.sleep(0.4)
+    end)
+  end)
+
+  it("keeps to its rate", function()
+    local _, on = counting()
+    on.message = nil
+    served.run({ on = on }, function(server)
+      local pool <close> = pool_of(server, { rate = { 2, 0.2 } })
+      local started = core.loop.now()
+      for _ = 1, 6 do assert(pool:send(envelope, "x")) end
+      local took = core.loop.now() - started
+      assert.is_true(took >= 0.38, took)
+    end)
+  end)
+
+  -- One message, then what the script does.
+  local function once(play)
+    return function(peer)
+      peer:say "220 x"
+      peer:answer("250 x", "250 ok", "250 ok", "354 go")
+      peer:body()
+      peer:say "250 kept"
+      play(peer)
+    end
+  end
+
+  local endings <const> = {
+    ["has closed"] = function() end,
+    ["has said 421 to"] = function(peer) peer:say "421 4.4.2 idle" end,
+    ["closes at MAIL"] = function(peer) peer:hear() end,
+    ["says 421 to MAIL on"] = function(peer) peer:answer "421 4.3.2 bye" end,
+  }
+  for how, play in pairs(endings) do
+    it("replaces a session that the server " .. how, function()
+      local heard = scripted.run({ once(play), once(function() end) },
+        function(options, loop)
+        local pool <close> = smtp.pool(options)
+        assert(pool:send(envelope, "x"))
+        loop.sleep(0.05)
+        local result, problem = pool:send(envelope, "x")
+        assert(result, problem)
+        assert.equal(2, pool:stats().connections)
+        assert.equal(1, pool:stats().replaced)
+      end)
+      assert.equal(2, #heard)
+    end)
+  end
+
+  it("sends nothing twice once MAIL was answered", function()
+    local heard = scripted.run(once(function(peer)
+      peer:answer("250 ok", "250 ok", "354 go")
+      peer:body()
+    end), function(options)
+      local pool <close> = smtp.pool(options)
+      assert(pool:send(envelope, "x"))
+      local result, problem = pool:send(envelope, "x")
+      assert.is_nil(result)
+      assert.equal("unconfirmed", problem.kind)
+      assert.equal(0, pool:stats().open)
+    end)
+    assert.equal(1, #heard)
+  end)
+
+  it("replaces a session at MAILMAX", function()
+    local function limited(peer)
+      peer:say "220 x"
+      peer:answer("250-x\r\n250 LIMITS MAILMAX=1", "250 ok", "250 ok",
+        "354 go")
+      peer:body()
+      peer:say "250 kept"
+      peer:answer "221 bye"
+    end
+    scripted.run({ limited, limited }, function(options)
+      local pool <close> = smtp.pool(options)
+      assert(pool:send(envelope, "x"))
+      assert(pool:send(envelope, "x"))
+    end)
+  end)
+
+  it("tells why it cannot connect", function()
+    local listener <close> = assert(core.net.listen("127.0.0.1", 0))
+    local _, port = listener:address()
+    listener:close()
+    local pool <close> = smtp.pool { host = "127.0.0.1", port = port }
+    local result, problem = pool:send(envelope, "x")
+    assert.is_nil(result)
+    assert.equal("connect", problem.kind)
+    assert.same({}, problem.accepted)
+    assert.equal(0, pool:stats().open)
+  end)
+
+  it("works outside of any loop", function()
+    local tree = require "spec.support.tree"
+    local peers = require "spec.support.peers"
+    local folder <const> = peers.folder()
+    local server = peers.serve("", folder .. "/log")
+    local pool = smtp.pool { host = "127.0.0.1", port = server.port,
+      tls = "none" }
+    local first = pool:send(envelope, "Subject: x\n\nx")
+    local second = pool:send(envelope, "Subject: x\n\nx")
+    local stats = pool:stats()
+    pool:close()
+    server:stop()
+    peers.remove(folder)
+    assert.is_table(first)
+    assert.is_table(second)
+    assert.equal(1, stats.connections)
+    assert.is_string(tree.command)
+  end)
+
+  it("raises for options that nobody knows, and when it is closed",
+    function()
+    assert.error_matches(function()
+      smtp.pool { host = "x", max_conections = 3 }
+    end, "did you mean 'max_connections'")
+    assert.error_matches(function()
+      smtp.pool { host = "x", max_messages = 0 }
+    end, "must be more than 0")
+    assert.error_matches(function()
+      smtp.pool { host = "x", rate = { 1 } }
+    end, "rate")
+    local pool = smtp.pool { host = "127.0.0.1" }
+    pool:close()
+    assert.error_matches(function() pool:send(envelope, "x") end, "closed")
+  end)
+end)

@@ -1,0 +1,142 @@
+--- Many messages over one session, one by one and overlapped.
+
+local scripted = require "spec.support.scripted"
+local served = require "spec.support.served"
+local smtp = require "lunapost.smtp"
+
+local function pipelining(play)
+  return function(peer)
+    peer:say "220 x"
+    peer:answer "250-x\r\n250 PIPELINING"
+    play(peer)
+  end
+end
+
+local function pair(name)
+  return { { from = "a@x", to = { name .. "@y" } }, name .. "\n" }
+end
+
+-- What came of each message: "index accepted" or "index kind code".
+local function outcomes(client, list, options)
+  local out = {}
+  for i, result, problem in client:send_all(list, options) do
+    out[#out + 1] = result and ("%d %s"):format(i, result.accepted[1])
+      or ("%d %s %s"):format(i, problem.kind, problem.code)
+    assert.is_table((result or problem).rejected)
+  end
+  return out
+end
+
+describe("send_all", function()
+  for _, overlap in ipairs { true, false } do
+    it("delivers each message, overlapped " .. tostring(overlap), function()
+      local bodies = {}
+      served.run({ on = { message = function(session, message)
+        bodies[#bodies + 1] = session.envelope.to[1].address .. " "
+          .. message:render()
+        if message:render():find "^b" then return 550, "5.7.1", "no" end
+      end } }, function(server)
+        local client = assert(smtp.open { host = "127.0.0.1",
+          port = server.port, tls = "none" })
+        local list = {}
+        for i = 1, 6 do list[i] = pair(("abcdef"):sub(i, i)) end
+        assert.same({ "1 a@y", "2 reply 550", "3 c@y", "4 d@y", "5 e@y",
+          "6 f@y" }, outcomes(client, list, { overlap = overlap }))
+        assert(client:noop())
+        local i = 0
+        assert.same({ "1 s1@y", "2 s2@y" }, outcomes(client, function()
+          i = i + 1
+          if i <= 2 then return table.unpack(pair("s" .. i)) end
+        end, { overlap = overlap }))
+      end)
+      assert.equal(8, #bodies)
+      assert.equal("f@y f\r\n", bodies[6])
+    end)
+  end
+
+  it("says the next message behind the body before it", function()
+    local early
+    scripted.run(pipelining(function(peer)
+      peer:answer("250 ok", "250 ok", "354 go")
+      assert.equal("one", peer:body())
+      early = { peer:hear(), peer:hear(), peer:hear() }
+      peer:say "250 first"
+      peer:say("250 ok", "250 ok", "354 go")
+      assert.equal("two", peer:body())
+      peer:say "250 second"
+    end), function(options)
+      options.overlap = true
+      local client = assert(smtp.open(options))
+      assert.same({ "1 one@y", "2 two@y" }, outcomes(client,
+        { pair "one", pair "two" }))
+    end)
+    assert.same({ "MAIL FROM:<a@x>", "RCPT TO:<two@y>", "DATA" }, early)
+  end)
+
+  it("goes on behind messages that are refused", function()
+    scripted.run(pipelining(function(peer)
+      peer:answer("250 ok", "250 ok", "354 go")
+      peer:body()
+      peer:hear() peer:hear() peer:hear()
+      peer:say "552 5.3.4 too big"
+      peer:say("250 ok", "550 5.1.1 nobody", "503 no")
+      peer:answer("250 reset", "250 ok", "250 ok", "354 go")
+      peer:body()
+      peer:say "250 third"
+    end), function(options)
+      local client = assert(smtp.open(options))
+      assert.same({ "1 reply 552", "2 reply 550", "3 c@y" }, outcomes(client,
+        { pair "a", pair "b", pair "c" }, { overlap = true }))
+    end)
+  end)
+
+  it("knows what is unconfirmed, and what was never sent", function()
+    scripted.run(pipelining(function(peer)
+      peer:answer("250 ok", "250 ok", "354 go")
+      peer:body()
+      peer:hear() peer:hear() peer:hear()
+    end), function(options)
+      local client = assert(smtp.open(options))
+      assert.same({ "1 unconfirmed nil", "2 closed nil", "3 closed nil" },
+        outcomes(client, { pair "a", pair "b", pair "c" },
+          { overlap = true }))
+    end)
+  end)
+
+  it("closes a session that would leave a message half", function()
+    local after
+    scripted.run(pipelining(function(peer)
+      peer:answer("250 ok", "250 ok", "354 go")
+      peer:body()
+      peer:hear() peer:hear() peer:hear()
+      peer:say "250 first"
+      peer:say("250 ok", "250 ok", "354 go")
+      after = peer:hear()
+    end), function(options)
+      local client = assert(smtp.open(options))
+      do
+        local step, series, _, closing <close> = client:send_all({ pair "a",
+          pair "b" }, { overlap = true })
+        local _, result = step(series)
+        assert.same({ "a@y" }, result.accepted)
+        assert.is_table(closing)
+      end
+      assert.is_nil(client.conn)
+    end)
+    assert.is_nil(after)
+  end)
+
+  it("tells of a message that cannot be said, in its turn", function()
+    scripted.run(pipelining(function(peer)
+      for _ = 1, 2 do
+        peer:answer("250 ok", "250 ok", "354 go")
+        peer:body()
+        peer:say "250 kept"
+      end
+    end), function(options)
+      local client = assert(smtp.open(options))
+      assert.same({ "1 a@y", "2 syntax nil", "3 c@y" }, outcomes(client,
+        { pair "a", pair "b b>", pair "c" }, { overlap = true }))
+    end)
+  end)
+end)
