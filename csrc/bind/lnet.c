@@ -230,6 +230,8 @@ static int lconn_tls(lua_State *L)
     lua_createtable(L, 0, 4); /* tls */
     lnet_set(L, "version", info.version);
     lnet_set(L, "cipher", info.cipher);
+    lua_pushboolean(L, info.resumed);
+    lua_setfield(L, -2, "resumed");
     if (!info.certificate)
         return 1;
     lnet_set(L, "fingerprint", info.fingerprint);
@@ -241,6 +243,18 @@ static int lconn_tls(lua_State *L)
     lua_pushboolean(L, info.verified);
     lua_setfield(L, -2, "verified");
     lua_setfield(L, -2, "certificate"); /* tls */
+    return 1;
+}
+
+/* seen() -> the fingerprint of the certificate that the peer showed, even where
+   it was refused, or nil */
+static int lconn_seen(lua_State *L)
+{
+    const struct conn *c = lnet_conn(L);
+    char print[TLS_PRINT];
+    if (!c->tls || !tls_seen(c->tls, print))
+        return 0;
+    lua_pushstring(L, print);
     return 1;
 }
 
@@ -470,6 +484,7 @@ static const luaL_Reg conn_methods[] = {
     {"asked", lconn_asked},
     {"choose", lconn_choose},
     {"tls", lconn_tls},
+    {"seen", lconn_seen},
     {"binding", lconn_binding},
     {"peer", lconn_peer},
     {"local_address", lconn_local},

@@ -172,6 +172,15 @@ static bool tls_expect(struct tls *tls)
     return X509_VERIFY_PARAM_set1_host(expect, tls->host, 0) == 1;
 }
 
+/* A session that cannot be resumed is no failure: the handshake is whole. */
+static void tls_resume(struct tls *tls)
+{
+    SSL_SESSION *session = tls_kept_take(tls->context, tls->host);
+    if (session && SSL_set_session(tls->ssl, session) != 1)
+        ERR_clear_error();
+    SSL_SESSION_free(session);
+}
+
 static int tls_fill(struct tls *tls, char *text)
 {
     BIO *b;
@@ -188,8 +197,10 @@ static int tls_fill(struct tls *tls, char *text)
         return 0;
     }
     SSL_set_connect_state(tls->ssl);
-    if (tls->host[0])
+    if (tls->host[0]) {
+        tls_resume(tls);
         return tls_expect(tls) ? 0 : tls_failure(text, "not a host name");
+    }
     if (tls->context->insecure || tls->context->npins)
         return 0;
     snprintf(text, SOCK_TEXT, "no host name to verify the certificate by");
@@ -375,6 +386,13 @@ bool tls_pending(const struct tls *tls)
     return SSL_has_pending(tls->ssl) == 1;
 }
 
+bool tls_seen(const struct tls *tls, char out[TLS_PRINT])
+{
+    if (tls->saw)
+        print_sha256(tls->seen, out);
+    return tls->saw;
+}
+
 static X509 *tls_peer(const struct tls *tls)
 {
 #if OPENSSL_VERSION_NUMBER >= 0x30000000L
@@ -402,6 +420,7 @@ void tls_inform(const struct tls *tls, struct tls_info *info)
     memset(info, 0, sizeof *info);
     info->version = SSL_get_version(tls->ssl);
     info->cipher = SSL_get_cipher_name(tls->ssl);
+    info->resumed = SSL_session_reused(tls->ssl) == 1;
     if (x) {
         info->certificate = true;
         info->verified = !tls->context->insecure &&

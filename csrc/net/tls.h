@@ -44,6 +44,7 @@ struct tls_settings {
 struct tls_info {
     const char *version;
     const char *cipher;
+    bool resumed;     /* an earlier session: nothing was verified again */
     bool certificate; /* the peer showed one: the rest is filled */
     bool verified;
     char subject[TLS_NAME];
@@ -89,6 +90,10 @@ INTERNAL int tls_shutdown(struct tls *tls, char text[SOCK_TEXT]);
 
 /* True when bytes were taken from the socket and not yet handed out. */
 INTERNAL bool tls_pending(const struct tls *tls);
+
+/* The sha256 of the certificate that the peer showed, AA:BB:..., refused or
+   not; false where it showed none. */
+INTERNAL bool tls_seen(const struct tls *tls, char out[TLS_PRINT]);
 
 INTERNAL void tls_inform(const struct tls *tls, struct tls_info *info);
 

@@ -275,6 +275,50 @@ static int context_verify(struct tls_context *c, const struct tls_settings *s,
     return err;
 }
 
+int tls_keep(SSL *ssl, SSL_SESSION *session)
+{
+    const struct tls *tls = SSL_get_app_data(ssl);
+    struct tls_context *c = tls->context;
+    size_t n = strlen(tls->host);
+    if (n == 0 || n >= TLS_NAME || !SSL_SESSION_is_resumable(session))
+        return 0;
+    struct tls_kept *place = &c->kept[c->oldest];
+    c->oldest = (c->oldest + 1) % TLS_KEPT;
+    SSL_SESSION_free(place->session);
+    place->session = session; /* its reference is ours now */
+    memcpy(place->host, tls->host, n + 1);
+    return 1;
+}
+
+SSL_SESSION *tls_kept_take(struct tls_context *context, const char *host)
+{
+    for (size_t i = 1; i <= TLS_KEPT; i++) { /* the newest first */
+        struct tls_kept *place =
+            &context->kept[(context->oldest + TLS_KEPT - i) % TLS_KEPT];
+        SSL_SESSION *session = place->session;
+        if (!session || strcmp(place->host, host) != 0)
+            continue;
+        if (SSL_SESSION_get_protocol_version(session) < TLS1_3_VERSION)
+            return SSL_SESSION_up_ref(session) ? session : NULL;
+        place->session = NULL;
+        return session;
+    }
+    return NULL;
+}
+
+/* What a session was verified by is its context's, so that what is resumed
+   was verified as strictly. */
+static void context_resume(SSL_CTX *ctx, bool server)
+{
+    if (server) {
+        SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+        return;
+    }
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT |
+                                            SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(ctx, tls_keep);
+}
+
 static void context_habits(SSL_CTX *ctx)
 {
     static const unsigned char id[] = "lunapost";
@@ -283,7 +327,6 @@ static void context_habits(SSL_CTX *ctx)
                               SSL_MODE_ENABLE_PARTIAL_WRITE |
                               SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_read_ahead(ctx, 1);
-    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_session_id_context(ctx, id, sizeof id - 1);
     SSL_CTX_set_dh_auto(ctx, 1);
     SSL_CTX_set_default_passwd_cb(ctx, no_password);
@@ -293,6 +336,7 @@ static int context_fill(struct tls_context *c, const struct tls_settings *s,
                         char *text)
 {
     context_habits(c->ctx);
+    context_resume(c->ctx, s->server);
     int err = context_versions(c->ctx, s, text);
     if (err == 0)
         err = context_verify(c, s, text);
@@ -337,6 +381,8 @@ void tls_context_drop(struct tls_context *context)
 {
     if (!context || --context->uses > 0)
         return;
+    for (size_t i = 0; i < TLS_KEPT; i++)
+        SSL_SESSION_free(context->kept[i].session);
     SSL_CTX_free(context->ctx);
     BIO_meth_free(context->method);
     OPENSSL_free(context);

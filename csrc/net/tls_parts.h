@@ -17,6 +17,14 @@ struct tls_pin {
     unsigned char sha256[SHA256_SIZE];
 };
 
+enum { TLS_KEPT = 16 };
+
+/* A client's session that can be resumed. */
+struct tls_kept {
+    SSL_SESSION *session; /* NULL: the place is free */
+    char host[TLS_NAME];
+};
+
 struct tls_context {
     SSL_CTX *ctx;
     BIO_METHOD *method; /* lives as long as any session's BIO */
@@ -24,6 +32,8 @@ struct tls_context {
     bool server, insecure;
     size_t npins;
     struct tls_pin pins[TLS_PINS];
+    struct tls_kept kept[TLS_KEPT];
+    size_t oldest; /* of kept: the next to go */
 };
 
 struct tls {
@@ -55,6 +65,14 @@ INTERNAL int tls_verify(X509_STORE_CTX *store, void *unused);
 
 /* Suspends a handshake until tls_choose. */
 INTERNAL int tls_hello(SSL *ssl, int *alert, void *unused);
+
+/* Keeps a session of a client for the next one to the same host. */
+INTERNAL int tls_keep(SSL *ssl, SSL_SESSION *session);
+
+/* Gives a session that was kept, to be freed, or NULL. One of TLS 1.3 is not
+   given twice: that would link connections (RFC 8446 C.4). */
+INTERNAL SSL_SESSION *tls_kept_take(struct tls_context *context,
+                                    const char *host);
 
 /* Puts a new self-signed certificate and its key into ctx. */
 INTERNAL int tls_test_certificate(SSL_CTX *ctx, struct span hostname,

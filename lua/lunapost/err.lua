@@ -16,6 +16,8 @@
 ---@field host? string  the peer
 ---@field reason? string  of a name that was not found: nxdomain nodata
 --- servfail refused malformed
+---@field fingerprint? string  sha256 of a certificate that was refused, as the
+--- option `pin` takes it
 ---@field transient? boolean  true when trying again later may help
 ---@field reply? table  the whole reply
 ---@field transcript? table  the last lines of the dialogue, secrets masked

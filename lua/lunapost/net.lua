@@ -211,6 +211,7 @@ function M.handshake(conn, context, options)
   if ok then ok, kind, text = finish(conn, "handshake", waits) end
   if ok then return true end
   return nil, err.new { kind = kind, host = options.host,
+    fingerprint = kind == "tls" and conn:seen() or nil,
     text = text or "the TLS handshake was not finished in time" }
 end
 

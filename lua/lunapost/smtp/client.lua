@@ -140,7 +140,11 @@ function Client:secure()
     ok, problem = net.handshake(self.conn, context, { host = self.verify,
       loop = self.loop, timeout = self:limit("tls") })
   end
-  if not ok then return self:broken(problem.kind, problem.text) end
+  if not ok then
+    local _, failure = self:broken(problem.kind, problem.text)
+    failure.fingerprint = problem.fingerprint
+    return nil, failure
+  end
   self.tls = self.conn:tls()
   self.transcript:add("*", ("%s, %s"):format(self.tls.version,
     self.tls.cipher))
