@@ -198,6 +198,14 @@ local function task_suite(carrier)
     assert.is_true(unwound)
   end)
 
+  it_does("delivers by several tasks at a time", function(loop)
+    local result = assert(smtp.deliver("Subject: x\r\n\r\nx\r\n", {
+      from = "ana@example.org", helo = "me.example.org", loop = loop,
+      to = { "slow@[127.0.0.1]", "slow@[IPv6:::ffff:127.0.0.1]" },
+      port = servers.starttls.port, loopback = true, tls = "opportunistic" }))
+    assert.equal(2, #result.accepted)
+  end)
+
   it_does("kills a task that sleeps, or has not begun", function(loop)
     local reached = false
     local function sleeper()

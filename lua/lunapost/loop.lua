@@ -368,6 +368,10 @@ local function fill_care(public, state)
   ---@return function
   function public.wrap(fn) return wrap(state, fn) end
 
+  --- Whether a task of the loop runs now: its waits stop no other.
+  ---@return boolean
+  function public.inside() return state.current ~= nil end
+
   ---@return integer tasks  not yet dead
   function public.count() return state.count end
 

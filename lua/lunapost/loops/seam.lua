@@ -209,6 +209,10 @@ function M.adapt(can)
   ---@return function
   function public.wrap(fn) return wrap(state, fn) end
 
+  --- Whether a coroutine of the loop runs: its waits do not block.
+  ---@return boolean
+  function public.inside() return can.inside() end
+
   public.now = core.loop.now
   return public
 end

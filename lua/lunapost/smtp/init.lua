@@ -45,6 +45,7 @@ local lazy <const> = {
   end,
   replay = function() return require("lunapost.smtp.replay").new end,
   sendmail = function() return require("lunapost.smtp.sendmail").new end,
+  deliver = function() return require("lunapost.smtp.deliver").deliver end,
   dry = function() return require("lunapost.smtp.dry").new end,
   scram_keys = function() return require("lunapost.smtp.scram").keys end,
 }

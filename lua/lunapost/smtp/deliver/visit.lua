@@ -1,0 +1,127 @@
+--- One host is visited with a message, by TLS as mail servers do it.
+
+local dial = require "lunapost.smtp.dial"
+local err = require "lunapost.err"
+local hosts = require "lunapost.smtp.deliver.hosts"
+local settings = require "lunapost.smtp.settings"
+
+local M = {}
+
+-- What came of the message does not depend on how the session ends.
+local GOODBYE <const> = 5
+
+-- How a session is opened, one way after the other while TLS is what fails.
+-- Opportunistic: a stranger's certificate proves nothing against somebody
+-- who could as well take STARTTLS out of the dialogue (RFC 7435).
+local ways <const> = {
+  opportunistic = {
+    { tls = "auto", insecure = true, minimum_tls = "1.0" },
+    { tls = "none" },
+  },
+  verify = { { tls = "starttls" } },
+  none = { { tls = "none" } },
+}
+M.ways = ways
+
+local function is_of_tls(problem)
+  return problem.kind == "tls" or problem.command == "STARTTLS"
+end
+
+local function open(o, host, addresses)
+  local client, problem
+  for _, way in ipairs(ways[o.tls]) do
+    local options = { host = host.name, port = o.port, addresses = addresses,
+      loop = o.loop }
+    for name, value in pairs(o.session) do options[name] = value end
+    for name, value in pairs(way) do options[name] = value end
+    client, problem = dial.open(settings.complete("option of smtp.deliver",
+      options))
+    if client or not is_of_tls(problem) then break end
+  end
+  return client, problem
+end
+
+---@class lunapost.deliver.visit
+---@field host string
+---@field accepted string[]
+---@field rejected table[]  by the server, or all by what went wrong
+---@field reply? lunapost.reply  to the message, or why it was refused
+---@field tls? table  { version, cipher, certificate }
+---@field transcript? lunapost.transcript
+
+-- What errors without a reply mean for a recipient: the next host may do
+-- better, unless final.
+local kinds <const> = {
+  dns = { 451, "4.4.3" }, connect = { 451, "4.4.1" },
+  timeout = { 451, "4.4.2" }, closed = { 451, "4.4.2" },
+  tls = { 454, "4.7.5" }, protocol = { 451, "4.5.0" },
+  unconfirmed = { 451, "4.4.2", final = true },
+  limit = { 552, "5.3.4" }, syntax = { 550, "5.6.7" },
+  file = { 451, "4.3.0", final = true },
+}
+
+--- How a recipient is rejected that an error stands in the way of.
+---@param address string
+---@param problem lunapost.err
+---@return table rejection
+function M.rejection(address, problem)
+  local code, enhanced = problem.code, problem.enhanced
+  local kind = kinds[problem.kind]
+  if not code then
+    code, enhanced = (kind or kinds.protocol)[1], (kind or kinds.protocol)[2]
+  end
+  return { address = address, code = code, enhanced = enhanced,
+    text = problem.code and problem.text or tostring(problem),
+    kind = problem.kind, final = kind and kind.final or nil }
+end
+
+-- Whose fate the server has told.
+local function told(visit)
+  local known = {}
+  for _, address in ipairs(visit.accepted) do known[address] = true end
+  for _, one in ipairs(visit.rejected) do
+    known[one.address] = true
+    one.kind = one.kind or "reply"
+  end
+  return known
+end
+
+-- The same end for all whose fate is not known. early: before the server was
+-- told of any recipient.
+local function complete(visit, pending, problem, early)
+  local known = told(visit)
+  for _, to in ipairs(pending) do
+    if not known[to.address] then
+      local one = M.rejection(to.address, problem
+        or err.of("protocol", "the server said nothing of this recipient"))
+      one.early = early
+      table.insert(visit.rejected, one)
+    end
+  end
+  return visit
+end
+
+--- Takes a message to a host for some recipients.
+---@param o table  settings of the delivery
+---@param host lunapost.deliver.host
+---@param pending lunapost.recipient[]
+---@return lunapost.deliver.visit
+function M.host(o, host, pending)
+  local visit = { host = host.name, accepted = {}, rejected = {} }
+  local addresses, problem = hosts.addresses(host, o)
+  if not addresses then return complete(visit, pending, problem, true) end
+  local client <close>, failed = open(o, host, addresses)
+  if not client then
+    visit.transcript = failed.transcript
+    return complete(visit, pending, failed, true)
+  end
+  visit.tls, visit.transcript = client.tls, client.transcript
+  local result, refused = client:send(o.envelope_for(pending), o.message)
+  if client.conn then client:quit(GOODBYE) end
+  local said = result or refused
+  visit.reply = said.reply
+  visit.accepted, visit.rejected = said.accepted, said.rejected
+  return complete(visit, pending, refused)
+end
+
+return M
