@@ -199,6 +199,9 @@ build = {
     ["lunapost.smtp.workers"] = "lua/lunapost/smtp/workers.lua",
     ["lunapost.svg"] = "lua/lunapost/svg.lua",
     ["lunapost.testing"] = "lua/lunapost/testing.lua",
+    ["lunapost.testing.apart"] = "lua/lunapost/testing/apart.lua",
+    ["lunapost.testing.faults"] = "lua/lunapost/testing/faults.lua",
+    ["lunapost.testing.inbox"] = "lua/lunapost/testing/inbox.lua",
     ["lunapost.core"] = {
       sources = {
         "csrc/bind/lalarm.c",

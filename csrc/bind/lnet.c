@@ -116,6 +116,15 @@ static int lconn_drop(lua_State *L)
     return 0;
 }
 
+static int lconn_reset(lua_State *L)
+{
+    struct conn *c = lnet_conn(L);
+    if (c->fd >= 0)
+        lbind_forget(L, c->fd);
+    conn_reset(c);
+    return 0;
+}
+
 static int lconn_connected(lua_State *L)
 {
     struct conn *c = lnet_conn(L);
@@ -490,6 +499,7 @@ static const luaL_Reg conn_methods[] = {
     {"local_address", lconn_local},
     {"shutdown", lconn_shutdown},
     {"close", lconn_drop},
+    {"reset", lconn_reset},
     {NULL, NULL},
 };
 

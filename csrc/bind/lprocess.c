@@ -1,8 +1,8 @@
 /*
  * lprocess - lunapost.core.process
  *
- * process.fork() -> pid, or 0 in the child; process.reap() -> pid, code of a
- * child that has ended, or nil; process.parent() -> pid;
+ * process.fork() -> pid, or 0 in the child; process.reap([pid]) -> pid, code
+ * of a child that has ended, or nil; process.parent() -> pid;
  * process.tell(pid, "end"|"hurry"|"reload"|"kill") -> true. Failing is nil,
  * text.
  * process.shared(count) -> shared, seen alike by those forked later:
@@ -47,7 +47,9 @@ static int lprocess_fork(lua_State *L)
 static int lprocess_reap(lua_State *L)
 {
     int code = 0;
-    long pid = process_reap(&code);
+    lua_Integer child = luaL_optinteger(L, 1, 0);
+    luaL_argcheck(L, child >= 0 && child <= 1 << 30, 1, "not a child");
+    long pid = process_reap((long)child, &code);
     if (pid == 0)
         return 0;
     lua_pushinteger(L, (lua_Integer)pid);

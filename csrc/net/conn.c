@@ -25,6 +25,12 @@ void conn_drop(struct conn *c)
     }
 }
 
+void conn_reset(struct conn *c)
+{
+    sock_abandon(c->fd);
+    conn_drop(c);
+}
+
 static int conn_keep(struct conn *c, int result)
 {
     if (result < 0 && c->err == 0) {

@@ -31,6 +31,9 @@ INTERNAL void conn_init(struct conn *c, int fd);
 /* Closes at once, without a word to the peer; may run twice. */
 INTERNAL void conn_drop(struct conn *c);
 
+/* The same, and the peer sees a reset: nothing that is on its way arrives. */
+INTERNAL void conn_reset(struct conn *c);
+
 /* Reads up to room bytes, *n of them at IO_DONE (never 0). */
 INTERNAL int conn_read(struct conn *c, char *p, size_t room, size_t *n);
 

@@ -22,12 +22,12 @@ long process_fork(char text[SOCK_TEXT])
     return pid < 0 ? process_fail("fork", text) : (long)pid;
 }
 
-long process_reap(int *code)
+long process_reap(long child, int *code)
 {
     int status;
     pid_t pid;
     do {
-        pid = waitpid(-1, &status, WNOHANG);
+        pid = waitpid(child ? (pid_t)child : -1, &status, WNOHANG);
     } while (pid < 0 && errno == EINTR);
     if (pid <= 0)
         return 0;

@@ -15,9 +15,9 @@ INTERNAL long process_fork(char text[SOCK_TEXT]);
 /* Who started this process; init, or its like, once that one is gone. */
 INTERNAL long process_parent(void);
 
-/* A child that has ended, and its exit code (128 and the signal's number
-   where a signal ended it); 0 when none has. */
-INTERNAL long process_reap(int *code);
+/* A child that has ended (this one; any, where it is 0), and its exit code
+   (128 and the signal's number where a signal ended it); 0 when none has. */
+INTERNAL long process_reap(long child, int *code);
 
 enum process_word { PROCESS_END, PROCESS_HURRY, PROCESS_RELOAD, PROCESS_KILL };
 

@@ -466,6 +466,12 @@ void sock_shutdown(int fd)
     (void)shutdown(fd, SHUT_WR);
 }
 
+void sock_abandon(int fd)
+{
+    struct linger none = {1, 0};
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+}
+
 void sock_close(int fd)
 {
     if (fd >= 0)

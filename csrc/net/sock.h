@@ -84,6 +84,9 @@ INTERNAL bool sock_numeric(const char *host);
 
 INTERNAL void sock_quickack(int fd);
 INTERNAL void sock_shutdown(int fd);
+
+/* The close that follows is a reset. */
+INTERNAL void sock_abandon(int fd);
 INTERNAL void sock_close(int fd);
 
 #endif

@@ -155,7 +155,10 @@ local function waiter(state)
   return function(fd, mode, seconds)
     if state.closing or fd < 0 then return nil, "closed" end
     local co = state.current
-    if not co then return wait_outside(fd, mode, seconds) end
+    if not co then
+      local way = state.background or wait_outside
+      return way(fd, mode, seconds)
+    end
     local limit, cut = limit_of(seconds, check_parkable(state))
     if waiters[fd] then check_alone(state, fd) end
     wait_for(state.poller, fd, mode, limit)
@@ -172,6 +175,8 @@ local function sleep(state, seconds)
   if state.current then
     check_parkable(state)
     park(state, state.poller:timer(limit))
+  elseif state.background then
+    state.background(-1, nil, limit)
   else
     block(-1, "r", limit)
   end
@@ -248,6 +253,24 @@ local function run(state, finished)
       break
     end
     turn(state)
+  end
+end
+
+-- Waits outside of tasks let the tasks run meanwhile: each is a task, too.
+local function background(state)
+  return function(fd, mode, seconds)
+    local results
+    spawn(state, function()
+      if fd < 0 then
+        results = { state.public.sleep(seconds) }
+      else
+        results = table.pack(state.public.wait(fd, mode, seconds))
+      end
+    end)
+    repeat
+      run(state, function() return results ~= nil end)
+    until results -- else a task stopped the loop
+    return table.unpack(results, 1, results.n)
   end
 end
 
@@ -361,6 +384,13 @@ local function fill_care(public, state)
 
   --- Drops every task, and the poller.
   function public.close() return close(state) end
+
+  --- Lets tasks run while somebody waits outside of them, or no longer: a
+  --- client of a spec and the server in the same process, say.
+  ---@param on boolean
+  function public.background(on)
+    state.background = on and background(state) or nil
+  end
 
   --- As coroutine.wrap, for use within a task: waits pass through. A for
   --- loop over it closes the coroutine at its end.

@@ -1,47 +1,115 @@
 --- A server for a spec, in one line: `require "lunapost.testing"`.
 ---
---- testing.run(function(server)
----   assert(post.send { server = server.url, ... })
----   assert.equal("Hello", server.messages[1].subject)
---- end)
+--- local server <close> = testing.server()
+--- assert(post.send { server = server.url, ... })
+--- assert.equal("Hello", server.messages[1].subject)
 
+local apart = require "lunapost.testing.apart"
+local core = require "lunapost.core"
+local faults = require "lunapost.testing.faults"
+local inbox = require "lunapost.testing.inbox"
 local loop = require "lunapost.loop"
 local smtp = require "lunapost.smtp"
 
 local M = {}
 
----@class lunapost.testing.envelope
----@field from string
----@field to string[]
----@field helo string
----@field user? string  who authenticated
----@field tls boolean
+-- What is not for smtp.server.
+local apart_options <const> = { faults = true, process = true }
 
-local function envelope_of(session)
-  local to = {}
-  for i, path in ipairs(session.envelope.to) do to[i] = path.address end
-  return {
-    from = session.envelope.from.address, to = to, helo = session.helo,
-    user = session.user, tls = session.tls ~= nil,
-  }
+-- A function that keeps a message and its envelope, in memory.
+local function in_memory(server)
+  server.messages, server.envelopes = {}, {}
+  return function(session, message)
+    table.insert(server.messages, message)
+    table.insert(server.envelopes, inbox.envelope(session))
+    return 250, "2.0.0", "kept"
+  end
+end
+
+-- The same, in a folder that another process reads.
+local function in_folder(folder)
+  local count = { n = 0 }
+  return function(session, message)
+    inbox.keep(folder, count, message:render(), inbox.envelope(session))
+    return 250, "2.0.0", "kept"
+  end
+end
+
+local function url_of(server)
+  local address = server.addresses[1]
+  local implicit = server.implicit and "smtps://"
+  local lmtp = server.options.protocol == "lmtp" and "lmtp://"
+  return (implicit or lmtp or "smtp://") .. address
+end
+
+-- True where the script sees to messages itself.
+local function takes_bodies(options)
+  local on = options.on
+  if type(on) == "table" then return on.data or on.message end
+  return on ~= nil or options.session ~= nil
 end
 
 -- A server of the options that keeps what nobody else takes.
-local function keeper(options)
+local function keeper(options, folder)
   if options.check then return options end -- a replay
   local complete = { listen = "127.0.0.1:0", hostname = "localhost" }
-  for name, value in pairs(options) do complete[name] = value end
-  local server = smtp.server(complete)
-  server.messages, server.envelopes = {}, {}
-  local on = complete.on
-  if not on or type(on) == "table" and not (on.data or on.message) then
-    function server.on.message(session, message)
-      table.insert(server.messages, message)
-      table.insert(server.envelopes, envelope_of(session))
-      return 250, "2.0.0", "kept"
-    end
+  for name, value in pairs(options) do
+    if not apart_options[name] then complete[name] = value end
   end
+  local server = smtp.server(complete)
+  local keep = folder and in_folder(folder) or in_memory(server)
+  if not takes_bodies(complete) then server.on.message = keep end
+  if options.faults then faults.install(server, options.faults) end
   return server
+end
+
+-- How many servers run in the background.
+local running = 0
+
+local function in_background(server)
+  running = running + 1
+  loop.background(true)
+  function server:closed()
+    self.closed = nil
+    running = running - 1
+    if running == 0 then loop.background(false) end
+  end
+  local ok, problem = server:start()
+  if not ok then
+    server:closed()
+    error(problem, 0)
+  end
+  server.url = url_of(server)
+  return server
+end
+
+local function in_process(options)
+  local folder = assert(core.system.temporary_folder(
+    (os.getenv "TMPDIR" or "/tmp") .. "/lunapost-test-XXXXXX"))
+  local server = keeper(options, folder)
+  local ok, problem = server:listen()
+  if not ok then
+    inbox.remove(folder)
+    error(problem, 0)
+  end
+  local url = url_of(server)
+  local one = apart.start(server, folder)
+  one.url = url
+  return one
+end
+
+--- A server on a free port of 127.0.0.1 that keeps what it is sent, until it is
+--- closed: `local server <close> = testing.server()`. It runs whenever a
+--- client of this library waits in the same process; with process = true it
+--- runs in a process of its own, for any client, and handlers run there.
+---@param options? table  of smtp.server, and: process; faults, a list of
+--- lunapost.testing.fault, or fault(session, point) that gives one or nil
+---@return lunapost.server|lunapost.testing.apart server  with url, messages,
+--- envelopes
+function M.server(options)
+  options = options or {}
+  if options.process then return in_process(options) end
+  return in_background(keeper(options))
 end
 
 -- How long a replay has to hear the client's end, at most.
@@ -59,7 +127,7 @@ end
 local function attempt(server, steps)
   local ok, problem = xpcall(function()
     assert(server:start())
-    server.url = "smtp://" .. server.addresses[1]
+    server.url = server.url or url_of(server)
     steps(server)
     settle(server)
   end, function(problem)
@@ -74,8 +142,8 @@ end
 --- built-in loop beside it, stops it. The server has `url`, for the option
 --- of that name, `messages` (what it was sent, parsed) and `envelopes` (from,
 --- to, helo, user, tls of each).
----@param options table  of smtp.server; or a smtp.replay: what departs from
---- it is raised, too; or the steps where there are none
+---@param options table  of smtp.server, and faults; or a smtp.replay: what
+--- departs from it is raised, too; or the steps where there are none
 ---@param steps? fun(server: lunapost.server)
 ---@param seconds? number  that the steps may take, 20 unless given
 ---@return lunapost.server server  stopped

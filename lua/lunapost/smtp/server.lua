@@ -31,6 +31,11 @@ local Server = {}
 
 local meta = { __name = "lunapost.server", __index = Server }
 
+function meta.__close(server)
+  server:stop(0)
+  if server.closed then server:closed() end
+end
+
 local function sorted_keys(map)
   local keys = {}
   for key in pairs(map or {}) do keys[#keys + 1] = key end

@@ -420,12 +420,19 @@ function Session:serve(name, code, a, b)
   return accept(self, code)
 end
 
+--- Queues a question; ask waits for its answer, too.
+---@param code integer
+---@param text string
+function Session:pose(code, text)
+  self.machine:ask(code, text)
+end
+
 --- Within AUTH and own commands: sends a 3yz and gives the peer's line.
 ---@param code integer  300..399
 ---@param text string
 ---@return string line
 function Session:ask(code, text)
-  self.machine:ask(code, text)
+  self:pose(code, text)
   self.asking = self.verb
   local event, line = self:next_event()
   self.asking = nil

@@ -1,0 +1,202 @@
+--- Faults of a server, at any point of a dialogue, for specs of clients.
+---
+--- A fault is a table: where it strikes, and what it does to the reply there.
+---
+---   { at = "RCPT", nth = 2, reply = { 451, "4.2.0", "busy" } }
+
+local err = require "lunapost.err"
+local options_of = require "lunapost.options"
+
+local M = {}
+
+---@class lunapost.testing.fault
+---@field at? string  "greeting", a verb, "challenge" (a 3yz within AUTH or
+--- a command of the script's), "message" (the answer to a body), "body", "tls"
+--- (the handshake); default: any reply
+---@field nth? integer  only the nth time that this point is reached, by any
+--- session
+---@field delay? number  seconds of silence before all else
+---@field reply? table  code, enhanced, text in place of the server's own
+---@field say? string  octets in place of the reply
+---@field drop? boolean  the reply is not said
+---@field split? integer  the reply comes in pieces of so many octets
+---@field pause? number  seconds between them, 0.01 unless given
+---@field after? integer  close, reset, stall: after so many octets of the
+--- reply or the body (0 unless given)
+---@field close? boolean  the connection is closed
+---@field reset? boolean  it is reset
+---@field stall? boolean  nothing is said or heard any more
+
+local known <const> = {
+  at = "string", nth = "integer", delay = "number", reply = "table",
+  say = "string", drop = "boolean", split = "integer", pause = "number",
+  after = "integer", close = "boolean", reset = "boolean", stall = "boolean",
+}
+
+local function check(list)
+  for _, fault in ipairs(list) do
+    options_of.check("field of a fault", fault, known, 0)
+  end
+end
+
+-- Which fault strikes at a point, of a list: choose(session, point, is_reply).
+local function chooser(list)
+  check(list)
+  local counts = {}
+  local function reached(name)
+    counts[name] = (counts[name] or 0) + 1
+  end
+  return function(_, point, is_reply)
+    reached(point)
+    if is_reply then reached "any reply" end
+    for _, fault in ipairs(list) do
+      local name = fault.at or is_reply and "any reply"
+      if (fault.at == point or not fault.at and is_reply)
+        and (not fault.nth or fault.nth == counts[name]) then
+        return fault
+      end
+    end
+  end
+end
+
+-- Which point of the dialogue an answer is at.
+local function point_of(session)
+  local verb = session.verb
+  if verb == "(connect)" then return "greeting" end
+  local behind = verb == "DATA" and (session.last_code == 354
+    or session.last_point == "message")
+  if behind or verb == "BDAT" and session.ending then return "message" end
+  return verb ~= "" and verb or "unknown"
+end
+
+local function send(session, octets)
+  local from = 1
+  while from <= #octets do
+    local n, want = session.conn:write(octets, from)
+    if n then
+      from = from + n
+    elseif want ~= "write"
+      or not session.loop.wait(session.conn:fd(), "w", 10) then
+      return
+    end
+  end
+end
+
+local function send_split(session, octets, fault)
+  for from = 1, #octets, fault.split do
+    send(session, octets:sub(from, from + fault.split - 1))
+    session.server.pause(fault.pause or 0.01)
+  end
+end
+
+-- The end of a connection, as the fault wants it.
+local function hang_up(session, fault)
+  while fault.stall do session.server.pause(3600) end
+  session.loop.forget(session.conn:fd())
+  if fault.reset then session.conn:reset() else session.conn:close() end
+end
+
+local function finish(session, fault)
+  hang_up(session, fault)
+  session:over("closed")
+end
+
+local function is_end(fault)
+  return fault.close or fault.reset or fault.stall
+end
+
+-- Says what the fault makes of the reply that the machine holds.
+local function spoil(session, fault)
+  local octets = session.machine:output()
+  if fault.say then octets = fault.say end
+  if fault.drop then octets = "" end
+  if is_end(fault) then octets = octets:sub(1, fault.after or 0) end
+  if fault.split then
+    send_split(session, octets, fault)
+  else
+    send(session, octets)
+  end
+  if is_end(fault) then finish(session, fault) end
+end
+
+-- Says something through a fault, if one strikes here. say is the session's
+-- own way to say it; reply, a way to say what the fault wants instead.
+local function strike(session, choose, point, say, reply)
+  if session.striking or not session.conn then return say() end
+  session.striking = true
+  session.last_point = point
+  local fault = choose(session, point, true)
+  if fault then
+    session:flush() -- earlier replies of a pipelined group are whole
+    if fault.delay then session.server.pause(fault.delay) end
+  end
+  if fault and fault.reply then reply(fault.reply) else say() end
+  session.striking = false
+  if fault then spoil(session, fault) end
+end
+
+-- Lets a fault strike once a body is so long.
+local function through_body(session, choose)
+  local next_chunk, fault, size = session.next_chunk, nil, nil
+  function session.next_chunk(s)
+    if not s.body_fault then
+      s.body_fault, size = true, 0
+      fault = choose(s, "body")
+    end
+    local chunk = next_chunk(s)
+    size = size + #(chunk or "")
+    if not chunk then s.body_fault = nil end
+    if fault and (size >= (fault.after or 0) or not chunk) then
+      local due = fault
+      fault = nil
+      if due.delay then s.server.pause(due.delay) end
+      if is_end(due) then finish(s, due) end
+    end
+    return chunk
+  end
+end
+
+local function through_replies(session, choose)
+  local answer, accept, pose = session.answer, session.accept, session.pose
+  local function instead(reply)
+    answer(session, reply[1], reply[2] or "", reply[3] or "")
+  end
+  function session.answer(s, ...)
+    local words = { ... }
+    strike(s, choose, point_of(s), function()
+      answer(s, table.unpack(words))
+    end, instead)
+  end
+  function session.accept(s, code)
+    strike(s, choose, point_of(s), function() accept(s, code) end, instead)
+  end
+  function session.pose(s, code, text)
+    strike(s, choose, "challenge", function() pose(s, code, text) end,
+      function(reply) pose(s, reply[1], reply[3] or reply[2]) end)
+  end
+end
+
+--- Lets faults strike the sessions of a server.
+---@param server lunapost.server  not yet started
+---@param faults lunapost.testing.fault[]|fun(session: lunapost.session,
+--- point: string): lunapost.testing.fault?
+function M.install(server, faults)
+  local choose = type(faults) == "function" and faults or chooser(faults)
+  local handlers_for, handshake = server.handlers_for, server.handshake
+  function server.handlers_for(self, session)
+    through_replies(session, choose)
+    through_body(session, choose)
+    return handlers_for(self, session)
+  end
+  function server.handshake(self, session)
+    local fault = choose(session, "tls")
+    if fault and fault.delay then self.pause(fault.delay) end
+    if fault and is_end(fault) then
+      hang_up(session, fault)
+      return nil, err.of("closed", "a fault of the test")
+    end
+    return handshake(self, session)
+  end
+end
+
+return M
