@@ -348,7 +348,8 @@ local function fill_seam(public, state)
   --- Whether a wait would block: no task runs, and no deadline is set.
   ---@return boolean
   function public.blocks()
-    return not (state.current or state.closing or deadline.limit())
+    return not (state.current or state.closing or state.background
+      or deadline.limit())
   end
 
   --- Before a descriptor is closed. Connections do it by themselves.

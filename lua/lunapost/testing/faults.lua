@@ -130,9 +130,11 @@ local function strike(session, choose, point, say, reply)
     session:flush() -- earlier replies of a pipelined group are whole
     if fault.delay then session.server.pause(fault.delay) end
   end
-  if fault and fault.reply then reply(fault.reply) else say() end
+  local code
+  if fault and fault.reply then code = reply(fault.reply) else code = say() end
   session.striking = false
   if fault then spoil(session, fault) end
+  return code
 end
 
 -- Lets a fault strike once a body is so long.
@@ -159,16 +161,18 @@ end
 local function through_replies(session, choose)
   local answer, accept, pose = session.answer, session.accept, session.pose
   local function instead(reply)
-    answer(session, reply[1], reply[2] or "", reply[3] or "")
+    return answer(session, reply[1], reply[2] or "", reply[3] or "")
   end
   function session.answer(s, ...)
     local words = { ... }
-    strike(s, choose, point_of(s), function()
-      answer(s, table.unpack(words))
+    return strike(s, choose, point_of(s), function()
+      return answer(s, table.unpack(words))
     end, instead)
   end
   function session.accept(s, code)
-    strike(s, choose, point_of(s), function() accept(s, code) end, instead)
+    return strike(s, choose, point_of(s), function()
+      return accept(s, code)
+    end, instead)
   end
   function session.pose(s, code, text)
     strike(s, choose, "challenge", function() pose(s, code, text) end,
