@@ -62,7 +62,7 @@ end
 -- Which point of the dialogue an answer is at.
 local function point_of(session)
   local verb = session.verb
-  if verb == "(connect)" then return "greeting" end
+  if not session.last_point then return "greeting" end
   local behind = verb == "DATA" and (session.last_code == 354
     or session.last_point == "message")
   if behind or verb == "BDAT" and session.ending then return "message" end
@@ -159,25 +159,25 @@ local function through_body(session, choose)
 end
 
 local function through_replies(session, choose)
-  local answer, accept, pose = session.answer, session.accept, session.pose
-  local function instead(reply)
-    return answer(session, reply[1], reply[2] or "", reply[3] or "")
-  end
-  function session.answer(s, ...)
-    local words = { ... }
+  local answer, pose = session.answer, session.pose
+  function session.answer(s, code, enhanced, text)
     return strike(s, choose, point_of(s), function()
-      return answer(s, table.unpack(words))
-    end, instead)
-  end
-  function session.accept(s, code)
-    return strike(s, choose, point_of(s), function()
-      return accept(s, code)
-    end, instead)
+      return answer(s, code, enhanced, text)
+    end, function(reply)
+      return answer(s, reply[1], reply[2] or "", reply[3] or "")
+    end)
   end
   function session.pose(s, code, text)
     strike(s, choose, "challenge", function() pose(s, code, text) end,
       function(reply) pose(s, reply[1], reply[3] or reply[2]) end)
   end
+end
+
+-- Handlers that have one for replies, so that no default answer goes past
+-- session.answer.
+local function with_reply(on)
+  if on.reply then return on end
+  return setmetatable({ reply = function() end }, { __index = on })
 end
 
 --- Lets faults strike the sessions of a server.
@@ -190,7 +190,7 @@ function M.install(server, faults)
   function server.handlers_for(self, session)
     through_replies(session, choose)
     through_body(session, choose)
-    return handlers_for(self, session)
+    return with_reply(handlers_for(self, session))
   end
   function server.handshake(self, session)
     local fault = choose(session, "tls")
