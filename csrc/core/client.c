@@ -421,7 +421,8 @@ size_t client_plain(struct client *c, struct span in)
 {
     const struct kernel *kernel = c->kernel ? c->kernel : &kernel_scalar;
     struct kernel_body seen = {c->dot.inside, false, false, 0, 0};
-    if (client_ready(c, CLIENT_BODY) < 0 || c->dot.cr || buf_size(&c->out))
+    if (client_ready(c, CLIENT_BODY) < 0 || c->dot.cr || c->dot.cr_out ||
+        buf_size(&c->out))
         return 0;
     return kernel->dot_look(&seen, in);
 }
@@ -429,8 +430,10 @@ size_t client_plain(struct client *c, struct span in)
 void client_passed(struct client *c, struct span bytes)
 {
     c->sent += bytes.n;
-    if (bytes.n)
-        c->dot.inside = bytes.p[bytes.n - 1] != '\n';
+    if (bytes.n == 0)
+        return;
+    c->dot.inside = bytes.p[bytes.n - 1] != '\n';
+    c->dot.cr_out = bytes.p[bytes.n - 1] == '\r';
 }
 
 /* Mends the line ends of a chunk, and those between it and the one before. */

@@ -19,10 +19,10 @@ enum { LINES = 8192, LEAST = 64 };
 static size_t encode_held(struct dot_encoder *e, struct span in,
                           struct buf *out)
 {
-    if (!e->cr || in.n == 0)
+    if (!(e->cr || e->cr_out) || in.n == 0)
         return 0;
-    e->cr = e->inside = false;
-    buf_add(out, "\r\n", 2);
+    buf_add_text(out, e->cr_out ? "\n" : "\r\n");
+    e->cr = e->cr_out = e->inside = false;
     return in.p[0] == '\n' ? 1 : 0;
 }
 

@@ -23,6 +23,7 @@ struct dot_encoder {             /* ready when zeroed */
     bool unmarked; /* dots, but no end mark: somebody else writes it */
     bool inside;   /* the present line has begun */
     bool cr;       /* a CR waits for what follows it */
+    bool cr_out;   /* a CR has gone out without the encoder: LF follows it */
 };
 
 /* Append to out; 0 or the failure of buf. */
