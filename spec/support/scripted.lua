@@ -139,6 +139,36 @@ function M.run(scripts, client)
   return heard
 end
 
+--- Runs pairs of a script and a client at the same time, each on a port of
+--- its own; a script meets one connection.
+---@param list { script: function, client: fun(options: table, loop: table,
+--- heard: string[]) }[]
+function M.together(list)
+  local loop <close> = loops.new()
+  local problem, left = nil, #list
+  function loop.on_error(why) problem = problem or why end
+  for _, pair in ipairs(list) do
+    local listener <const> = assert(core.net.listen("127.0.0.1", 0))
+    local _, port = listener:address()
+    local heard = {}
+    loop.spawn(function()
+      local peer = setmetatable({ conn = accept(loop, listener), unread = "",
+        heard = heard, loop = loop }, Peer)
+      loop.forget(listener:fd())
+      listener:close()
+      pair.script(peer)
+      peer:close()
+    end)
+    loop.spawn(function()
+      pair.client({ host = "127.0.0.1", port = port, loop = loop }, loop,
+        heard)
+      left = left - 1
+    end)
+  end
+  loop.run(function() return left == 0 or problem end)
+  if problem then error(problem, 0) end
+end
+
 --- A context of a throw-away certificate for localhost and 127.0.0.1, and
 --- its PEM, for the client's ca.
 function M.certificate()
