@@ -83,7 +83,7 @@ describe("one session", function()
 
   it("that never ends its handshake is ended by the deadline", function()
     local why
-    served.run({ tls = "test", limits = { timeout = 0.2 },
+    served.run({ tls = "test", limits = { handshake = 0.2 },
       on = { disconnect = function(_, reason) why = reason end } },
       function(server)
         local stalled <close> = secure(server)
