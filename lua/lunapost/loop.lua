@@ -9,6 +9,7 @@
 
 local core = require "lunapost.core"
 local deadline = require "lunapost.deadline"
+local rest = require "lunapost.resting"
 
 local poll <const> = core.loop
 local now <const>, turn_of <const> = poll.now, poll.turn
@@ -23,6 +24,8 @@ local PARK <const> = {}
 
 local CLOSED <const> = { n = 2, nil, "closed" }
 
+local DONE <const> = rest.DONE
+
 -- What resuming a coroutine says that somebody else has closed.
 local DEAD <const> = "cannot resume dead coroutine"
 
@@ -33,7 +36,9 @@ local DEAD <const> = "cannot resume dead coroutine"
 ---@field waiters table<integer, thread>  by descriptor or timer
 ---@field queue table  coroutines to resume, with their arguments
 ---@field current thread?  the task that runs now
----@field count integer  tasks not yet dead
+---@field resting table<integer, table>  who waits without a task, by
+--- descriptor; see lunapost.resting
+---@field count integer  tasks not yet dead, and who rests
 
 local function poller(state)
   if not state.poller then
@@ -53,8 +58,10 @@ end
 -- A task died of an error: never silently.
 local function report(state, co, problem)
   local text = problem
-  if type(problem) == "string" then text = debug.traceback(co, problem) end
-  coroutine.close(co)
+  if co then
+    if type(problem) == "string" then text = debug.traceback(co, problem) end
+    coroutine.close(co)
+  end
   local handler = state.public.on_error
   if handler then
     handler(problem, text, co)
@@ -70,6 +77,7 @@ end
 
 -- What came of a task that was resumed and did not park itself.
 local function settle(state, co, ok, token)
+  if token == DONE then return rest.release(state, co) end
   if coroutine.status(co) ~= "dead" then
     return enqueue(state, co) -- a bare yield gives way to the others
   end
@@ -82,10 +90,10 @@ local function after(state, co, before, ok, token)
   if token ~= PARK then settle(state, co, ok, token) end
 end
 
-local function resume(state, co, ready, why)
+local function resume(state, co, a, b, c)
   local before = state.current
   state.current = co
-  local ok, token = resume_coroutine(co, ready, why)
+  local ok, token = resume_coroutine(co, a, b, c)
   state.current = before
   if token ~= PARK then settle(state, co, ok, token) end
 end
@@ -109,9 +117,13 @@ end
 -- The descriptor was closed by another task: who waited there learns it.
 local function wake_closed(state, fd)
   local co = state.waiters[fd]
-  if not co then return end
-  state.waiters[fd] = nil
-  enqueue(state, co, CLOSED)
+  if co then
+    state.waiters[fd] = nil
+    return enqueue(state, co, CLOSED)
+  end
+  local owner = rest.take(state, fd)
+  if not owner then return end
+  enqueue(state, rest.hire(state), { n = 3, owner, nil, "closed" })
 end
 
 -- The running coroutine, which may wait.
@@ -151,7 +163,7 @@ end
 
 -- loop.wait, which is called more often than anything else here.
 local function waiter(state)
-  local waiters, tasks = state.waiters, state.tasks
+  local waiters, tasks, resting = state.waiters, state.tasks, state.resting
   return function(fd, mode, seconds)
     if state.closing or fd < 0 then return nil, "closed" end
     local co = state.current
@@ -160,7 +172,7 @@ local function waiter(state)
       return way(fd, mode, seconds)
     end
     local limit, cut = limit_of(seconds, check_parkable(state))
-    if waiters[fd] then check_alone(state, fd) end
+    if waiters[fd] or resting[fd] then check_alone(state, fd) end
     wait_for(state.poller, fd, mode, limit)
     waiters[fd], tasks[co] = co, fd
     local ok, why = yield(PARK)
@@ -221,6 +233,17 @@ local function run_queue(state)
   if queue.head == queue.tail then queue.head, queue.tail = 0, 0 end
 end
 
+-- An event for who rests.
+local function wake(state, fd, what)
+  local owner = rest.take(state, fd)
+  if not owner then return end
+  if what == "timeout" or what == "closed" then
+    resume(state, rest.hire(state), owner, nil, what)
+  else
+    resume(state, rest.hire(state), owner, true)
+  end
+end
+
 local function turn(state)
   local p, waiters, queue = state.poller, state.waiters, state.queue
   turn_of(p, queue.head < queue.tail and 0 or nil)
@@ -228,13 +251,12 @@ local function turn(state)
     local co = waiters[id]
     waiters[id] = nil
     if not co then
-      goto next
+      wake(state, id, what)
     elseif what == "timeout" or what == "closed" then
       resume(state, co, nil, what)
     else
       resume(state, co, true)
     end
-    ::next::
     if state.stopped then return end -- the rest stays in the poller
   end
 end
@@ -302,6 +324,10 @@ local function close(state)
     if parked ~= "nested" and co ~= state.current then all[#all + 1] = co end
   end
   for _, co in ipairs(all) do kill(state, co) end
+  local closing <const> = state.closing
+  state.closing = true
+  rest.close(state, function(problem) report(state, nil, problem) end)
+  state.closing = closing
   if state.poller and not state.current then
     state.poller:close()
     state.poller = nil
@@ -369,6 +395,27 @@ local function fill_seam(public, state)
   ---@param seconds number
   function public.sleep(seconds) return sleep(state, seconds) end
 
+  --- Waits without a task, which costs less memory than a coroutine does:
+  --- owner:wake(true), or as wait owner:wake(nil, why), is called in a task.
+  ---@param fd integer
+  ---@param mode "r"|"w"|"rw"
+  ---@param seconds number?  nil: for ever
+  ---@param owner table
+  function public.rest(fd, mode, seconds, owner)
+    if state.waiters[fd] or state.resting[fd] then check_alone(state, fd) end
+    wait_for(poller(state), fd, mode, seconds)
+    state.resting[fd] = owner
+    state.count = state.count + 1
+  end
+
+  --- Calls owner:wake() in a task, in the next round.
+  ---@param owner table
+  function public.rouse(owner)
+    poller(state)
+    state.count = state.count + 1
+    enqueue(state, rest.hire(state), { n = 1, owner })
+  end
+
   --- Ends run() after the present task; run() may go on later.
   function public.stop() state.stopped = true end
 
@@ -421,6 +468,7 @@ local function fill(public, backend)
     queue = { head = 0, tail = 0, arguments = {} },
     tasks = setmetatable({}, { __mode = "k" }),
   }
+  rest.prepare(state)
   fill_seam(public, state)
   fill_care(public, state)
   return setmetatable(public, {

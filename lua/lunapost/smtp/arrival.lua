@@ -116,11 +116,6 @@ local function converse(session)
   if is_patient(session) then session:drive() end
 end
 
--- However a session ends, its place becomes free.
-local leaving = { __close = function(guard)
-  guard.server:leave(guard.session)
-end }
-
 --- One connection, from its first octet to the close.
 ---@param server lunapost.server
 ---@param conn userdata
@@ -138,13 +133,23 @@ function M.serve(server, conn)
   local enhanced, text = crowded(server, source)
   if enhanced then return turn_away(session, enhanced, text) end
   enter(session, source)
-  local guard <close> = setmetatable({ server = server, session = session },
-    leaving)
+  local guard <close> = session
   converse(session)
-  if server.sessions[session] and session.ended ~= "quit" then
-    session:part()
-  end
+  if not session.rests then session:depart() end
   return guard
+end
+
+local arriving = { __index = { wake = function(arrival)
+  return M.serve(arrival.server, arrival.conn)
+end } }
+
+--- Serves a connection, in a task of its own.
+---@param server lunapost.server
+---@param conn userdata
+function M.take(server, conn)
+  local rouse = server.loop.rouse
+  if not rouse then return server.loop.spawn(M.serve, server, conn) end
+  rouse(setmetatable({ server = server, conn = conn }, arriving))
 end
 
 return M

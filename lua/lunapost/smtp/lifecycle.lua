@@ -13,11 +13,11 @@ local M = {}
 
 local now <const> = core.loop.now
 
-local function accept_loop(server, listener, serve)
+local function accept_loop(server, listener, take)
   while true do
     local conn, problem = net.accept(listener, { loop = server.loop })
     if conn then
-      server.loop.spawn(serve, server, conn)
+      take(server, conn)
     elseif server.stopping then
       return
     else
@@ -110,11 +110,11 @@ function M.start(server)
     if not ok then return nil, problem end
   end
   for _, listener in ipairs(server.listeners) do
-    server.loop.spawn(accept_loop, server, listener, server.serve)
+    server.loop.spawn(accept_loop, server, listener, server.take)
   end
   if server.metrics_listener then
     server.loop.spawn(accept_loop, server, server.metrics_listener,
-      metrics.serve)
+      metrics.take)
   end
   return server
 end

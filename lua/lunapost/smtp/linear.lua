@@ -275,7 +275,8 @@ end
 ---@return table closer  a to-be-closed value
 function M.handlers(session, fn, given)
   local s = setmetatable({ session = session }, meta)
-  local step, _, _, inner = (session.loop.wrap or wrap)(function(greeting)
+  local within = session.server.loop.wrap or wrap
+  local step, _, _, inner = within(function(greeting)
     s.present = greeting
     local ok, problem = xpcall(fn, session.traceback, s)
     if not ok then return nil, problem end

@@ -73,6 +73,8 @@ local function make(options)
   server.hostname = options.hostname or net.fqdn()
   server.loop = options.loop or default_loop
   server.pause = server.loop.sleep
+  -- a function that serves a whole dialogue has a coroutine all the time
+  server.rest = not options.session and server.loop.rest or nil
   server.log, server.chatty = log.new(options.log), options.log ~= nil
   server.grace = options.grace or 10
   server.trusted = server_options.trusted(options)
@@ -240,6 +242,10 @@ end
 --- One connection, from the greeting to the close.
 ---@param conn userdata
 function Server:serve(conn) return arrival.serve(self, conn) end
+
+--- Serves a connection in a task of its own.
+---@param conn userdata
+function Server:take(conn) return arrival.take(self, conn) end
 
 --- Opens the listeners; nobody is accepted before start.
 ---@return lunapost.server? server, lunapost.err? err

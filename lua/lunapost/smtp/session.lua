@@ -18,6 +18,7 @@ local verbs = require "lunapost.smtp.verbs"
 local M = {}
 
 local now <const>, fd_of <const> = core.loop.now, core.net.fd
+local running <const> = coroutine.running
 local known <const> = answer.known
 local step <const>, reply <const> = core.server.step, core.server.reply
 
@@ -55,6 +56,11 @@ function meta.__tostring(session)
     session.peer.address or "in memory")
 end
 
+-- However a session ends, its place becomes free.
+function meta.__close(session)
+  if not session.rests then session.server:leave(session) end
+end
+
 -- What ends a session from within: raised, caught by drive().
 local over_meta = { __name = "lunapost.over" }
 
@@ -82,7 +88,7 @@ function M.new(server, conn, peer)
   -- false where a field comes later: the table is made once, as it will be
   local session = setmetatable({ server = server, conn = conn, peer = peer,
     id = trace.id(), machine = core.server.new(server.config),
-    loop = server.loop, due = now() + server.limits.session_time,
+    rests = false, due = now() + server.limits.session_time,
     on = server.handlers, protocol = false, source = false, verb = false,
     idle = false, work_due = false, last_code = false, helo = nil,
     extended = false }, meta)
@@ -143,7 +149,7 @@ local function await(session, mode, seconds)
     expired(session)
   elseif conn then
     session.idle = true
-    ready = session.loop.wait(fd_of(conn), mode, seconds)
+    ready = session.server.loop.wait(fd_of(conn), mode, seconds)
     session.idle = false
   else -- a session in memory
     ready = session:bring()
@@ -192,14 +198,14 @@ function Session:flush()
     local state = self.machine:flush(self.conn)
     local left = limit - now()
     local again = state == "write" and left > 0
-      and self.loop.wait(self.conn:fd(), "w", left)
+      and self.server.loop.wait(self.conn:fd(), "w", left)
   until not again
 end
 
 --- Closes after the last word so that the peer gets to see it.
 function Session:part()
   self:flush()
-  net.part(self.conn, { loop = self.loop, timeout = 1 })
+  net.part(self.conn, { loop = self.server.loop, timeout = 1 })
 end
 
 --- Reports an error of a handler; a failing error handler is not asked
@@ -514,15 +520,32 @@ local function finish(session, why, problem)
   session:call("disconnect", session.ended)
 end
 
-local function converse(session)
-  choose_handlers(session)
+-- Waits for the next command without a coroutine; Session:wake goes on.
+local function rest(session, limit)
+  local time, server = now(), session.server
+  if not limit then
+    limit = time + server.limits.timeout
+    if limit > session.due then limit = session.due end
+  end
+  if limit <= time then expired(session) end
+  server.rest(fd_of(session.conn), "r", limit - time, session)
+  session.rests, session.idle = true, limit
+end
+
+-- The dialogue, until it is over or the session rests. The limit is of the
+-- command that has begun to come.
+local function converse(session, limit)
   local machine, conn = session.machine, session.conn
+  local may_rest = conn and session.server.rest
   local verb_of, handle = verbs.of, verbs.handle
   repeat
     local event, a, b, c = step(machine, conn)
-    if not event or modes[event] then
+    if event == "read" and may_rest then
+      return rest(session, limit)
+    elseif not event or modes[event] then
       event, a, b, c = arrive(session, event, a, b)
     end
+    limit = nil
     if event == "command" then
       session.verb = a
       verb_of[a](session, b, c, a)
@@ -542,21 +565,52 @@ local function ending(problem)
   return "error", problem
 end
 
---- The whole dialogue, until it ends; never raises.
+local function begin(session)
+  choose_handlers(session)
+  return converse(session)
+end
+
+local function go_on(session, ready, limit)
+  if session.ended then over(session.ended) end
+  if not ready then expired(session) end
+  return converse(session, limit)
+end
+
+-- Runs the dialogue, and ends it where it is over; never raises.
+local function run(session, fn, ready, limit)
+  local before = deadline.own(session)
+  local ok, fault = xpcall(fn, traceback, session, ready, limit)
+  if session.killed then return end -- who did it says so
+  if not session.rests then
+    local why, problem = session.quit and "quit" or "closed", nil
+    if not ok then why, problem = ending(fault) end
+    finish(session, why, problem)
+  end
+  deadline.leave(before)
+end
+
+--- The dialogue, until it is over or the session rests; never raises.
 function Session:drive()
   local linear <close> = self.server:linear(self)
-  local before = deadline.own(self)
-  local ok, fault = xpcall(converse, traceback, self)
-  if self.killed then return linear end -- who did it says so
-  local why, problem
-  if ok then
-    why = self.quit and "quit" or "closed"
-  else
-    why, problem = ending(fault)
-  end
-  finish(self, why, problem)
-  deadline.leave(before)
+  run(self, begin)
   return linear
+end
+
+--- Goes on with the dialogue of a session that rests (loop.rest).
+---@param ready true?  nil: the time is over, or the descriptor was closed
+function Session:wake(ready)
+  local limit, sessions = self.idle, self.server.sessions
+  self.rests, self.idle = false, false
+  if sessions[self] then sessions[self] = running() end
+  local guard <close> = self
+  run(self, go_on, ready, limit)
+  if not self.rests then self:depart() end
+  return guard
+end
+
+--- Parts from the peer after the dialogue.
+function Session:depart()
+  if self.server.sessions[self] and self.ended ~= "quit" then self:part() end
 end
 
 return M
