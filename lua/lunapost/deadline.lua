@@ -15,6 +15,9 @@ local M = {}
 -- monotonic clock, or nil.
 local owners = setmetatable({}, { __mode = "k" })
 
+-- For a loop that knows its coroutines.
+M.owners = owners
+
 local meta = { __name = "lunapost.deadline" }
 
 function meta.__tostring(e)

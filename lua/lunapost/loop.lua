@@ -9,7 +9,7 @@
 
 local core = require "lunapost.core"
 local deadline = require "lunapost.deadline"
-local rest = require "lunapost.resting"
+local resting_of = require "lunapost.resting"
 
 local poll <const> = core.loop
 local now <const>, turn_of <const> = poll.now, poll.turn
@@ -24,7 +24,7 @@ local PARK <const> = {}
 
 local CLOSED <const> = { n = 2, nil, "closed" }
 
-local DONE <const> = rest.DONE
+local hire <const>, DONE <const> = resting_of.hire, resting_of.DONE
 
 -- What resuming a coroutine says that somebody else has closed.
 local DEAD <const> = "cannot resume dead coroutine"
@@ -77,7 +77,7 @@ end
 
 -- What came of a task that was resumed and did not park itself.
 local function settle(state, co, ok, token)
-  if token == DONE then return rest.release(state, co) end
+  if token == DONE then return resting_of.release(state, co) end
   if coroutine.status(co) ~= "dead" then
     return enqueue(state, co) -- a bare yield gives way to the others
   end
@@ -121,9 +121,10 @@ local function wake_closed(state, fd)
     state.waiters[fd] = nil
     return enqueue(state, co, CLOSED)
   end
-  local owner = rest.take(state, fd)
+  local owner = state.resting[fd]
   if not owner then return end
-  enqueue(state, rest.hire(state), { n = 3, owner, nil, "closed" })
+  state.resting[fd] = nil
+  enqueue(state, hire(state, owner), { n = 3, owner, nil, "closed" })
 end
 
 -- The running coroutine, which may wait.
@@ -233,29 +234,23 @@ local function run_queue(state)
   if queue.head == queue.tail then queue.head, queue.tail = 0, 0 end
 end
 
--- An event for who rests.
-local function wake(state, fd, what)
-  local owner = rest.take(state, fd)
-  if not owner then return end
-  if what == "timeout" or what == "closed" then
-    resume(state, rest.hire(state), owner, nil, what)
-  else
-    resume(state, rest.hire(state), owner, true)
-  end
-end
+local over <const> = { timeout = true, closed = true }
 
 local function turn(state)
   local p, waiters, queue = state.poller, state.waiters, state.queue
+  local resting = state.resting
   turn_of(p, queue.head < queue.tail and 0 or nil)
   for id, what in next_of, p do
-    local co = waiters[id]
-    waiters[id] = nil
-    if not co then
-      wake(state, id, what)
-    elseif what == "timeout" or what == "closed" then
-      resume(state, co, nil, what)
+    local co, why = waiters[id], over[what] and what
+    if co then
+      waiters[id] = nil
+      resume(state, co, not why or nil, why)
     else
-      resume(state, co, true)
+      local owner = resting[id]
+      resting[id] = nil
+      if owner then
+        resume(state, hire(state, owner), owner, not why or nil, why)
+      end
     end
     if state.stopped then return end -- the rest stays in the poller
   end
@@ -326,7 +321,7 @@ local function close(state)
   for _, co in ipairs(all) do kill(state, co) end
   local closing <const> = state.closing
   state.closing = true
-  rest.close(state, function(problem) report(state, nil, problem) end)
+  resting_of.close(state, function(problem) report(state, nil, problem) end)
   state.closing = closing
   if state.poller and not state.current then
     state.poller:close()
@@ -395,6 +390,18 @@ local function fill_seam(public, state)
   ---@param seconds number
   function public.sleep(seconds) return sleep(state, seconds) end
 
+  --- Ends run() after the present task; run() may go on later.
+  function public.stop() state.stopped = true end
+
+  --- Seconds on the monotonic clock.
+  ---@return number
+  public.now = poll.now
+end
+
+-- Waiting without a task; see lunapost.resting.
+local function fill_rest(public, state)
+  local waiters <const>, resting <const> = state.waiters, state.resting
+
   --- Waits without a task, which costs less memory than a coroutine does:
   --- owner:wake(true), or as wait owner:wake(nil, why), is called in a task.
   ---@param fd integer
@@ -402,9 +409,9 @@ local function fill_seam(public, state)
   ---@param seconds number?  nil: for ever
   ---@param owner table
   function public.rest(fd, mode, seconds, owner)
-    if state.waiters[fd] or state.resting[fd] then check_alone(state, fd) end
-    wait_for(poller(state), fd, mode, seconds)
-    state.resting[fd] = owner
+    if waiters[fd] or resting[fd] then check_alone(state, fd) end
+    wait_for(state.poller or poller(state), fd, mode, seconds)
+    resting[fd] = owner
     state.count = state.count + 1
   end
 
@@ -413,15 +420,13 @@ local function fill_seam(public, state)
   function public.rouse(owner)
     poller(state)
     state.count = state.count + 1
-    enqueue(state, rest.hire(state), { n = 1, owner })
+    enqueue(state, hire(state, owner), { n = 1, owner })
   end
 
-  --- Ends run() after the present task; run() may go on later.
-  function public.stop() state.stopped = true end
-
-  --- Seconds on the monotonic clock.
-  ---@return number
-  public.now = poll.now
+  --- The task in which an owner is awake.
+  ---@param owner table
+  ---@return thread? task
+  function public.task_of(owner) return resting_of.task_of(state, owner) end
 end
 
 -- Care of the tasks and of the loop itself.
@@ -468,8 +473,9 @@ local function fill(public, backend)
     queue = { head = 0, tail = 0, arguments = {} },
     tasks = setmetatable({}, { __mode = "k" }),
   }
-  rest.prepare(state)
+  resting_of.prepare(state)
   fill_seam(public, state)
+  fill_rest(public, state)
   fill_care(public, state)
   return setmetatable(public, {
     __name = "lunapost.loop",

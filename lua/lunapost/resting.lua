@@ -2,7 +2,11 @@
 --- entry by descriptor is kept, until owner:wake(...) is called in one of a
 --- few coroutines that are used again and again.
 
+local deadline = require "lunapost.deadline"
+
 local M = {}
+
+local yield <const>, owned_by <const> = coroutine.yield, deadline.owners
 
 -- What a coroutine yields that is done with its work, and waits for more.
 local DONE <const> = {}
@@ -12,10 +16,19 @@ M.DONE = DONE
 -- How many coroutines are kept for what comes.
 local KEPT <const> = 64
 
+-- A coroutine that is closed at its work drops whom it works for.
+local dropping = { __close = function(place)
+  local owner = place.owner
+  if owner and owner.drop then owner:drop() end
+end }
+
 local function work(owner, ready, why)
+  local place <close> = setmetatable({ owner = owner }, dropping)
   while true do
     owner:wake(ready, why)
-    owner, ready, why = coroutine.yield(DONE)
+    place.owner = nil
+    owner, ready, why = yield(DONE)
+    place.owner = owner
   end
 end
 
@@ -23,16 +36,24 @@ end
 ---@param state lunapost.loop.state
 function M.prepare(state)
   state.resting, state.hands, state.hand_count = {}, {}, 0
+  state.working = setmetatable({}, { __mode = "k" })
 end
 
---- A coroutine that takes owner, ready and why, and is a task from now on.
+--- A coroutine that takes owner, ready and why, and is a task from now on;
+--- its deadline is the owner's.
 ---@param state lunapost.loop.state
+---@param owner table
 ---@return thread
-function M.hire(state)
+function M.hire(state, owner)
   local n = state.hand_count
-  local co = state.hands[n] or coroutine.create(work)
-  if n > 0 then state.hands[n], state.hand_count = nil, n - 1 end
+  local co = state.hands[n]
+  if co then
+    state.hands[n], state.hand_count = nil, n - 1
+  else
+    co = coroutine.create(work)
+  end
   state.tasks[co] = true
+  state.working[co], owned_by[co] = owner, owner
   return co
 end
 
@@ -40,21 +61,21 @@ end
 ---@param state lunapost.loop.state
 ---@param co thread
 function M.release(state, co)
-  state.tasks[co] = nil
+  state.tasks[co], state.working[co], owned_by[co] = nil, nil, nil
   state.count = state.count - 1
   local n = state.hand_count + 1
   if n > KEPT then return end
   state.hands[n], state.hand_count = co, n
 end
 
---- Takes an owner out of its rest.
+--- The task that works for an owner.
 ---@param state lunapost.loop.state
----@param fd integer
----@return table? owner
-function M.take(state, fd)
-  local owner = state.resting[fd]
-  state.resting[fd] = nil
-  return owner
+---@param owner table
+---@return thread? co
+function M.task_of(state, owner)
+  for co, whose in pairs(state.working) do
+    if whose == owner and state.tasks[co] then return co end
+  end
 end
 
 --- Ends every rest, in a loop that takes no more waits.

@@ -130,7 +130,8 @@ local function hang_up(server, session, co)
     session.ended = "stopped"
   end
   server:leave(session)
-  if not idle and co ~= coroutine.running() and server.loop.kill then
+  if co == true then co = server.loop.task_of(session) end -- it has rested
+  if co and not idle and co ~= coroutine.running() and server.loop.kill then
     session.killed = true
     server.loop.kill(co)
     if not over then

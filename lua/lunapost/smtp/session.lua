@@ -18,7 +18,6 @@ local verbs = require "lunapost.smtp.verbs"
 local M = {}
 
 local now <const>, fd_of <const> = core.loop.now, core.net.fd
-local running <const> = coroutine.running
 local known <const> = answer.known
 local step <const>, reply <const> = core.server.step, core.server.reply
 
@@ -530,11 +529,16 @@ local function rest(session, limit)
   if limit <= time then expired(session) end
   server.rest(fd_of(session.conn), "r", limit - time, session)
   session.rests, session.idle = true, limit
+  if server.sessions[session] then -- no task is its own any more
+    server.sessions[session] = true
+  end
 end
 
 -- The dialogue, until it is over or the session rests. The limit is of the
 -- command that has begun to come.
-local function converse(session, limit)
+local function converse(session, ready, limit)
+  if session.ended then over(session.ended) end
+  if not ready then expired(session) end
   local machine, conn = session.machine, session.conn
   local may_rest = conn and session.server.rest
   local verb_of, handle = verbs.of, verbs.handle
@@ -567,50 +571,46 @@ end
 
 local function begin(session)
   choose_handlers(session)
-  return converse(session)
-end
-
-local function go_on(session, ready, limit)
-  if session.ended then over(session.ended) end
-  if not ready then expired(session) end
-  return converse(session, limit)
+  return converse(session, true)
 end
 
 -- Runs the dialogue, and ends it where it is over; never raises.
 local function run(session, fn, ready, limit)
-  local before = deadline.own(session)
   local ok, fault = xpcall(fn, traceback, session, ready, limit)
-  if session.killed then return end -- who did it says so
-  if not session.rests then
-    local why, problem = session.quit and "quit" or "closed", nil
-    if not ok then why, problem = ending(fault) end
-    finish(session, why, problem)
-  end
-  deadline.leave(before)
+  if session.rests or session.killed then return end -- who killed it says so
+  local why, problem = session.quit and "quit" or "closed", nil
+  if not ok then why, problem = ending(fault) end
+  finish(session, why, problem)
 end
 
 --- The dialogue, until it is over or the session rests; never raises.
 function Session:drive()
   local linear <close> = self.server:linear(self)
+  local before = deadline.own(self)
   run(self, begin)
+  deadline.leave(before)
   return linear
 end
 
 --- Goes on with the dialogue of a session that rests (loop.rest).
 ---@param ready true?  nil: the time is over, or the descriptor was closed
 function Session:wake(ready)
-  local limit, sessions = self.idle, self.server.sessions
+  local limit = self.idle
   self.rests, self.idle = false, false
-  if sessions[self] then sessions[self] = running() end
-  local guard <close> = self
-  run(self, go_on, ready, limit)
+  run(self, converse, ready, limit)
   if not self.rests then self:depart() end
-  return guard
+end
+
+--- Gives up a dialogue whose task was killed.
+function Session:drop()
+  self.server:leave(self)
 end
 
 --- Parts from the peer after the dialogue.
 function Session:depart()
-  if self.server.sessions[self] and self.ended ~= "quit" then self:part() end
+  local server = self.server
+  if server.sessions[self] and self.ended ~= "quit" then self:part() end
+  server:leave(self)
 end
 
 return M
