@@ -9,7 +9,7 @@
 
 local core = require "lunapost.core"
 local deadline = require "lunapost.deadline"
-local resting_of = require "lunapost.resting"
+local resting_of = require "lunapost.loop.resting"
 
 local poll <const> = core.loop
 local now <const>, turn_of <const> = poll.now, poll.turn
@@ -37,7 +37,7 @@ local DEAD <const> = "cannot resume dead coroutine"
 ---@field queue table  coroutines to resume, with their arguments
 ---@field current thread?  the task that runs now
 ---@field resting table<integer, table>  who waits without a task, by
---- descriptor; see lunapost.resting
+--- descriptor; see lunapost.loop.resting
 ---@field count integer  tasks not yet dead, and who rests
 
 local function poller(state)
@@ -398,7 +398,7 @@ local function fill_seam(public, state)
   public.now = poll.now
 end
 
--- Waiting without a task; see lunapost.resting.
+-- Waiting without a task; see lunapost.loop.resting.
 local function fill_rest(public, state)
   local waiters <const>, resting <const> = state.waiters, state.resting
 

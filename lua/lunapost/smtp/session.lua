@@ -9,6 +9,7 @@ local answer = require "lunapost.smtp.answer"
 local body = require "lunapost.smtp.body"
 local deadline = require "lunapost.deadline"
 local delivery = require "lunapost.smtp.delivery"
+local drive = require "lunapost.smtp.drive"
 local net = require "lunapost.net"
 local options_of = require "lunapost.options"
 local found = require "lunapost.smtp.results"
@@ -132,10 +133,11 @@ end)
 
 local modes <const> = { read = "r", write = "w" }
 
-local function expired(session)
-  session.machine:close(421, "4.4.2", session.server.hostname
-    .. (now() < session.due and " waited too long" or " has no more time"))
-  session:flush()
+--- Ends a session that waited too long: never returns.
+function Session:expired()
+  self.machine:close(421, "4.4.2", self.server.hostname
+    .. (now() < self.due and " waited too long" or " has no more time"))
+  self:flush()
   over("timeout")
 end
 
@@ -145,7 +147,7 @@ local function await(session, mode, seconds)
   local conn, ready = session.conn, seconds > 0
   local left = session.work_due and deadline.pause(session)
   if not ready then
-    expired(session)
+    session:expired()
   elseif conn then
     session.idle = true
     ready = session.server.loop.wait(fd_of(conn), mode, seconds)
@@ -154,21 +156,26 @@ local function await(session, mode, seconds)
     ready = session:bring()
   end
   if session.ended then over(session.ended) end
-  if not ready then expired(session) end
+  if not ready then session:expired() end
   if left then session.work_due = left end
 end
 
--- Waits until the machine has an event, which is not there yet.
-local function arrive(session, event, a, b, c)
-  local machine, conn, limit = session.machine, session.conn, nil
+--- Waits until the machine has an event, which is not there yet.
+---@param event string?  read, write, or none
+---@param a any
+---@param b any
+---@return string event
+---@return any ...  as next_event
+function Session:arrive(event, a, b)
+  local machine, conn, limit, c = self.machine, self.conn, nil, nil
   local mode = modes[event]
   while mode do
     local time = now()
     if not limit then
-      limit = time + session.server.limits.timeout
-      if limit > session.due then limit = session.due end
+      limit = time + self.server.limits.timeout
+      if limit > self.due then limit = self.due end
     end
-    await(session, mode, limit - time)
+    await(self, mode, limit - time)
     event, a, b, c = step(machine, conn)
     mode = modes[event]
   end
@@ -185,7 +192,7 @@ end
 ---@return any c
 function Session:next_event()
   local event, a, b, c = step(self.machine, self.conn)
-  if not event or modes[event] then return arrive(self, event, a, b) end
+  if not event or modes[event] then return self:arrive(event, a, b) end
   return event, a, b, c
 end
 
@@ -487,80 +494,8 @@ function Session:secured()
   self:call("secured")
 end
 
--- The handlers of this session, where the script makes a set for each.
-local function choose_handlers(session)
-  local ok, on = xpcall(session.server.handlers_for, traceback,
-    session.server, session)
-  if ok then
-    session.on = on
-    return
-  end
-  session:report(on)
-  session.machine:close(421, "4.3.0", "local error; try again later")
-  session:flush()
-  over("error")
-end
-
-local function count_end(session)
-  local kind = "ended_" .. session.ended
-  session:count(session.server.counts[kind] and kind or "ended_error")
-end
-
-local function finish(session, why, problem)
-  session.ended = session.ended or why
-  session.problem = problem
-  count_end(session)
-  if problem and why == "error" then session:report(problem) end
-  if session.server.chatty then
-    session:note { event = "disconnect", why = session.ended,
-      messages = session.messages or 0,
-      text = problem and tostring(problem) or nil }
-  end
-  session:call("disconnect", session.ended)
-end
-
--- Waits for the next command without a coroutine; Session:wake goes on.
-local function rest(session, limit)
-  local time, server = now(), session.server
-  if not limit then
-    limit = time + server.limits.timeout
-    if limit > session.due then limit = session.due end
-  end
-  if limit <= time then expired(session) end
-  server.rest(fd_of(session.conn), "r", limit - time, session)
-  session.rests, session.idle = true, limit
-  if server.sessions[session] then -- no task is its own any more
-    server.sessions[session] = true
-  end
-end
-
--- The dialogue, until it is over or the session rests. The limit is of the
--- command that has begun to come.
-local function converse(session, ready, limit)
-  if session.ended then over(session.ended) end
-  if not ready then expired(session) end
-  local machine, conn = session.machine, session.conn
-  local may_rest = conn and session.server.rest
-  local verb_of, handle = verbs.of, verbs.handle
-  repeat
-    local event, a, b, c = step(machine, conn)
-    if event == "read" and may_rest then
-      return rest(session, limit)
-    elseif not event or modes[event] then
-      event, a, b, c = arrive(session, event, a, b)
-    end
-    limit = nil
-    if event == "command" then
-      session.verb = a
-      verb_of[a](session, b, c, a)
-    else
-      handle(session, event, a, b, c)
-    end
-  until event == "closed"
-end
-
 -- Why a dialogue that was left by an error is over.
-local function ending(problem)
+local function why_over(problem)
   if getmetatable(problem) == over_meta then
     return problem.why, problem.problem
   elseif body.is_broken(problem) then
@@ -569,48 +504,8 @@ local function ending(problem)
   return "error", problem
 end
 
-local function begin(session)
-  choose_handlers(session)
-  return converse(session, true)
-end
+Session.why_over = why_over
 
--- Runs the dialogue, and ends it where it is over; never raises.
-local function run(session, fn, ready, limit)
-  local ok, fault = xpcall(fn, traceback, session, ready, limit)
-  if session.rests or session.killed then return end -- who killed it says so
-  local why, problem = session.quit and "quit" or "closed", nil
-  if not ok then why, problem = ending(fault) end
-  finish(session, why, problem)
-end
-
---- The dialogue, until it is over or the session rests; never raises.
-function Session:drive()
-  local linear <close> = self.server:linear(self)
-  local before = deadline.own(self)
-  run(self, begin)
-  deadline.leave(before)
-  return linear
-end
-
---- Goes on with the dialogue of a session that rests (loop.rest).
----@param ready true?  nil: the time is over, or the descriptor was closed
-function Session:wake(ready)
-  local limit = self.idle
-  self.rests, self.idle = false, false
-  run(self, converse, ready, limit)
-  if not self.rests then self:depart() end
-end
-
---- Gives up a dialogue whose task was killed.
-function Session:drop()
-  self.server:leave(self)
-end
-
---- Parts from the peer after the dialogue.
-function Session:depart()
-  local server = self.server
-  if server.sessions[self] and self.ended ~= "quit" then self:part() end
-  server:leave(self)
-end
+drive.fill(Session)
 
 return M
