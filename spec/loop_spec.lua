@@ -465,3 +465,76 @@ for _, backend in ipairs { "epoll", "poll" } do
     end)
   end)
 end
+
+describe("who rests at a descriptor", function()
+  after_each(wire.close)
+
+  local function sleeper(loop, fd, seen, seconds)
+    local owner = {}
+    function owner:wake(ready, why)
+      seen[#seen + 1] = ready and "ready" or why or "roused"
+      self.task = loop.task_of(self)
+      self.now_in = coroutine.running()
+    end
+    loop.rest(fd, "r", seconds, owner)
+    return owner
+  end
+
+  it("has no task until there is something to read", function()
+    local loop, seen = wire.new_loop(), {}
+    local a, b = wire.pair()
+    local owner = sleeper(loop, b:fd(), seen, 5)
+    assert.is_nil(loop.task_of(owner))
+    assert.equal(1, loop.count())
+    a:write "x"
+    loop.run()
+    assert.same({ "ready" }, seen)
+    assert.equal(owner.now_in, owner.task)
+    assert.equal(0, loop.count())
+  end)
+
+  it("is told of the time that is over, and of a close", function()
+    local loop, seen = wire.new_loop(), {}
+    local a, b = wire.pair()
+    sleeper(loop, a:fd(), seen, 0.01)
+    loop.run()
+    sleeper(loop, b:fd(), seen)
+    loop.forget(b:fd())
+    loop.run()
+    assert.same({ "timeout", "closed" }, seen)
+  end)
+
+  it("is the only one there", function()
+    local loop, seen = wire.new_loop(), {}
+    local _, b = wire.pair()
+    sleeper(loop, b:fd(), seen, 5)
+    assert.error_matches(function() sleeper(loop, b:fd(), seen, 5) end,
+      "two tasks wait for descriptor")
+    loop.close()
+    assert.same({ "closed" }, seen)
+  end)
+
+  it("is dropped where its task is killed, and no other owner", function()
+    local loop, log = wire.new_loop(), {}
+    local function owner(name, seconds)
+      return { wake = function(self)
+        self.task = coroutine.running()
+        if seconds then loop.sleep(seconds) end
+        log[#log + 1] = name
+      end, drop = function() log[#log + 1] = "dropped " .. name end }
+    end
+    local first, second, third = owner "a", owner("b", 60), owner("c", 0)
+    loop.rouse(first)
+    loop.run()
+    loop.rouse(second)
+    loop.spawn(function()
+      loop.sleep(0.01)
+      assert.equal(first.task, second.task) -- the coroutine is used again
+      loop.rouse(third)
+      loop.kill(loop.task_of(second))
+    end)
+    loop.run()
+    assert.same({ "a", "dropped b", "c" }, log)
+    assert.equal(0, loop.count())
+  end)
+end)
