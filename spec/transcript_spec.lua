@@ -217,7 +217,7 @@ sequenceDiagram
   C->>S: AUTH PLAIN ********
   S-->>C: 535 5.7.8 no#59; end (100 ms)
   C->>S: NO …
-  C->>S: x�\n
+  C->>S: x�#92;n
   C-)S: 12 octets of message, then the dot
   S-->>C: 451 4.0.0 ?[2J (2000 ms)
   Note over C,S: the peer closed the connection

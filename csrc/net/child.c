@@ -14,7 +14,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifdef __APPLE__ /* a shared object sees no environ there */
+#include <crt_externs.h>
+#define environ (*_NSGetEnviron())
+#else
 extern char **environ;
+#endif
 
 static int child_fail(char *text, int err, const char *what, int number)
 {

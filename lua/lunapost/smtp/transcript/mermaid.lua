@@ -8,13 +8,13 @@ local M = {}
 
 -- What Mermaid reads as its own: entity codes stand for it.
 local function escape(text)
-  text = svg.clean(err.printable(text)):gsub("[#;<>&\"%%{}]", function(octet)
+  text = svg.clean(err.printable(text)):gsub("[#;<>&\"%%{}$\\]", function(octet)
     return ("#%d;"):format(octet:byte())
   end)
   return text == "" and "#8203;" or text
 end
 
-local marks <const> = { [""] = " \u{2026}", ["\n"] = "\\n" }
+local marks <const> = { [""] = " \u{2026}", ["\n"] = "#92;n" }
 
 local function words(turn)
   local out = {}
