@@ -1,7 +1,8 @@
 #!/bin/sh
-# usage: exim.sh ROOT FOLDER PORT TLSPORT CERTIFICATE KEY RELAYPORT
+# usage: exim.sh ROOT FOLDER PORT TLSPORT CERTIFICATE KEY RELAYPORT [ARG...]
 #
-# Exim, unpacked in ROOT (its package excludes Postfix's), in the foreground:
+# Exim, unpacked in ROOT (its package excludes Postfix's), with these
+# arguments, or in the foreground:
 # on 127.0.0.1:PORT with STARTTLS and AUTH (user, secret), on TLSPORT with TLS
 # at once. Mail for example.com goes into the Maildir FOLDER/kept, mail for
 # relay.test to 127.0.0.1:RELAYPORT. Its users and its configuration stand in
@@ -89,6 +90,8 @@ echo 'Debian-exim:x:64990:64990::/nonexistent:/usr/sbin/nologin' \
 echo 'Debian-exim:x:64990:' >>"$folder/etc/group"
 chown -R 64990:64990 "$folder/spool" "$folder/log" "$folder/exim.key"
 
+shift 7
+[ $# -gt 0 ] || set -- -bdf -q1s
 exec unshare -m sh -c "
   mount -t overlay overlay -o lowerdir=$folder/etc:/etc /etc &&
-  exec $root/usr/sbin/exim4 -bdf -q1s"
+  exec $root/usr/sbin/exim4 \"\$@\"" exim "$@"

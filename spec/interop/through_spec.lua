@@ -164,4 +164,46 @@ describe("other people's ways to a server #interop", function()
       assert.matches('"kind":%s*"process"', output)
     end)
   end)
+
+  describe("Exim", function()
+    -- The command that runs Exim with some arguments.
+    local function exim(arguments)
+      return ("spec/interop/exim.sh %s %s/exim 0 0 %s %s 1 %s"):format(
+        peers.apart("Exim", "exim"), folder, certificate, key, arguments)
+    end
+
+    local function there()
+      return peers.apart("Exim", "exim") ~= nil
+    end
+
+    local seen = {}
+
+    local function kept()
+      local output, code = peers.run(exim "-q", 60)
+      assert(code == 0, output)
+      return peers.arrived(folder .. "/exim/kept", seen)
+    end
+
+    it("exim -bs holds a session on its standard input", function()
+      if not there() then return end
+      local output, code = send(("--pipe '%s'"):format(exim "-bs"))
+      assert(code == 0, output)
+      peers.ends_with(kept(), peers.lf(message))
+      output, code = send(("--pipe '%s' --to nobody@example.com"):format(
+        exim "-bs"))
+      assert.equal(1, code, output)
+      assert.matches('"accepted":%["bob@example.com"%]', output)
+      assert.matches("no such user", output)
+      peers.ends_with(kept(), peers.lf(message))
+      peers.met "exim -bs"
+    end)
+
+    it("exim -i takes a message on its standard input", function()
+      if not there() then return end
+      local output, code = send(("--sendmail '%s'"):format(exim "-i"))
+      assert(code == 0, output)
+      peers.ends_with(kept(), peers.lf(message))
+      peers.met "exim -i"
+    end)
+  end)
 end)
