@@ -1,8 +1,10 @@
 -- Programs at the other end: `sendmail -bs` and its like, and delivery by a
 -- program that takes a message on its standard input.
+local carriers = require "spec.support.carriers"
 local core = require "lunapost.core"
 local loop = require "lunapost.loop"
 local post = require "lunapost"
+local peers = require "spec.support.peers"
 local process = require "lunapost.smtp.process"
 local smtp = require "lunapost.smtp"
 local tree = require "spec.support.tree"
@@ -374,4 +376,53 @@ describe("smtp.dry", function()
     assert.error_matches(function() smtp.dry { encoding = "8bits" } end,
       "unknown value of 'encoding' '8bits' %(did you mean '8bit'")
   end)
+end)
+
+describe("programs, odd sessions and replays", function()
+  local message <const> = "Subject: x\r\n\r\nhello\r\n"
+
+  local function by_program(own, path)
+    assert(post.send { command = spoken("session", path), helo = "me",
+      loop = own, timeout = 5, from = "a@example.org", to = "b@example.org",
+      message = message })
+    assert.matches("QUIT\nended\n$", tree.read(path))
+    local transport = smtp.sendmail { loop = own,
+      command = spoken("message", path) }
+    assert(transport:send({ from = "", to = "b@example.org" }, message))
+    local slow = smtp.sendmail { loop = own, timeout = 0.2,
+      arguments = false, command = { "sleep", "60" } }
+    local result, problem = slow:send({ from = "", to = "b" }, message)
+    assert.is_nil(result)
+    assert.equal("timeout", problem.kind)
+  end
+
+  local function by_hand(own)
+    local server = smtp.replay("S: 220 x\nC: NOOP\nS: 250 ok\nC: QUIT\n"
+      .. "S: 221 bye", { loop = own, timeout = 5 })
+    assert(server:start())
+    local client = assert(smtp.connect { server = server.url, loop = own,
+      timeout = 5 })
+    assert(client:write("NOOP\r\n", { size = 2, pause = 0.005 }))
+    assert(client:expect(250))
+    assert(client:expect("silence", 0.02))
+    client:pause(0.01)
+    assert(client:quit())
+    server:settle()
+    server:stop()
+    assert.is_true(server:check())
+  end
+
+  for _, name in ipairs { "builtin", "none", "cqueues", "luv", "copas" } do
+    it("wait in " .. name, function()
+      local carrier = carriers.new(name)
+      if carrier.missing and not peers.need(name, false) then return end
+      with_path(function(path)
+        carrier.run(function()
+          by_program(carrier.loop, path)
+          if carrier.loop then by_hand(carrier.loop) end
+        end)
+      end)
+      assert.equal(0, zombies())
+    end)
+  end
 end)

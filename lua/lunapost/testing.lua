@@ -112,24 +112,16 @@ function M.server(options)
   return in_background(keeper(options))
 end
 
--- How long a replay has to hear the client's end, at most.
-local END <const> = 1
-
--- A replay is played to its end, and nobody departed from it.
-local function settle(server)
-  if not server.check then return end
-  local till = loop.now() + END
-  while next(server.open) and loop.now() < till do loop.sleep(0.005) end
-  assert(server:check())
-end
-
 -- Runs the steps; what they raise is kept with the place where they did.
 local function attempt(server, steps)
   local ok, problem = xpcall(function()
     assert(server:start())
     server.url = server.url or url_of(server)
     steps(server)
-    settle(server)
+    if server.check then -- a replay is played to its end, as it was
+      server:settle()
+      assert(server:check())
+    end
   end, function(problem)
     if type(problem) ~= "string" then return problem end
     return debug.traceback(problem, 2)

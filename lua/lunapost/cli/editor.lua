@@ -108,7 +108,10 @@ local function common(list)
 end
 
 function keys.complete(e)
-  if not e.complete or e.hidden then return end
+  if not e.complete then -- a message may have tabs in it
+    e.before = e.before .. "\t"
+    return
+  end
   local list, size = e.complete(e.before)
   if #list == 0 then return "bell" end
   local word = e.before:sub(#e.before - size + 1)
@@ -208,10 +211,15 @@ function Editor:feed(octets)
   end
 end
 
+-- What a terminal can show of a text.
+local function shown(text)
+  return svg.clean((text:gsub("\t", " ")))
+end
+
 -- The columns that fit left of the cursor and right of it.
 local function window(editor, columns)
   local room = math.max(columns - svg.columns(editor.prompt) - 1, 8)
-  local before, behind = svg.clean(editor.before), svg.clean(editor.behind)
+  local before, behind = shown(editor.before), shown(editor.behind)
   while svg.columns(before) > room do before = before:gsub(FIRST, "") end
   room = room - svg.columns(before)
   while svg.columns(behind) > room do behind = behind:gsub(LAST, "") end
@@ -234,7 +242,7 @@ end
 ---@return string
 function Editor:finished(line)
   if self.hidden then line = "" end
-  return "\r" .. self.prompt .. svg.clean(line) .. "\27[K"
+  return "\r" .. self.prompt .. shown(line) .. "\27[K"
 end
 
 return M

@@ -251,6 +251,13 @@ function Replay:start()
   return true
 end
 
+--- Waits until the clients that came are gone: what they do last counts.
+---@param seconds? number  at most; default: 1
+function Replay:settle(seconds)
+  local till = now() + (seconds or 1)
+  while next(self.open) and now() < till do self.loop.sleep(0.005) end
+end
+
 --- Closes the listener and what is open.
 function Replay:stop()
   if self.listener then net.close(self.listener, self.loop) end
