@@ -243,6 +243,16 @@ S: 221 bye]], function(options)
     end)
   end)
 
+  it("runs beside a spec that holds no loop", function()
+    local server <close> = testing.server(smtp.replay("S: 220 x\nC: QUIT\n"
+      .. "S: 221 bye"))
+    local client <close> = assert(smtp.connect { server = server.url,
+      timeout = 5 })
+    assert(client:quit())
+    server:settle()
+    assert(server:check())
+  end)
+
   it("raises for what is no transcript or option, where it was called",
     function()
     local function raises(text, ...)

@@ -27,6 +27,7 @@ local now <const> = core.loop.now
 ---@field port? integer
 ---@field addresses string[]  where it listens, "HOST:PORT"
 ---@field url? string  for the option `server`
+---@field closed? fun(self: lunapost.replay)  is called once it is stopped
 local Replay = {}
 
 local meta <const> = { __name = "lunapost.replay", __index = Replay }
@@ -262,7 +263,10 @@ end
 function Replay:stop()
   if self.listener then net.close(self.listener, self.loop) end
   for conn in pairs(self.open) do net.close(conn, self.loop) end
+  if self.closed then self:closed() end
 end
+
+meta.__close = Replay.stop
 
 --- Whether the client did as the transcript says, to its end.
 ---@return true? ok
