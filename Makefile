@@ -222,6 +222,13 @@ $(SPEED): spec/kernel/speed.c $(filter $(BUILD)/obj/core/%,$(OBJECTS))
 bench: all $(SPEED)
 	@$(PATHS) LUNAPOST_BUILD=$(BUILD) $(LUA) spec/bench/run.lua
 
+# A server under mixed load, for as long as one likes.
+SOAK_SECONDS ?= 60
+soak: all
+	@$(PATHS) LUNAPOST_BUILD=$(BUILD) $(LUA) spec/soak/run.lua $(SOAK_SECONDS)
+
+.PHONY: soak
+
 # Without LuaRocks: modules, the shared object and the command under PREFIX.
 MODULES = $(shell cd lua && find lunapost -name '*.lua')
 install: all
