@@ -84,5 +84,5 @@ end
 
 -- message/partial: smaller messages that mime.join makes one again.
 local pieces = assert(mime.split(message, 2000))
-print(#pieces .. " pieces of at most 2,000 octets")
+print(#pieces .. " pieces of at most 2,000 octets, each " .. pieces[1].type)
 assert(mime.join(pieces).subject == "Everything")

@@ -57,3 +57,30 @@ describe("the example", function()
     end)
   end
 end)
+
+-- What MIME began with: each is read by one example, and built by another.
+local types <const> = [[text/plain text/richtext text/enriched text/html
+  multipart/mixed multipart/parallel multipart/digest multipart/alternative
+  multipart/related multipart/report multipart/signed multipart/encrypted
+  message/rfc822 message/partial message/external-body
+  message/delivery-status application/octet-stream application/postscript
+  image/jpeg image/gif audio/basic video/mpeg]]
+local encodings <const> = "7bit quoted-printable base64 8bit binary"
+
+describe("the examples", function()
+  local function says(path, words)
+    local output, code = peers.run(tree.lua(path), 60)
+    assert(code == 0, output)
+    for word in words:gmatch "%S+" do
+      assert(output:find(word, 1, true), path .. " says nothing of " .. word)
+    end
+  end
+
+  it("read every content type and encoding that MIME began with", function()
+    says("examples/anatomy.lua", types .. " " .. encodings)
+  end)
+
+  it("build every one of them", function()
+    says("examples/types.lua", types .. " " .. encodings)
+  end)
+end)
