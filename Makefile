@@ -219,7 +219,14 @@ $(SPEED): spec/kernel/speed.c $(filter $(BUILD)/obj/core/%,$(OBJECTS))
 	@echo '  LD  $@'
 	@$(CC) $(CFLAGS) $(WARN) -Icsrc $(LDFLAGS) -o $@ $^
 
-bench: all $(SPEED)
+# A client for the benchmark of servers.
+LOAD := $(BUILD)/load
+
+$(LOAD): spec/bench/load.c Makefile
+	@echo '  LD  $@'
+	@$(CC) $(CFLAGS) $(WARN) $(SSL_INC) $(LDFLAGS) -o $@ $< $(SSL_LIB)
+
+bench: all $(SPEED) $(LOAD)
 	@$(PATHS) LUNAPOST_BUILD=$(BUILD) $(LUA) spec/bench/run.lua
 
 # A server under mixed load, for as long as one likes.
