@@ -2,12 +2,11 @@
 -- it to another client, as a server that a spec can rely on. Run as
 --
 --   lua5.4 examples/transcript.lua
-local loop = require "lunapost.loop"
 local post = require "lunapost"
 local smtp = require "lunapost.smtp"
 local testing = require "lunapost.testing"
 
-local transcript = smtp.transcript.new { limit = false, clock = loop.now }
+local transcript = smtp.transcript.new { limit = false }
 
 local function send(url, password, record)
   return assert(post.send {

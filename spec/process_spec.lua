@@ -139,6 +139,26 @@ describe("a session with a program", function()
     end)
   end)
 
+  it("is ended where it does not end by itself", function()
+    with_path(function(path)
+      local before <const> = process.GRACE
+      process.GRACE = 0.1
+      loop.spawn(function()
+        local client = assert(smtp.connect { timeout = 5,
+          command = spoken("stubborn", path) })
+        client:close()
+        assert.equal(1, process.left())
+      end)
+      local from = loop.now()
+      loop.run()
+      process.GRACE = before
+      assert.is_true(loop.now() - from < 5)
+      assert.equal(0, process.left())
+      assert.equal(0, zombies())
+      assert.equal("running\n", tree.read(path))
+    end)
+  end)
+
   it("raises for words that are none", function()
     for text, command in pairs {
       ["'command' is empty"] = {}, ["holds strings, not number"] = { "x", 1 },

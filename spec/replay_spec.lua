@@ -9,7 +9,7 @@ local peers = require "spec.support.peers"
 local tree = require "spec.support.tree"
 
 local function recorder()
-  return smtp.transcript.new { limit = false, clock = loop.now }
+  return smtp.transcript.new { limit = false }
 end
 
 -- Holds a session with a real server; gives its transcript.

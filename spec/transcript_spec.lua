@@ -62,6 +62,13 @@ describe("a transcript", function()
     assert.is_nil(table.concat(out):find("\27", 1, true))
   end)
 
+  it("raises for what is no option of it", function()
+    local ok, problem = pcall(function() transcripts.new { limt = 5 } end)
+    assert.is_false(ok)
+    assert.matches("^spec/transcript_spec%.lua:%d+: unknown option of a "
+      .. "transcript 'limt' %(did you mean 'limit'%?%)$", problem)
+  end)
+
   it("tells each line to who wants to see it at once", function()
     local t, seen = transcripts.new { limit = 1 }, {}
     function t.on_line(line) seen[#seen + 1] = line.text end

@@ -108,7 +108,7 @@ end
 ---@param show? fun(text: string, line: lunapost.line)
 ---@return lunapost.transcript
 function M.transcript(show)
-  local transcript = transcripts.new { limit = false, clock = core.loop.now }
+  local transcript = transcripts.new { limit = false }
   local colour = M.coloured()
   if show then
     function transcript.on_line(line)

@@ -15,9 +15,9 @@ local now <const> = core.loop.now
 local Process = {}
 local meta <const> = { __name = "lunapost.process", __index = Process }
 
--- Seconds that one has to end once its connection is closed; then SIGTERM,
--- and as long again, SIGKILL.
-local GRACE <const> = 5
+--- Seconds that one has to end once its connection is closed; then SIGTERM,
+--- and as long again, SIGKILL.
+M.GRACE = 5
 
 -- Those that were left to end by themselves: a strong reference each, so
 -- that the collector does not end them.
@@ -29,7 +29,9 @@ local function sweep()
   for _, process in ipairs(leaving) do
     if not process.child:ended() then
       local seconds = now() - process.since
-      if seconds > GRACE then process.child:terminate(seconds > 2 * GRACE) end
+      if seconds > M.GRACE then
+        process.child:terminate(seconds > 2 * M.GRACE)
+      end
       left[#left + 1] = process
     end
   end
@@ -83,18 +85,31 @@ function Process:wait(seconds)
   end
 end
 
---- Leaves it to end by itself, now that its connection is closed.
+-- Sees a program out, in a task of its own.
+local function see_out(process)
+  for _ = 1, 3 do
+    if process:wait(M.GRACE + 0.01) then break end
+    sweep()
+  end
+  sweep()
+end
+
+--- Leaves it to end by itself, now that its connection is closed. Where a
+--- loop runs, it is seen out; else the next call that starts one looks.
 function Process:release()
   if self.since then return end
   self.since = now()
   leaving[#leaving + 1] = self
   sweep()
+  if not self.child:ended() and coroutine.isyieldable() then
+    self.loop.spawn(see_out, self)
+  end
 end
 
 --- After a goodbye: gives it time to end.
 ---@param seconds? number
 function Process:settle(seconds)
-  self:wait(math.min(seconds or GRACE, GRACE))
+  self:wait(math.min(seconds or M.GRACE, M.GRACE))
   sweep()
 end
 

@@ -1,7 +1,9 @@
 --- The dialogue of a session as a list of lines, secrets masked before they
 --- are kept.
 
+local core = require "lunapost.core"
 local err = require "lunapost.err"
+local options_of = require "lunapost.options"
 local later = require "lunapost.smtp.transcript.later"
 
 local M = {}
@@ -46,16 +48,19 @@ local MASK <const> = "********"
 local colours <const> = { C = "\27[34m", ["*"] = "\27[35m",
   ["4"] = "\27[33m", ["5"] = "\27[31m", other = "\27[32m" }
 
+local known <const> = { limit = "integer|boolean", clock = "function" }
+
 --- Makes an empty one.
 ---@param options? { limit: integer|false, clock: fun(): number }  limit: 50
---- lines at least unless given, false for all
+--- lines at least unless given, false for all; clock: default core.loop.now
 ---@return lunapost.transcript
 function M.new(options)
-  options = options or {}
+  options = options_of.check("option of a transcript", options or {}, known,
+    2)
   local limit = options.limit
   if limit == nil then limit = KEPT end
   return setmetatable({ limit = limit or nil,
-    clock = options.clock or os.time }, meta)
+    clock = options.clock or core.loop.now }, meta)
 end
 
 --- What stands for a secret.
@@ -277,7 +282,7 @@ function M.parse(text)
         self:octets(who, octets)
       end
     end)
-  self.clock, self.open = os.time, nil
+  self.clock, self.open = core.loop.now, nil
   if not ok then return nil, err.of("syntax", problem) end
   return self
 end
