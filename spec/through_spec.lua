@@ -96,7 +96,7 @@ describe("through SOCKS5", function()
     function()
     behind("socks5", {}, function(server, where, seen)
       local client, problem = smtp.open { proxy = "socks5://" .. where,
-        server = server.url, timeout = 5 }
+        server = "smtp://" .. server.addresses[1], timeout = 5 }
       assert.is_nil(client)
       assert.matches("speaks TLS at once", tostring(problem))
       assert.equal(2, seen.connections)
