@@ -101,6 +101,7 @@ build = {
     ["lunapost.mime.enriched"] = "lua/lunapost/mime/enriched.lua",
     ["lunapost.mime.external"] = "lua/lunapost/mime/external.lua",
     ["lunapost.mime.fields"] = "lua/lunapost/mime/fields.lua",
+    ["lunapost.mime.filed"] = "lua/lunapost/mime/filed.lua",
     ["lunapost.mime.idn"] = "lua/lunapost/mime/idn.lua",
     ["lunapost.mime"] = "lua/lunapost/mime/init.lua",
     ["lunapost.mime.join"] = "lua/lunapost/mime/join.lua",
