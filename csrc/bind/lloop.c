@@ -186,6 +186,22 @@ static int lloop_next(lua_State *L)
     return 2;
 }
 
+/* next(poller) -> id, true | id, nil, why: what a wait gives. */
+static int lloop_given(lua_State *L)
+{
+    struct poller_event event;
+    if (!poller_next(lloop_check(L), &event))
+        return 0;
+    lua_pushinteger(L, event.id);
+    if (event.mode & (POLLER_TIMEOUT | POLLER_CLOSED)) {
+        lua_pushnil(L);
+        lua_pushstring(L, mode_name(event.mode));
+        return 3;
+    }
+    lua_pushboolean(L, 1);
+    return 2;
+}
+
 static int lloop_waiting(lua_State *L)
 {
     lua_pushinteger(L, (lua_Integer)lloop_check(L)->waiting);
@@ -269,7 +285,7 @@ static const luaL_Reg functions[] = {
 static const luaL_Reg exported[] = {
     {"wait", lloop_wait},
     {"turn", lloop_turn},
-    {"next", lloop_next},
+    {"next", lloop_given},
     {NULL, NULL},
 };
 

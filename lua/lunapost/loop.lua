@@ -24,7 +24,15 @@ local PARK <const> = {}
 
 local CLOSED <const> = { n = 2, nil, "closed" }
 
-local hire <const>, DONE <const> = resting_of.hire, resting_of.DONE
+local DONE <const> = resting_of.DONE
+
+-- In the place of arguments: an owner is to be woken, or told of a close.
+local WAKE <const>, CLOSE <const> = { woken = true },
+  { woken = true, "closed" }
+
+local NOTHING <const> = { n = 0 }
+
+local owned_by <const> = deadline.owners
 
 -- What resuming a coroutine says that somebody else has closed.
 local DEAD <const> = "cannot resume dead coroutine"
@@ -90,10 +98,10 @@ local function after(state, co, before, ok, token)
   if token ~= PARK then settle(state, co, ok, token) end
 end
 
-local function resume(state, co, a, b, c)
+local function resume(state, co, ready, why)
   local before = state.current
   state.current = co
-  local ok, token = resume_coroutine(co, a, b, c)
+  local ok, token = resume_coroutine(co, ready, why)
   state.current = before
   if token ~= PARK then settle(state, co, ok, token) end
 end
@@ -124,7 +132,7 @@ local function wake_closed(state, fd)
   local owner = state.resting[fd]
   if not owner then return end
   state.resting[fd] = nil
-  enqueue(state, hire(state, owner), { n = 3, owner, nil, "closed" })
+  enqueue(state, owner, CLOSE)
 end
 
 -- The running coroutine, which may wait.
@@ -203,6 +211,15 @@ local function forget(state, fd)
   state.poller:forget(fd)
 end
 
+-- Wakes who rested; the leader is its task.
+local function awake(state, me, owner, ready, why)
+  local working = state.working
+  working[me], owned_by[me], state.current = owner, owner, me
+  owner:wake(ready, why)
+  working[me], owned_by[me], state.current = nil, nil, nil
+  state.count = state.count - 1
+end
+
 local function spawn(state, fn, ...)
   poller(state)
   local co = coroutine.create(fn)
@@ -213,8 +230,9 @@ local function spawn(state, fn, ...)
 end
 
 -- Runs what was queued when the round began: who is queued meanwhile waits
--- for the next one, so that descriptors get their turn.
-local function run_queue(state)
+-- for the next one, so that descriptors get their turn. False when the leader
+-- has another in its place.
+local function run_queue(state, me)
   local queue = state.queue
   local last = queue.tail
   while queue.head < last and not state.stopped do
@@ -222,55 +240,78 @@ local function run_queue(state)
     queue.head = head
     local co, arguments = queue[head], queue.arguments[head]
     queue[head], queue.arguments[head] = nil, nil
-    if not state.tasks[co] then -- killed meanwhile
-      goto next
-    elseif arguments then
-      start(state, co, arguments)
-    else
-      resume(state, co)
+    if arguments and arguments.woken then
+      awake(state, me, co, nil, arguments[1])
+      if state.leader ~= me then return false end
+    elseif state.tasks[co] then -- else killed meanwhile
+      start(state, co, arguments or NOTHING)
     end
-    ::next::
   end
   if queue.head == queue.tail then queue.head, queue.tail = 0, 0 end
+  return true
 end
 
-local over <const> = { timeout = true, closed = true }
-
-local function turn(state)
+-- One turn of the poller. False when the leader has another in its place.
+local function turn(state, me)
   local p, waiters, queue = state.poller, state.waiters, state.queue
   local resting = state.resting
   turn_of(p, queue.head < queue.tail and 0 or nil)
-  for id, what in next_of, p do
-    local co, why = waiters[id], over[what] and what
+  for id, ready, why in next_of, p do
+    local co, owner = waiters[id], resting[id]
     if co then
       waiters[id] = nil
-      resume(state, co, not why or nil, why)
-    else
-      local owner = resting[id]
+      resume(state, co, ready, why)
+    elseif owner then
       resting[id] = nil
-      if owner then
-        resume(state, hire(state, owner), owner, not why or nil, why)
-      end
+      awake(state, me, owner, ready, why)
+      if state.leader ~= me then return false end
     end
-    if state.stopped then return end -- the rest stays in the poller
+    if state.stopped then return true end -- the rest stays in the poller
   end
+  return true
+end
+
+-- Round after round, until the loop is over or another leads it.
+local function lead(state, me)
+  local queue, finished = state.queue, state.finished
+  repeat
+    if queue.head < queue.tail and not run_queue(state, me) then return end
+    if state.stopped or state.count == 0 or finished and finished() then
+      state.leader = nil
+      return
+    end
+  until not turn(state, me)
+end
+
+-- The rounds run in a coroutine, the leader. Whoever is woken from a rest runs
+-- in it; when that waits for something else, it keeps the coroutine, and
+-- another leads.
+local function run_led(state)
+  repeat
+    local co = resting_of.leader(state, lead)
+    state.leader = co
+    local ok, token = resume_coroutine(co, state, co)
+    state.current = nil
+    if token == DONE then
+      resting_of.release(state, co)
+    elseif not ok and not state.working[co] then
+      state.tasks[co] = nil
+      error(token, 0) -- of finished(), or of the loop itself
+    elseif token ~= PARK then
+      settle(state, co, ok, token)
+    end
+  until not state.leader
 end
 
 local function run(state, finished)
   if state.running then error("the loop runs already", 2) end
   poller(state)
-  state.running, state.stopped = true, false
+  state.running, state.stopped, state.finished = true, false, finished
+  local leader <const> = state.leader
   local _ <close> = setmetatable({}, { __close = function()
-    state.running = false
+    state.running, state.leader, state.finished = false, leader, nil
   end })
-  local queue = state.queue
-  while not state.stopped do
-    if queue.head < queue.tail then run_queue(state) end
-    if state.stopped or state.count == 0 or finished and finished() then
-      break
-    end
-    turn(state)
-  end
+  run_led(state)
 end
 
 -- Waits outside of tasks let the tasks run meanwhile: each is a task, too.
@@ -316,7 +357,9 @@ end
 local function close(state)
   local all = {}
   for co, parked in pairs(state.tasks) do
-    if parked ~= "nested" and co ~= state.current then all[#all + 1] = co end
+    if parked ~= "nested" and co ~= state.current and co ~= state.leader then
+      all[#all + 1] = co
+    end
   end
   for _, co in ipairs(all) do kill(state, co) end
   local closing <const> = state.closing
@@ -420,7 +463,7 @@ local function fill_rest(public, state)
   function public.rouse(owner)
     poller(state)
     state.count = state.count + 1
-    enqueue(state, hire(state, owner), { n = 1, owner })
+    enqueue(state, owner, WAKE)
   end
 
   --- The task in which an owner is awake.

@@ -2,13 +2,11 @@
 --- entry by descriptor is kept, until owner:wake(...) is called in one of a
 --- few coroutines that are used again and again.
 
-local deadline = require "lunapost.deadline"
-
 local M = {}
 
-local yield <const>, owned_by <const> = coroutine.yield, deadline.owners
+local yield <const> = coroutine.yield
 
--- What a coroutine yields that is done with its work, and waits for more.
+-- What a coroutine yields that leads no more, and is free.
 local DONE <const> = {}
 
 M.DONE = DONE
@@ -18,17 +16,17 @@ local KEPT <const> = 64
 
 -- A coroutine that is closed at its work drops whom it works for.
 local dropping = { __close = function(place)
-  local owner = place.owner
+  local owner = place.state.working[place.co]
   if owner and owner.drop then owner:drop() end
 end }
 
-local function work(owner, ready, why)
-  local place <close> = setmetatable({ owner = owner }, dropping)
-  while true do
-    owner:wake(ready, why)
-    place.owner = nil
-    owner, ready, why = yield(DONE)
-    place.owner = owner
+local function work(lead)
+  return function(state, me)
+    local place <close> = setmetatable({ state = state, co = me }, dropping)
+    while place do
+      lead(state, me)
+      yield(DONE)
+    end
   end
 end
 
@@ -39,30 +37,28 @@ function M.prepare(state)
   state.working = setmetatable({}, { __mode = "k" })
 end
 
---- A coroutine that takes owner, ready and why, and is a task from now on;
---- its deadline is the owner's.
+--- A coroutine that runs lead(state, itself) each time it is resumed with
+--- them, a task.
 ---@param state lunapost.loop.state
----@param owner table
+---@param lead fun(state: lunapost.loop.state, me: thread)
 ---@return thread
-function M.hire(state, owner)
+function M.leader(state, lead)
   local n = state.hand_count
   local co = state.hands[n]
   if co then
     state.hands[n], state.hand_count = nil, n - 1
   else
-    co = coroutine.create(work)
+    co = coroutine.create(work(lead))
   end
   state.tasks[co] = true
-  state.working[co], owned_by[co] = owner, owner
   return co
 end
 
---- A coroutine yielded DONE.
+--- A coroutine leads no more, and has nothing to do.
 ---@param state lunapost.loop.state
 ---@param co thread
 function M.release(state, co)
-  state.tasks[co], state.working[co], owned_by[co] = nil, nil, nil
-  state.count = state.count - 1
+  state.tasks[co] = nil
   local n = state.hand_count + 1
   if n > KEPT then return end
   state.hands[n], state.hand_count = co, n
