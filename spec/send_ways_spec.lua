@@ -233,6 +233,19 @@ describe("lunapost send", function()
     assert.is_nil(mail:find("Bcc", 1, true))
   end)
 
+  it("shows the message within the dialogue where it is asked to", function()
+    peers.write(folder .. "/raw", "Subject: gr\xc3\xbcn\n\n.dot\n\27[2J\n")
+    local flags = url() .. " --from a@example.org --to b@example.net --ca "
+      .. certificate .. " --raw " .. folder .. "/raw"
+    local output, code = send(flags .. " --show-message")
+    assert.equal(0, code, output)
+    assert.matches("\nS: 354 [^\n]*\nC: Subject: gr\xc3\xbcn\nC: \nC: %.%.dot\n"
+      .. "C: %?%[2J\nC: %.\n%-%- %d+ octets of message, then the dot\nS: 250 ",
+      output)
+    output = send(flags)
+    assert.is_nil(output:find("C: Subject", 1, true))
+  end)
+
   it("names one way to go, and what does not fit it", function()
     for words, text in pairs {
       [""] = "%-%-server is missing",

@@ -1,6 +1,7 @@
 --- lunapost send: one message, or single commands, and the dialogue.
 
 local asks = require "lunapost.cli.asks"
+local codec = require "lunapost.codec"
 local dial = require "lunapost.smtp.dial"
 local dry = require "lunapost.cli.dry"
 local err = require "lunapost.err"
@@ -8,6 +9,8 @@ local message_of = require "lunapost.cli.compose"
 local options_of = require "lunapost.options"
 local outcome = require "lunapost.cli.outcome"
 local session = require "lunapost.cli.session"
+local smtp_dry = require "lunapost.smtp.dry"
+local transcripts = require "lunapost.smtp.transcript"
 
 local M = {
   summary = "sends a message, and shows the dialogue",
@@ -43,6 +46,7 @@ how:
 
   --chunking           by BDAT where it is offered
 
+  --show-message       the dialogue with the message in it
   --quiet              no dialogue
   --json               no dialogue; the last line tells the outcome
 
@@ -53,7 +57,7 @@ failure or unknown outcome, 76 protocol or TLS failure, 64 usage.]],
     ["dry-run"] = "flag", from = "value", to = "list", cc = "list",
     bcc = "list", strict = "flag", chunking = "flag", raw = "value",
     command = "list", ["quit-after"] = "value", quiet = "flag",
-    json = "flag",
+    json = "flag", ["show-message"] = "flag",
   },
 }
 
@@ -180,6 +184,7 @@ end
 local function by_session(job)
   local client <close>, problem = dial.upto(job.settings, job.phase)
   if not client then return nil, problem end
+  job.client = client
   local result, replies
   result, problem, replies = way_of(job)(client, job)
   if client.conn then client:quit() end
@@ -278,10 +283,34 @@ local function print_line(text)
   io.stdout:flush()
 end
 
+-- The lines of the message as this server took them, dots doubled.
+local function show_message(job)
+  local eight = job.client.extensions["8BITMIME"]
+  local result = smtp_dry.new { encoding = eight and "8bit" or "7bit" }
+    :send(job.envelope, job.message)
+  if not result then return end -- a source that has been read
+  local colour = session.coloured()
+  local octets = codec.dot.encode(result.message)
+  for line in octets:gmatch("(.-)\r\n") do
+    print_line(transcripts.format({ who = "C", text = line }, colour))
+  end
+end
+
+-- What shows each line of the dialogue, or nil.
+local function shower(job, options)
+  if options.json or options.quiet then return nil end
+  if not options["show-message"] then return print_line end
+  return function(text, line)
+    if line.who == "*" and line.text:find("^%d+ octets of message") then
+      show_message(job)
+    end
+    print_line(text)
+  end
+end
+
 -- Runs the job, and tells.
 local function perform(job, options)
-  local silent = options.json or options.quiet
-  local transcript = session.transcript(not silent and print_line or nil)
+  local transcript = session.transcript(shower(job, options))
   if job.settings then job.settings.transcript = transcript end
   local result, problem, replies =
     (job.settings and by_session or by_transport)(job)
