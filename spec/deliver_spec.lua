@@ -271,6 +271,33 @@ describe("the next host", function()
   end)
 end)
 
+describe("the hosts of a domain", function()
+  local function hosts_of(zone, steps)
+    if not peers.need("unbound", server) then return end
+    local own = peers.folder()
+    local other = name_server.start(own, zone)
+    local ok, problem = pcall(steps, { nameserver = other.address })
+    other:stop()
+    peers.remove(own)
+    if not ok then error(problem, 0) end
+  end
+
+  it("are asked up to the tenth, each at eight addresses", function()
+    local zone = {}
+    for i = 1, 15 do
+      zone[#zone + 1] = ("many MX %d h%d"):format(i, i)
+      zone[#zone + 1] = ("h1 A 192.0.2.%d"):format(i)
+    end
+    hosts_of(table.concat(zone, "\n") .. "\n", function(query)
+      local hosts = require "lunapost.smtp.deliver.hosts"
+      local list = assert(hosts.of("many.test", { query = query }))
+      assert.equal(10, #list)
+      assert.equal("h10.test", list[10].name)
+      assert.equal(8, #assert(hosts.addresses(list[1], { query = query })))
+    end)
+  end)
+end)
+
 describe("direct delivery by TLS", function()
   local function secured()
     return { { options = { tls = "test" } }, {} }

@@ -22,6 +22,21 @@ int getaddrinfo(const char *name, const char *service,
     return real(name, service, hints, list);
 }
 
+int __res_nquery(void *state, const char *name, int class, int type,
+                 unsigned char *answer, int room)
+{
+    (void)state, (void)name, (void)class, (void)type;
+    (void)answer, (void)room;
+    usleep(400000);
+    return -1;
+}
+
+int res_nquery(void *state, const char *name, int class, int type,
+               unsigned char *answer, int room)
+{
+    return __res_nquery(state, name, class, type, answer, room);
+}
+
 int getnameinfo(const struct sockaddr *a, socklen_t n, char *name,
                 socklen_t room, char *service, socklen_t service_room,
                 int flags)
@@ -212,6 +227,25 @@ describe("looking up", function()
     if not out then return pending "no C compiler" end
     assert.equal("nil\tslow.example.org: the name was not answered in time"
       .. "\tfalse\nnil\ttimeout\tfalse\n", out)
+  end)
+
+  it("for records leaves a thread for addresses",
+    function()
+    local out = slowly [[
+      local names = require "lunapost.net.names"
+      for i = 1, 12 do
+        loop.spawn(function() net.reverse("192.0.2." .. i) end)
+        loop.spawn(names.ask, "query", "x" .. i, {}, 15, 1, false)
+      end
+      loop.spawn(function()
+        loop.sleep(0.05)
+        say(net.resolve("localhost") ~= nil, late(0.35))
+        loop.stop()
+      end)
+      loop.run()
+    ]]
+    if not out then return pending "no C compiler" end
+    assert.equal("true\tfalse\n", out)
   end)
 
   it("for strangers' addresses leaves a thread for others", function()

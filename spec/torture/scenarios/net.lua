@@ -92,7 +92,27 @@ local function timers(poller)
   if count ~= 39 then error "wrong: timers" end
 end
 
+local mx <const> = "\0\1\x81\x80\0\1\0\2\0\0\0\0\7example\0\0\15\0\1"
+  .. ("\192\12\0\15\0\1\0\0\1\44\0\7\0\10\2mx\192\12"):rep(2)
+
+local function records()
+  local list = assert(core.dns.read(mx))
+  if list[2].host ~= "mx.example" then error "wrong: records" end
+end
+
+local function watched()
+  local poller <close> = core.loop.new()
+  local alarm <close> = assert(core.alarm.new())
+  alarm:set(0)
+  poller:wait(alarm:fd(), "r", 5)
+  if poller:fd() then core.loop.block(poller:fd(), "r", 5) end
+  poller:turn(0)
+  if poller:next() ~= alarm:fd() then error "wrong: alarm" end
+end
+
 return function()
+  records()
+  watched()
   for _, backend in ipairs { "epoll", "poll" } do
     local poller <close> = core.loop.new(backend)
     local a, b = pair(poller)
