@@ -315,6 +315,7 @@ build = {
         "csrc/net/terminal.c",
         "csrc/net/tls.c",
         "csrc/net/tls_context.c",
+        "csrc/net/tls_dane.c",
         "csrc/net/tls_test.c",
       },
       incdirs = { "$(OPENSSL_INCDIR)" },

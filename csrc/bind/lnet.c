@@ -422,6 +422,34 @@ static void lcontext_pins(lua_State *L, struct tls_settings *s)
         s->pins[s->npins++] = one;
 }
 
+static unsigned char ltlsa_number(lua_State *L, const char *name)
+{
+    size_t n = lbind_field_size(L, lua_gettop(L), name, 256);
+    if (n > 255)
+        luaL_error(L, "option 'tlsa': '%s' must be 0 to 255", name);
+    return (unsigned char)n;
+}
+
+/* tlsa: records as dns.tlsa gives them; the first so many. */
+static void lcontext_tlsa(lua_State *L, struct tls_settings *s)
+{
+    s->dane = lua_getfield(L, 1, "tlsa") == LUA_TTABLE; /* records */
+    lua_Integer n = s->dane ? (lua_Integer)lua_rawlen(L, -1) : 0;
+    if (s->dane && n == 0)
+        luaL_error(L, "option 'tlsa' must not be empty");
+    for (lua_Integer i = 1; i <= n && s->ntlsa < TLS_TLSA; i++) {
+        if (lua_rawgeti(L, -1, i) != LUA_TTABLE) /* records record */
+            luaL_error(L, "option 'tlsa' must hold tables");
+        struct tls_tlsa *one = &s->tlsa[s->ntlsa++];
+        one->usage = ltlsa_number(L, "usage");
+        one->selector = ltlsa_number(L, "selector");
+        one->matching = ltlsa_number(L, "matching");
+        one->data = lbind_field(L, lua_gettop(L), "data");
+        lua_pop(L, 1); /* records */
+    }
+    lua_pop(L, 1);
+}
+
 static int lnet_tls_context(lua_State *L)
 {
     struct tls_settings s = {0};
@@ -438,6 +466,7 @@ static int lnet_tls_context(lua_State *L)
     s.minimum = lbind_field(L, 1, "minimum");
     s.maximum = lbind_field(L, 1, "maximum");
     lcontext_pins(L, &s);
+    lcontext_tlsa(L, &s);
     struct context *c = lbind_new(L, sizeof *c, TYPE_CONTEXT, 0);
     int err = tls_context_new(&c->tls, &s, text);
     return err < 0 ? lbind_fail(L, err, text[0] ? text : NULL) : 1;

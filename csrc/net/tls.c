@@ -98,6 +98,12 @@ static bool pinned(const struct tls_context *c, X509 *leaf)
     return false;
 }
 
+/* Whoever the server is, it will do. */
+static bool tls_trusting(const struct tls *tls)
+{
+    return tls->context->insecure || (tls->context->dane && !tls->proves);
+}
+
 int tls_verify(X509_STORE_CTX *store, void *unused)
 {
     SSL *ssl =
@@ -106,7 +112,7 @@ int tls_verify(X509_STORE_CTX *store, void *unused)
     X509 *leaf = X509_STORE_CTX_get0_cert(store);
     (void)unused;
     tls->saw = leaf && sha256_of(leaf, tls->seen);
-    if (tls->context->insecure)
+    if (tls_trusting(tls))
         return 1;
     if (tls->context->npins == 0)
         return X509_verify_cert(store);
@@ -161,6 +167,8 @@ static bool tls_expect(struct tls *tls)
 {
     X509_VERIFY_PARAM *expect = SSL_get0_param(tls->ssl);
     bool address = sock_numeric(tls->host);
+    if (tls->context->dane)
+        return tls_dane_expect(tls);
     if (!address && SSL_set_tlsext_host_name(tls->ssl, tls->host) != 1)
         return false;
     if (tls->context->insecure || tls->context->npins)
@@ -423,7 +431,7 @@ void tls_inform(const struct tls *tls, struct tls_info *info)
     info->resumed = SSL_session_reused(tls->ssl) == 1;
     if (x) {
         info->certificate = true;
-        info->verified = !tls->context->insecure &&
+        info->verified = !tls_trusting(tls) &&
                          SSL_get_verify_mode(tls->ssl) != SSL_VERIFY_NONE &&
                          SSL_get_verify_result(tls->ssl) == X509_V_OK;
         print_name(X509_get_subject_name(x), info->subject);

@@ -21,7 +21,13 @@
 struct tls;
 struct tls_context;
 
-enum { TLS_PINS = 8, TLS_NAME = 256, TLS_PRINT = 96 };
+enum { TLS_PINS = 8, TLS_TLSA = 16, TLS_NAME = 256, TLS_PRINT = 96 };
+
+/* A record of RFC 6698 2.1. */
+struct tls_tlsa {
+    unsigned char usage, selector, matching;
+    struct span data;
+};
 
 /* Borrowed for the call. Files are named by path; PEM text is recognised. */
 struct tls_settings {
@@ -38,6 +44,10 @@ struct tls_settings {
     struct span pins[TLS_PINS]; /* "sha256/BASE64" of the key, or hex of the
                                    certificate */
     size_t npins;
+    bool dane; /* client: these records decide alone (RFC 7672); where none
+                  can be used, nothing is verified */
+    struct tls_tlsa tlsa[TLS_TLSA];
+    size_t ntlsa;
 };
 
 /* What is known after the handshake. */

@@ -268,6 +268,8 @@ static int context_verify(struct tls_context *c, const struct tls_settings *s,
         SSL_CTX_set_client_hello_cb(c->ctx, tls_hello, NULL);
     SSL_CTX_set_cert_verify_callback(c->ctx, tls_verify, NULL);
     c->insecure = s->insecure;
+    if (s->dane)
+        return tls_dane_context(c, s, text);
     int err = context_pins(c, s, text);
     /* the system's store takes some milliseconds: only where it is asked */
     if (err == 0 && ask && c->npins == 0)
@@ -383,6 +385,7 @@ void tls_context_drop(struct tls_context *context)
         return;
     for (size_t i = 0; i < TLS_KEPT; i++)
         SSL_SESSION_free(context->kept[i].session);
+    tls_dane_drop(context);
     SSL_CTX_free(context->ctx);
     BIO_meth_free(context->method);
     OPENSSL_free(context);

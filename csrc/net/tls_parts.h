@@ -29,9 +29,11 @@ struct tls_context {
     SSL_CTX *ctx;
     BIO_METHOD *method; /* lives as long as any session's BIO */
     size_t uses;
-    bool server, insecure;
+    bool server, insecure, dane;
     size_t npins;
     struct tls_pin pins[TLS_PINS];
+    size_t ntlsa;
+    struct tls_tlsa tlsa[TLS_TLSA]; /* their data is the context's */
     struct tls_kept kept[TLS_KEPT];
     size_t oldest; /* of kept: the next to go */
 };
@@ -43,6 +45,7 @@ struct tls {
     int down;            /* the socket's failure, or 0 */
     bool ended;          /* the socket's end was seen */
     bool up;             /* the handshake is done */
+    bool proves;         /* a TLSA record can prove who the server is */
     bool broken;         /* after a fatal error nothing more may be said */
     bool saw;            /* seen is filled */
     bool spoke;          /* first is filled */
@@ -59,6 +62,12 @@ INTERNAL int tls_failure(char *text, const char *what);
 
 /* The BIO that sends and receives for a session. */
 INTERNAL BIO_METHOD *tls_method(void);
+
+/* Servers known by TLSA records (tls_dane.c). */
+INTERNAL int tls_dane_context(struct tls_context *c,
+                              const struct tls_settings *s, char *text);
+INTERNAL void tls_dane_drop(struct tls_context *c);
+INTERNAL bool tls_dane_expect(struct tls *tls);
 
 /* Verifies a chain, or matches a pin, and notes what was seen. */
 INTERNAL int tls_verify(X509_STORE_CTX *store, void *unused);

@@ -22,7 +22,7 @@ local PORT <const> = 53
 
 local known <const> = {
   loop = "table", timeout = "number", deadline = "number",
-  nameserver = "string|table", trust_ad = "boolean",
+  nameserver = "string|table", trust_ad = "boolean", records = "boolean",
 }
 
 local types <const> = {
@@ -46,9 +46,9 @@ local words <const> = {
 local transient <const> = { servfail = true, refused = true,
   malformed = true }
 
-local function failure(reason, name, type_name)
+local function failure(reason, name, type_name, secure)
   return err.new { kind = "dns", reason = reason, host = name,
-    text = ("%s (%s)"):format(words[reason], type_name),
+    secure = secure or nil, text = ("%s (%s)"):format(words[reason], type_name),
     transient = transient[reason] or false }
 end
 
@@ -101,9 +101,12 @@ local function read(octets, name, type_name)
   local answer = core.dns.read(octets)
   if not answer then return nil, failure("malformed", name, type_name) end
   if answer.code ~= 0 then
-    return nil, failure(reasons[answer.code] or "servfail", name, type_name)
+    return nil, failure(reasons[answer.code] or "servfail", name, type_name,
+      answer.secure)
   end
-  if not answer[1] then return nil, failure("nodata", name, type_name) end
+  if not answer[1] then
+    return nil, failure("nodata", name, type_name, answer.secure)
+  end
   answer.code = nil
   return answer
 end
@@ -131,6 +134,7 @@ end
 ---@class lunapost.dns.options: lunapost.net.wait
 ---@field nameserver? string|string[]
 ---@field trust_ad? boolean
+---@field records? boolean  addresses: by records alone, no hosts file
 
 --- The records of a name, each a table with its ttl (seconds) and what its
 --- type has: address | preference, host | host | text | usage, selector,
@@ -217,14 +221,20 @@ M.ptr = options_of.placed(function(address, options)
   return query(name, "PTR", options)
 end)
 
+-- The addresses of one family, where the other has none.
+local function one_of(list, problem)
+  list.secure = list.secure and problem.secure or false
+  return list
+end
+
 -- Addresses of both families from name servers: AAAA first.
 local function both(host, options)
   local list, why_six = query(host, "AAAA", options)
   local four, why_four = query(host, "A", options)
-  if not list or not four then
-    list = list or four
-    if list then return list end
+  if not (list or four) then
     return nil, why_four.transient and why_four or why_six
+  elseif not (list and four) then
+    return one_of(list or four, why_six or why_four)
   end
   list.secure = list.secure and four.secure
   table.move(four, 1, #four, #list + 1, list)
@@ -239,7 +249,8 @@ end
 ---@return lunapost.err? err
 M.addresses = options_of.placed(function(host, options)
   options = check(options)
-  if core.net.numeric(host) or not servers_of(options.nameserver)[1] then
+  if core.net.numeric(host)
+    or not (options.records or servers_of(options.nameserver)[1]) then
     return names.resolve(host, waits_of(options))
   end
   return both(host, options)

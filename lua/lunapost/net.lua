@@ -226,6 +226,8 @@ end
 ---@field pin? string|string[]  "sha256/BASE64" of the key or hexadecimal
 --- sha256 of the certificate; decides alone
 ---@field insecure? boolean  verifies nothing
+---@field tlsa? table[]  the server's TLSA records, as dns.tlsa gives them:
+--- they decide alone (RFC 7672); where none can be used nothing is verified
 ---@field minimum_version? "1.0"|"1.1"|"1.2"|"1.3"  default 1.2
 ---@field maximum_version? "1.0"|"1.1"|"1.2"|"1.3"  default: the newest
 
@@ -233,7 +235,8 @@ local known_context <const> = {
   server = "boolean", choose = "boolean", test = "boolean",
   hostname = "string",
   certificate = "string", key = "string", ca = "string",
-  pin = "string|table", insecure = "boolean", minimum_version = "string",
+  pin = "string|table", insecure = "boolean", tlsa = "table",
+  minimum_version = "string",
   maximum_version = "string",
 }
 
@@ -242,7 +245,8 @@ local function make_context(options)
     server = options.server, choose = options.choose, test = options.test,
     hostname = options.hostname, certificate = options.certificate,
     key = options.key, ca = options.ca, pin = options.pin,
-    insecure = options.insecure, minimum = options.minimum_version,
+    insecure = options.insecure, tlsa = options.tlsa,
+    minimum = options.minimum_version,
     maximum = options.maximum_version,
   }
   if context then return context end
@@ -287,7 +291,9 @@ end
 ---@return lunapost.err? err  tls: a file that cannot be used
 function M.context(options)
   options_of.check("TLS option", options, known_context, 2)
-  if options.server or options.test then return make_context(options) end
+  if options.server or options.test or options.tlsa then
+    return make_context(options)
+  end
   return kept_context(options)
 end
 

@@ -84,4 +84,52 @@ while answers:
   return server
 end
 
+--- Starts a server that answers from a table, and says of each answer whether
+--- it was verified: what a resolver does that checks DNSSEC.
+---@param folder string
+---@param records table<string, string>  "NAME TYPE" (a number) -> answers as
+--- hexadecimal digits, joined by blanks; a name that begins with "!" is not
+--- verified, "servfail" fails
+---@return table process  with address
+function M.verifying(folder, records)
+  local lines = {}
+  for key, data in pairs(records) do
+    lines[#lines + 1] = key .. "=" .. data
+  end
+  peers.write(folder .. "/records", table.concat(lines, "\n"))
+  local path = folder .. "/verifying.py"
+  peers.write(path, [==[
+import socket, struct, sys
+known = {}
+for line in open(sys.argv[1]):
+    key, data = line.rstrip("\n").split("=")
+    secure = not key.startswith("!")
+    known[key.lstrip("!")] = (secure, data)
+names = {key.split()[0] for key in known}
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", 0))
+print("listening on 127.0.0.1:%d" % s.getsockname()[1], flush=True)
+while True:
+    q, peer = s.recvfrom(4096)
+    at, labels = 12, []
+    while q[at]:
+        labels.append(q[at + 1:at + 1 + q[at]].decode())
+        at += 1 + q[at]
+    name = ".".join(labels).lower()
+    kind = struct.unpack(">H", q[at + 1:at + 3])[0]
+    secure, data = known.get("%s %d" % (name, kind), (True, ""))
+    code = 2 if data == "servfail" else 0 if name in names else 3
+    answers = [] if code else [bytes.fromhex(d) for d in data.split()]
+    head = q[:2] + bytes([0x81, 0x80 | (0x20 if secure else 0) | code])
+    head += struct.pack(">4H", 1, len(answers), 0, 0) + q[12:at + 5]
+    for d in answers:
+        head += b"\xc0\x0c" + struct.pack(">HHLH", kind, 1, 60, len(d)) + d
+    s.sendto(head, peer)
+]==])
+  local server = peers.listening(("/usr/bin/python3 %s %s/records")
+    :format(path, folder), folder .. "/verifying.log")
+  server.address = "127.0.0.1:" .. server.port
+  return server
+end
+
 return M

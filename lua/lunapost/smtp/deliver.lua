@@ -19,7 +19,7 @@ local PORT <const> = 25
 
 local known <const> = {
   from = "string", to = "string|table", envelope = "table",
-  tls = "string",           -- "opportunistic", "verify", "none"
+  tls = "string",           -- "opportunistic", "dane", "verify", "none"
   port = "integer",         -- 25
   concurrency = "integer",  -- domains at a time: 5
   loopback = "boolean",     -- addresses of this host may be connected to
@@ -93,7 +93,7 @@ local function settings_of(message, options)
     own_name = options.helo or net.fqdn { loop = loop, timeout = 2 } }
   for name in pairs(of_session) do o.session[name] = options[name] end
   o.query = { nameserver = options.nameserver, trust_ad = options.trust_ad,
-    timeout = options.dns_timeout }
+    timeout = options.dns_timeout, records = tls == "dane" or nil }
   return o, groups_of(understood.recipients)
 end
 
@@ -185,8 +185,10 @@ end
 --- (RFC 5321 5.1), nothing where it wants no mail (RFC 7505).
 ---
 --- TLS is "opportunistic": used where it is offered, nothing is verified,
---- and without it where it fails (RFC 7435); "verify": required and
---- verified, or the next host; "none". Addresses of this host (loopback)
+--- and without it where it fails (RFC 7435); "dane": the same, but as a
+--- host's TLSA records have it where DNSSEC vouches for all that leads to
+--- them (RFC 7672), which takes a resolver that verifies; "verify": required
+--- and verified, or the next host; "none". Addresses of this host (loopback)
 --- are not connected to unless loopback = true.
 ---@param message string|table|file*|function  as for client:send
 ---@param options? { from: string, to: string|table, envelope: table,
@@ -207,7 +209,8 @@ M.deliver = options_of.placed(function(message, options)
   crew.run(o.loop, groups, o.most, function(group, loop)
     local own = setmetatable({ loop = loop }, { __index = o })
     own.query = { loop = loop, nameserver = o.query.nameserver,
-      trust_ad = o.query.trust_ad, timeout = o.query.timeout }
+      trust_ad = o.query.trust_ad, timeout = o.query.timeout,
+      records = o.query.records }
     serve(group, own)
   end)
   return outcome(merge(groups))

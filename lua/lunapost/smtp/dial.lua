@@ -11,7 +11,7 @@ local M = {}
 local function tls_maker(s)
   return function()
     local context, problem = net.context {
-      ca = s.ca, pin = s.pin, insecure = s.insecure,
+      ca = s.ca, pin = s.pin, insecure = s.insecure, tlsa = s.tlsa,
       certificate = s.certificate, key = s.key,
       minimum_version = s.minimum_tls,
     }

@@ -28,6 +28,7 @@ M.known = {
   ca = "string",           -- a file, a folder or PEM text
   pin = "string|table",    -- "sha256/BASE64" of the key, or a fingerprint
   insecure = "boolean",    -- verifies nothing
+  tlsa = "table",          -- records of dns.tlsa, which decide alone (DANE)
   certificate = "string",  -- of the client
   key = "string",
   proxy = "string",        -- socks5:// http://, with USER:PASSWORD@
@@ -209,6 +210,8 @@ local function fill_tls(s)
   s.tls = s.tls or (s.path or s.command) and "none" or "auto"
   s.port = s.port or default_port(s)
   if s.tls == "auto" and s.port == 465 then s.tls = "implicit" end
+  -- who has such records promises TLS, RFC 7672 2.2
+  if s.tls == "auto" and s.tlsa then s.tls = "starttls" end
 end
 
 local function fill(s)

@@ -13,6 +13,7 @@ local HOSTS <const>, ADDRESSES <const> = 10, 8
 ---@class lunapost.deliver.host
 ---@field name string  a name, or an address
 ---@field addresses? string[]  known beforehand
+---@field secure? boolean  that it is one for the domain was verified (DNSSEC)
 
 -- An error that a recipient is refused with.
 local function refusal(code, enhanced, text)
@@ -73,7 +74,7 @@ local function without_self(list, own)
   local out = {}
   for _, mx in ipairs(list) do
     if mx.preference < limit and mx.host ~= "" and #out < HOSTS then
-      out[#out + 1] = { name = mx.host }
+      out[#out + 1] = { name = mx.host, secure = list.secure }
     end
   end
   return out
@@ -101,7 +102,9 @@ function M.of(domain, o)
   local list
   list, problem = dns.mx(name, o.query)
   if list then return of_mx(domain, list, o) end
-  if problem.reason == "nodata" then return { { name = name } } end
+  if problem.reason == "nodata" then
+    return { { name = name, secure = problem.secure } }
+  end
   if problem.transient then return unresolved(problem) end
   return refusal(550, "5.1.2", tostring(problem))
 end
@@ -131,12 +134,14 @@ local function lookup(host, o)
     if problem.transient then return unresolved(problem) end
     return refusal(550, "5.4.4", tostring(problem))
   end
+  host.secure = host.secure and list.secure
   local addresses = {}
   for i, one in ipairs(list) do addresses[i] = one.address end
   return addresses
 end
 
---- The addresses of a host that mail may be sent to.
+--- The addresses of a host that mail may be sent to. host.secure is then
+--- true where they are verified, too.
 ---@param host lunapost.deliver.host
 ---@param o { query: lunapost.dns.options, loopback: boolean? }
 ---@return string[]? addresses

@@ -1,6 +1,7 @@
 --- One host is visited with a message, by TLS as mail servers do it.
 
 local dial = require "lunapost.smtp.dial"
+local dns = require "lunapost.dns"
 local err = require "lunapost.err"
 local hosts = require "lunapost.smtp.deliver.hosts"
 local settings = require "lunapost.smtp.settings"
@@ -18,6 +19,7 @@ local ways <const> = {
     { tls = "auto", insecure = true, minimum_tls = "1.0" },
     { tls = "none" },
   },
+  dane = {}, -- as the host's records have it
   verify = { { tls = "starttls" } },
   none = { { tls = "none" } },
 }
@@ -27,9 +29,25 @@ local function is_of_tls(problem)
   return problem.kind == "tls" or problem.command == "STARTTLS"
 end
 
+-- Denied, or not to be believed: there is no DANE here.
+local denied <const> = { nxdomain = true, nodata = true }
+
+-- RFC 7672 2.2: TLS as a host's records want it, where host and records are
+-- verified; opportunistic where there are none; no way where they cannot be
+-- had, since somebody may keep them back.
+local function dane(o, host)
+  if not host.secure then return ways.opportunistic end
+  local list, problem = dns.tlsa(("_%d._tcp.%s"):format(o.port, host.name),
+    o.query)
+  if list and list.secure then return { { tls = "starttls", tlsa = list } } end
+  if list or denied[problem.reason] then return ways.opportunistic end
+  return nil, err.of("tls", tostring(problem))
+end
+
 local function open(o, host, addresses)
-  local client, problem
-  for _, way in ipairs(ways[o.tls]) do
+  local list, client, problem = ways[o.tls], nil, nil
+  if o.tls == "dane" then list, problem = dane(o, host) end
+  for _, way in ipairs(list or {}) do
     local options = { host = host.name, port = o.port, addresses = addresses,
       loop = o.loop }
     for name, value in pairs(o.session) do options[name] = value end

@@ -1,0 +1,235 @@
+-- TLS as a host's TLSA records have it, RFC 7672.
+local codec = require "lunapost.codec"
+local core = require "lunapost.core"
+local loop = require "lunapost.loop"
+local name_server = require "spec.support.name_server"
+local net = require "lunapost.net"
+local peers = require "spec.support.peers"
+local smtp = require "lunapost.smtp"
+local tree = require "spec.support.tree"
+
+local function hex(octets)
+  return (octets:gsub(".", function(c) return ("%02x"):format(c:byte()) end))
+end
+
+local function wire_name(name)
+  return (name:gsub("([^.]+)%.?", function(label)
+    return string.char(#label) .. label
+  end)) .. "\0"
+end
+
+local function mx(host)
+  return hex("\0\10" .. wire_name(host))
+end
+
+local LOCAL <const> = hex "\127\0\0\1"
+
+-- A server with a certificate for localhost, in the built-in loop; steps get
+-- its port and what a TLSA record says of its key and of its certificate.
+local function with_server(tls, steps)
+  local server = smtp.server { listen = "127.0.0.1:0", hostname = "localhost",
+    tls = tls == true and "test" or tls or nil, log = function() end,
+    on = { data = function(_, body) body:read() end } }
+  local problem, over
+  local task = loop.spawn(function()
+    local ok, why = xpcall(function()
+      assert(server:start())
+      local der = tls == true and codec.base64.decode(server.context:pem()
+        :match "%-%-\n(.-)\n%-%-")
+      local key
+      if tls == true then
+        local client <close> = assert(smtp.open { host = "127.0.0.1",
+          port = server.port, insecure = true, helo = "me.test" })
+        key = codec.base64.decode((client.tls.certificate.pin:sub(8)))
+      end
+      steps(server.port, key, der)
+    end, debug.traceback)
+    over, problem = true, not ok and why
+    server:stop(0)
+    loop.stop()
+  end)
+  local watch = loop.spawn(function()
+    loop.sleep(30)
+    loop.stop()
+  end)
+  loop.run()
+  loop.kill(watch)
+  loop.kill(task)
+  assert(over, "it takes too long")
+  if problem then error(problem, 0) end
+end
+
+describe("TLSA records", function()
+  local function open(port, list, more)
+    local options = { host = "localhost", addresses = { "127.0.0.1" },
+      port = port, tlsa = list, helo = "me.test", timeout = 5 }
+    for name, value in pairs(more or {}) do options[name] = value end
+    return smtp.open(options)
+  end
+
+  local function record(usage, selector, matching, data)
+    return { usage = usage, selector = selector, matching = matching,
+      data = data }
+  end
+
+  it("of a certificate or its key decide alone", function()
+    with_server(true, function(port, key, der)
+      for _, one in ipairs {
+        record(3, 1, 1, key), record(3, 0, 0, der),
+        record(3, 0, 1, core.crypto.digest("sha256", der)),
+        record(3, 0, 2, core.crypto.digest("sha512", der)),
+      } do
+        local client <close> = assert(open(port, { one }))
+        assert.is_true(client.tls.certificate.verified)
+        -- whatever the host is called
+        local other <close> = assert(open(port, { one },
+          { host = "mx.example.org" }))
+        assert.is_true(other.tls.certificate.verified)
+      end
+      local client <close> = assert(open(port, {
+        record(3, 1, 1, ("x"):rep(32)), record(3, 1, 1, key) }))
+      assert.is_true(client.tls.certificate.verified)
+    end)
+  end)
+
+  it("of a trust anchor want the host's name as well", function()
+    if not peers.need("openssl", peers.has "openssl") then return end
+    local folder = peers.folder()
+    local output, code = peers.run(([[cd %s &&
+      openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=Anchor \
+        -keyout ca.key -out ca.pem &&
+      openssl req -newkey rsa:2048 -nodes -subj /CN=x -keyout key.pem \
+        -out leaf.csr &&
+      echo subjectAltName=DNS:localhost >leaf.ext &&
+      openssl x509 -req -in leaf.csr -CA ca.pem -CAkey ca.key -days 30 \
+        -CAcreateserial -extfile leaf.ext -out leaf.pem &&
+      cat leaf.pem ca.pem >chain.pem &&
+      openssl x509 -in ca.pem -outform DER -out ca.der]]):format(folder))
+    assert(code == 0, output)
+    local tls = { certificate = folder .. "/chain.pem",
+      key = folder .. "/key.pem" }
+    local list = { record(2, 0, 1, core.crypto.digest("sha256",
+      tree.read(folder .. "/ca.der"))) }
+    with_server(tls, function(port)
+      local client <close> = assert(open(port, list))
+      assert.is_true(client.tls.certificate.verified)
+      local none, problem = open(port, list, { host = "mx.example.org" })
+      assert.is_nil(none)
+      assert.equal("tls", problem.kind)
+    end)
+    peers.remove(folder)
+  end)
+
+  it("that match nothing refuse the server", function()
+    with_server(true, function(port, key)
+      for _, one in ipairs { record(3, 1, 1, ("x"):rep(32)),
+        record(3, 0, 1, key), record(2, 1, 1, ("y"):rep(32)) } do
+        local client, problem = open(port, { one })
+        assert.is_nil(client)
+        assert.equal("tls", problem.kind)
+      end
+    end)
+  end)
+
+  it("that nobody can use prove nothing, and want TLS all the same",
+    function()
+    local useless = { record(0, 0, 1, ("x"):rep(32)),
+      record(1, 1, 1, ("x"):rep(32)), record(3, 1, 1, "short"),
+      record(3, 1, 99, ("x"):rep(32)), record(3, 9, 1, ("x"):rep(32)),
+      record(3, 1, 1, ""), record(255, 255, 255, "?") }
+    with_server(true, function(port)
+      local client <close> = assert(open(port, useless))
+      assert.is_false(client.tls.certificate.verified)
+    end)
+    with_server(false, function(port)
+      local client, problem = open(port, useless)
+      assert.is_nil(client)
+      assert.matches("offers no STARTTLS", problem.text)
+    end)
+  end)
+
+  it("must be records", function()
+    for _, bad in ipairs { {}, { "x" }, { { usage = 256 } },
+      { { usage = "x" } }, { { data = 7.5, usage = {} } } } do
+      assert.has_error(function() net.context { tlsa = bad } end)
+    end
+  end)
+end)
+
+describe("direct delivery by DANE", function()
+  -- What became of a delivery, where the zone says this.
+  local function deliver(port, zone, more)
+    local folder = peers.folder()
+    local server = name_server.verifying(folder, zone)
+    local options = { from = "ana@me.test", to = "bob@example",
+      helo = "me.test", loopback = true, port = port, tls = "dane",
+      nameserver = server.address, trust_ad = true, timeout = 5,
+      dns_timeout = 5 }
+    for name, value in pairs(more or {}) do options[name] = value end
+    local result, problem = smtp.deliver("Subject: x\r\n\r\nx\r\n", options)
+    server:stop()
+    peers.remove(folder)
+    return result, problem
+  end
+
+  local function zone_of(port, tlsa)
+    return { ["example 15"] = mx "mx.example", ["mx.example 1"] = LOCAL,
+      [("_%d._tcp.mx.example 52"):format(port)] = tlsa }
+  end
+
+  local function it_does(what, tls, steps)
+    it(what, function()
+      if not peers.need("python3", peers.has "python3") then return end
+      with_server(tls, steps)
+    end)
+  end
+
+  it_does("takes the server that the records name", true, function(port, key)
+    local result = assert(deliver(port, zone_of(port, "030101" .. hex(key))))
+    assert.is_true(result.deliveries[1].tls.certificate.verified)
+  end)
+
+  it_does("takes no other, and nothing in plain", true, function(port)
+    local _, problem = deliver(port, zone_of(port, "030101" .. ("00"):rep(32)))
+    assert.same({ "tls", 454, "4.7.5", true }, { problem.kind, problem.code,
+      problem.enhanced, problem.transient })
+    assert.equal(1, #problem.deliveries)
+  end)
+
+  it_does("takes no server without TLS where there are records", false,
+    function(port)
+    local _, problem = deliver(port, zone_of(port, "030101" .. ("00"):rep(32)))
+    assert.same({ "tls", 454 }, { problem.kind, problem.code })
+    assert(deliver(port, zone_of(port, "")))
+  end)
+
+  it_does("waits where the records cannot be had", true, function(port)
+    local _, problem = deliver(port, zone_of(port, "servfail"))
+    assert.same({ "tls", 454, true }, { problem.kind, problem.code,
+      problem.transient })
+  end)
+
+  it_does("is opportunistic where something is not verified", true,
+    function(port)
+    local wrong = "030101" .. ("00"):rep(32)
+    for name in pairs(zone_of(port, wrong)) do
+      local zone = zone_of(port, wrong)
+      zone["!" .. name], zone[name] = zone[name], nil
+      local result = assert(deliver(port, zone))
+      assert.is_false(result.deliveries[1].tls.certificate.verified)
+    end
+    local result = assert(deliver(port, zone_of(port, wrong),
+      { trust_ad = false }))
+    assert.is_false(result.deliveries[1].tls.certificate.verified)
+  end)
+
+  it_does("holds for a domain without MX", true, function(port, key)
+    local name = ("_%d._tcp.example 52"):format(port)
+    local result = assert(deliver(port, { ["example 1"] = LOCAL,
+      [name] = "030101" .. hex(key) }))
+    assert.is_true(result.deliveries[1].tls.certificate.verified)
+    local _, problem = deliver(port, { ["example 1"] = LOCAL,
+      [name] = "030101" .. ("00"):rep(32) })
+    assert.equal("tls", problem.kind)
+  end)
+end)
