@@ -59,10 +59,12 @@ describe("the addresses of a host", function()
   it("are tried one after the other, at once where one refuses", function()
     local listener = listen("127.0.0.3", 0)
     local _, port = listener:address()
-    local start = core.loop.now()
-    local conn = assert(dial({ "127.0.0.1", "127.0.0.2", "127.0.0.3" }, port))
+    local list = {}
+    for i = 1, 60 do list[i] = "127.0.1." .. i end
+    list[#list + 1] = "127.0.0.3"
+    -- a quarter of a second for each would be 15
+    local conn = assert(dial(list, port, 10))
     assert.equal("127.0.0.3", (conn:peer()))
-    assert.is_true(core.loop.now() - start < 0.25)
   end)
 
   it("that say nothing hold up the next for a quarter of a second",
@@ -73,8 +75,7 @@ describe("the addresses of a host", function()
     local start = core.loop.now()
     local conn = assert(dial({ "127.0.0.1", "127.0.0.2", "127.0.0.3" }, port))
     assert.equal("127.0.0.3", (conn:peer()))
-    local took = core.loop.now() - start
-    assert.is_true(took >= 0.5 and took < 3, took)
+    assert.is_true(core.loop.now() - start >= 0.5)
   end)
 
   it("may win late", function()
