@@ -1,11 +1,11 @@
 -- Direct delivery, by a name server and mail hosts on loopback.
-local core = require "lunapost.core"
 local loop = require "lunapost.loop"
 local mime = require "lunapost.mime"
 local name_server = require "spec.support.name_server"
 local peers = require "spec.support.peers"
 local scripted = require "spec.support.scripted"
 local smtp = require "lunapost.smtp"
+local tree = require "spec.support.tree"
 local wire = require "spec.support.wire"
 
 local ZONE <const> = [[
@@ -397,17 +397,29 @@ describe("direct delivery of many", function()
     for _, message in ipairs { function() return table.remove(left, 1) end,
       file, { path = own }, assert(mime.message { from = "a@me.test",
         to = "b@one.test", text = "Hi" }) } do
-      local before = #core.system.list "/tmp"
       local result = assert(deliver({ "a@one.test", "b@two.test" },
         { port = port }, message))
       assert.equal(2, #result.accepted)
       local n = #hosts[1].got
       assert.equal(hosts[1].got[n].body, hosts[2].got[n].body)
-      assert.is_true(#core.system.list "/tmp" <= before)
     end
     assert.equal("Subject: x\r\n\r\nbody\r\n", hosts[1].got[1].body)
     assert.equal(MESSAGE, hosts[1].got[2].body)
     os.remove(own)
+  end)
+
+  it("keeps what can be read but once in a file, and no longer", function()
+    local whole = require "lunapost.smtp.deliver.whole"
+    local left = { "a", "b" }
+    local path
+    do
+      local kept <close> = assert(whole.of(function()
+        return table.remove(left, 1)
+      end))
+      path = kept.message.path
+      assert.equal("ab", tree.read(path))
+    end
+    assert.is_nil(tree.read(path))
   end)
 
   it_does("tells of a message that cannot be read", two, function(port)

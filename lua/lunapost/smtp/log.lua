@@ -80,7 +80,9 @@ end
 
 local function to_stderr(record)
   if record.level == "info" then return end
-  outlet.write(io.stderr, 2, "lunapost: " .. record .. "\n")
+  -- no concatenation of a record: Lua 5.4.4 fails where its metamethod comes
+  -- third and the stack has to grow
+  outlet.write(io.stderr, 2, "lunapost: " .. tostring(record) .. "\n")
 end
 
 --- The log of a server: takes records or strings. What the script's function
