@@ -98,6 +98,30 @@ describe("A large message", function()
     assert.equal("first", message.subject)
     assert.equal(("x"):rep(1 << 20), message:body())
   end)
+
+  it("is mapped on request, and not read into memory", function()
+    local path = os.tmpname()
+    finally(function() os.remove(path) end)
+    local line = ("QUJD"):rep(19) .. "\r\n"
+    local file <close> = assert(io.open(path, "wb"))
+    file:write("Subject: large\r\nContent-Type: image/png\r\n"
+      .. "Content-Transfer-Encoding: base64\r\n\r\n")
+    for _ = 1, 128 do file:write(line:rep(1 << 10)) end
+    file:close()
+    collectgarbage()
+    local before = collectgarbage "count"
+    local message = assert(mime.open(path, { map = true }))
+    local size = 0
+    assert(message:decode(function(chunk)
+      size = size + #(chunk or "")
+      return 1
+    end))
+    assert.equal("large", message.subject)
+    assert.equal(57 * 128 << 10, size)
+    assert.is_true(message:size() > 10000000)
+    collectgarbage()
+    assert.is_true(collectgarbage "count" - before < 2048)
+  end)
 end)
 
 local function numbers(message)

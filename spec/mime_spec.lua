@@ -359,6 +359,34 @@ describe("mime", function()
     assert.truthy(tostring(err):find(path, 1, true))
   end)
 
+  it("maps files where it is asked to", function()
+    local path = os.tmpname()
+    finally(function() os.remove(path) end)
+    local function write(bytes)
+      local file <close> = assert(io.open(path, "wb"))
+      file:write(bytes)
+    end
+    write(letter)
+    local message = assert(mime.open(path, { map = true }))
+    local read = mime.parse(letter)
+    assert.equal(letter, message:render())
+    assert.equal(letter, message.raw)
+    assert.equal(read:tree(), message:tree())
+    assert.same(read:check(), message:check())
+    message.subject = "changed"
+    read.subject = "changed"
+    assert.equal(read:render(), message:render())
+    write ""
+    assert.equal("", assert(mime.open(path, { map = true })):render())
+    local none, err = mime.open("/", { map = true })
+    assert.is_nil(none)
+    assert.equal("file", err.kind)
+    assert.truthy(tostring(err):find("regular file", 1, true))
+    none, err = mime.open(path .. ".none", { map = true })
+    assert.is_nil(none)
+    assert.truthy(tostring(err):find(path, 1, true))
+  end)
+
   it("raises on misuse, naming the nearest good key", function()
     assert.has_error(function() mime.parse(1) end,
       "mime.parse needs a string, not number")

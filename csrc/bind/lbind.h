@@ -237,7 +237,7 @@ enum {
     LBIND_KEPT,      /* values by name */
     LBIND_PARTS,     /* the list of the parts below */
     LBIND_OF_PART = LBIND_PARTS,
-    LBIND_BYTES,
+    LBIND_BYTES, /* a string, or a mapping */
     LBIND_STATE, /* what Lua knows of the message: a table */
     LBIND_MADE,  /* its parts that were handed out, by index */
     LBIND_WHOLE, /* the map of all of it */
@@ -258,6 +258,10 @@ enum {
 };
 
 INTERNAL void lbind_new_reader(lua_State *L);
+
+/* Is an argument a file that was mapped? Then its bytes, which live as long
+   as it does. */
+INTERNAL bool lbind_mapping(lua_State *L, int arg, struct span *bytes);
 
 /* The part that is an argument. */
 INTERNAL struct lbind_part *lbind_part(lua_State *L, int arg);
@@ -339,5 +343,6 @@ INTERNAL int lbind_open_system(lua_State *L);
 INTERNAL int lbind_open_process(lua_State *L);
 INTERNAL int lbind_open_terminal(lua_State *L);
 INTERNAL int lbind_open_idn(lua_State *L);
+INTERNAL int lbind_open_mapping(lua_State *L);
 
 #endif

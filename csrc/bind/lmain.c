@@ -12,16 +12,27 @@
 #include "lbind.h"
 
 static const luaL_Reg parts[] = {
-    {"codec", lbind_open_codec},       {"call", lbind_open_call},
-    {"stream", lbind_open_stream},     {"mime", lbind_open_mime},
-    {"parts", lbind_open_parts},       {"part", lbind_open_part},
-    {"compose", lbind_open_compose},   {"server", lbind_open_server},
-    {"client", lbind_open_client},     {"net", lbind_open_net},
-    {"loop", lbind_open_loop},         {"alarm", lbind_open_alarm},
-    {"crypto", lbind_open_crypto},     {"system", lbind_open_system},
-    {"resolver", lbind_open_resolver}, {"dns", lbind_open_dns},
-    {"process", lbind_open_process},   {"terminal", lbind_open_terminal},
-    {"idn", lbind_open_idn},           {NULL, NULL},
+    {"codec", lbind_open_codec},
+    {"call", lbind_open_call},
+    {"stream", lbind_open_stream},
+    {"mime", lbind_open_mime},
+    {"parts", lbind_open_parts},
+    {"part", lbind_open_part},
+    {"compose", lbind_open_compose},
+    {"server", lbind_open_server},
+    {"client", lbind_open_client},
+    {"net", lbind_open_net},
+    {"loop", lbind_open_loop},
+    {"alarm", lbind_open_alarm},
+    {"crypto", lbind_open_crypto},
+    {"system", lbind_open_system},
+    {"resolver", lbind_open_resolver},
+    {"dns", lbind_open_dns},
+    {"process", lbind_open_process},
+    {"terminal", lbind_open_terminal},
+    {"idn", lbind_open_idn},
+    {"mapping", lbind_open_mapping},
+    {NULL, NULL},
 };
 
 static void pin(void)

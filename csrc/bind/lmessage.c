@@ -2,12 +2,12 @@
  * lmessage - messages that were read, and handles of their parts
  *
  * A message is one userdata: the handle of its root part, and, behind that,
- * its map (core/mime_tree.h), made in one piece. It points into the bytes,
- * a Lua string that is kept alive by a user value. The first header is read
- * at first, since many messages are looked at for that only; the rest when
- * it is asked for. Handles
- * of other parts are made when they are asked for, and each one once. What
- * Lua knows of a message is in a table that few messages need.
+ * its map (core/mime_tree.h), made in one piece. It points into the bytes, a
+ * Lua string or a mapped file, which a user value keeps alive. The first
+ * header is read at first, since many messages are looked at for that only;
+ * the rest when it is asked for. Handles of other parts are made when they
+ * are asked for, and each one once. What Lua knows of a message is in a table
+ * that few messages need.
  *
  * Numbers of parts count from 1 in Lua, offsets from 0.
  *
@@ -105,12 +105,12 @@ void lbind_ask(lua_State *L, int arg)
 
 /* State */
 
-static void new_state(lua_State *L, int bytes, int limits, int path, int origin)
+static void new_state(lua_State *L, int limits, int path, int origin)
 {
-    static const char *const names[] = {"bytes", "limits", "path", "origin"};
-    const int places[] = {bytes, limits, path, origin};
+    static const char *const names[] = {"limits", "path", "origin"};
+    const int places[] = {limits, path, origin};
     lua_createtable(L, 0, 6); /* state */
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 3; i++) {
         if (!places[i])
             continue;
         lua_pushvalue(L, places[i]);
@@ -130,10 +130,8 @@ void lbind_push_state(lua_State *L, int arg)
 {
     push_owner(L, arg); /* message */
     if (lua_getiuservalue(L, -1, LBIND_STATE) == LUA_TNIL) {
-        lua_getiuservalue(L, -2, LBIND_BYTES); /* message nil bytes */
-        new_state(L, lua_gettop(L), 0, 0, 0);  /* message nil bytes state */
-        lua_replace(L, -3);
-        lua_pop(L, 1); /* message state */
+        lua_pop(L, 1);
+        new_state(L, 0, 0, 0); /* message state */
         lua_pushvalue(L, -1);
         lua_setiuservalue(L, -3, LBIND_STATE);
     }
@@ -318,10 +316,12 @@ int lbind_read_message(lua_State *L)
     struct mime_limits limits;
     struct mime_tree *read;
     bool head;
-    if (lua_type(L, 1) != LUA_TSTRING)
+    struct span bytes;
+    if (lua_type(L, 1) == LUA_TSTRING)
+        bytes = lbind_check(L, 1);
+    else if (!lbind_mapping(L, 1, &bytes))
         return luaL_error(L, "mime.parse needs a string, not %s",
                           luaL_typename(L, 1));
-    struct span bytes = lbind_check(L, 1);
     bool more = lua_gettop(L) > 1;
     lua_settop(L, 4);
     lbind_limits(L, 2, &limits);
@@ -337,7 +337,7 @@ int lbind_read_message(lua_State *L)
         if (lua_istable(L, 2))
             lbind_part(L, 5)->of->addresses =
                 lbind_field_size(L, 2, "addresses", ADDR_MOST);
-        new_state(L, 1, 2, 3, 4);
+        new_state(L, 2, 3, 4);
         lua_setiuservalue(L, 5, LBIND_STATE);
     }
     return 1;
@@ -360,6 +360,25 @@ static int part_offsets(lua_State *L)
     lua_pushinteger(L, (lua_Integer)node->body_at);
     lua_pushinteger(L, (lua_Integer)node->body_end);
     return 4;
+}
+
+/* _slice([from, to]) -> those bytes of its message, offsets from 0 on; all */
+static int part_slice(lua_State *L)
+{
+    struct lbind_part *p = lbind_part(L, 1);
+    struct span all = p->of->map->message;
+    size_t from = lua_isnoneornil(L, 2) ? 0 : lbind_size(L, 2, SIZE_MAX / 2);
+    size_t to = lua_isnoneornil(L, 3) ? all.n : lbind_size(L, 3, SIZE_MAX / 2);
+    if (to > all.n)
+        to = all.n;
+    if (from == 0 && to == all.n) {
+        push_owner(L, 1);
+        if (lua_getiuservalue(L, -1, LBIND_BYTES) == LUA_TSTRING)
+            return 1;
+    }
+    lbind_push(L,
+               from < to ? span_of(all.p + from, to - from) : span_of(NULL, 0));
+    return 1;
 }
 
 /* _kind() -> "leaf" | "multipart" | "message" */
@@ -543,11 +562,19 @@ static int part_walk(lua_State *L)
 }
 
 const luaL_Reg lbind_message_methods[] = {
-    {"walk", part_walk},    {"_offsets", part_offsets},
-    {"_kind", part_kind},   {"_up", part_up},
-    {"_count", part_count}, {"_at", part_at},
-    {"_place", part_place}, {"_fields", part_fields},
-    {"_found", part_found}, {"_noted", part_noted},
-    {"_made", part_made},   {"_turn", part_turn},
-    {"_keep", part_keep},   {NULL, NULL},
+    {"walk", part_walk},
+    {"_offsets", part_offsets},
+    {"_kind", part_kind},
+    {"_up", part_up},
+    {"_slice", part_slice},
+    {"_count", part_count},
+    {"_at", part_at},
+    {"_place", part_place},
+    {"_fields", part_fields},
+    {"_found", part_found},
+    {"_noted", part_noted},
+    {"_made", part_made},
+    {"_turn", part_turn},
+    {"_keep", part_keep},
+    {NULL, NULL},
 };

@@ -38,7 +38,7 @@ end
 -- The whole's lines, looked at one by one only where a look at all of them
 -- found something.
 local function check_lines(message, find)
-  local bytes = message._state.bytes
+  local bytes = message:_slice()
   local scan = codec.scan(bytes)
   for _, one in ipairs(lints.of_lines) do
     if one.wanted(scan) then

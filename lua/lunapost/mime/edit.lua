@@ -58,7 +58,7 @@ end
 -- A message within an encoded part: that part's body is what changed.
 local function encode_again(root)
   local origin = root._state.origin
-  M.set_body(origin, root._state.bytes)
+  M.set_body(origin, root:_slice())
   origin:_keep("parts", { root })
 end
 
@@ -70,8 +70,8 @@ local function splice(part, from, to, bytes)
       0)
   end
   part:_noted() -- nobody asked what was wrong before
-  local fresh = read(state.bytes:sub(1, from) .. bytes
-    .. state.bytes:sub(to + 1), state.limits, state.path, state.origin)
+  local fresh = read(part:_slice(0, from) .. bytes .. part:_slice(to),
+    state.limits, state.path, state.origin)
   rebind(part, fresh, from, to, #bytes - (to - from))
   if state.origin then encode_again(fresh:_at(1)) end
 end
@@ -81,8 +81,8 @@ end
 -- The line end that the part's header uses.
 local function eol_of(part)
   local from, _, to = part:_offsets()
-  local eol = part._state.bytes:sub(from + 1, to):match("\r?\n")
-  return eol or part._state.bytes:match("\r?\n") or "\r\n"
+  local eol = part:_slice(from, to):match("\r?\n")
+  return eol or part:_slice():match("\r?\n") or "\r\n"
 end
 
 -- Where the field that begins at an offset ends.
@@ -103,7 +103,7 @@ end
 -- Where a further field goes, before the empty line, and what goes before it.
 local function header_end(part)
   local from, _, to = part:_offsets()
-  local header = part._state.bytes:sub(from + 1, to)
+  local header = part:_slice(from, to)
   local empty = empty_line(header)
   if empty > 0 or header == "" or header:sub(-1) == "\n" then
     return to - empty, ""
@@ -119,7 +119,7 @@ end
 local function set_line(part, name, line)
   local _, at = part:_field(name)
   if not at then return add_line(part, line) end
-  local bytes = part._state.bytes
+  local bytes = part:_slice()
   local stop = field_end(bytes, at)
   if bytes:byte(stop) ~= 10 then line = line:gsub("\r?\n$", "") end
   splice(part, at, stop, line)
@@ -127,7 +127,7 @@ end
 
 -- Removes all fields of a name but the first `kept`.
 local function drop_all_but(part, name, kept)
-  local bytes, out, first, last = part._state.bytes, {}, nil, nil
+  local bytes, out, first, last = part:_slice(), {}, nil, nil
   for nth = kept + 1, math.huge do
     local _, at = part:_field(name, nth)
     if not at then break end
@@ -243,7 +243,7 @@ end
 -- What must stand before a body whose header no empty line ends.
 local function gap(part)
   local from, _, at = part:_offsets()
-  local header = part._state.bytes:sub(from + 1, at)
+  local header = part:_slice(from, at)
   if empty_line(header) > 0 then return "" end
   local eol = eol_of(part)
   return (header == "" or header:sub(-1) == "\n") and eol or eol .. eol
@@ -342,7 +342,7 @@ function M.remove(part)
   end
   local at, _, _, stop = part:_offsets()
   local _, _, least = up:_offsets()
-  splice(part, boundary_before(part._state.bytes, at, least), stop, "")
+  splice(part, boundary_before(part:_slice(), at, least), stop, "")
 end
 
 return M

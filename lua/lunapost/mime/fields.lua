@@ -49,7 +49,7 @@ end
 
 function compute.raw(part)
   local from, _, _, to = part:_offsets()
-  return part._state.bytes:sub(from + 1, to)
+  return part:_slice(from, to)
 end
 
 -- A text is shown without the files that stand uuencoded in it.

@@ -7,11 +7,12 @@ local options = require "lunapost.options"
 local err_of = require "lunapost.err"
 local read <const> = require("lunapost.mime.part").read
 local reader = require "lunapost.mime.reader"
-local core = require("lunapost.core").mime
+local core = require "lunapost.core"
 
 local M = {}
 
 local known <const> = { limits = "table" }
+local known_open <const> = { limits = "table", map = "boolean" }
 local known_limits <const> = {
   depth = "integer", parts = "integer", header = "integer",
   fields = "integer", addresses = "integer",
@@ -19,9 +20,9 @@ local known_limits <const> = {
 
 local none <const> = {}
 
-local function limits_of(what, given)
+local function limits_of(what, given, keys)
   if given == nil then return none end
-  options.check("option of " .. what, given, known, 3)
+  options.check("option of " .. what, given, keys or known, 3)
   local limits = given.limits or none
   options.check("limit of " .. what, limits, known_limits, 3)
   for name, value in pairs(limits) do
@@ -55,22 +56,28 @@ function M.parse(bytes, given)
   return read(bytes, limits_of("mime.parse", given))
 end
 
---- Reads a file and parses it.
+-- The bytes of a file.
+local function bytes_of(path)
+  local file <close>, problem = io.open(path, "rb")
+  if not file then return nil, problem end
+  local bytes, why = file:read("a")
+  return bytes, why and path .. ": " .. why
+end
+
+--- Reads a file and parses it; or maps it, where nobody makes it shorter
+--- while the message is in use: that would take the process down (SIGBUS).
+--- Of a mapped file only what is asked for is read; what an edit changes is
+--- a string again.
 ---@param path string
----@param given? { limits: lunapost.mime.limits }
+---@param given? { limits: lunapost.mime.limits, map: boolean }
 ---@return lunapost.mime.part? message
----@return lunapost.err? err  of kind "file": it cannot be read
+---@return lunapost.err? err  of kind "file": it cannot be read, or mapped
 function M.open(path, given)
   check_bytes("mime.open", path)
-  local limits = limits_of("mime.open", given)
-  local file <close>, problem = io.open(path, "rb")
-  if not file then
-    return nil, err_of.of("file", problem)
-  end
-  local bytes, why = file:read("a")
-  if not bytes then
-    return nil, err_of.of("file", path .. ": " .. tostring(why))
-  end
+  local limits = limits_of("mime.open", given, known_open)
+  local get = given and given.map and core.mapping.open or bytes_of
+  local bytes, problem = get(path)
+  if not bytes then return nil, err_of.of("file", problem) end
   return read(bytes, limits)
 end
 
@@ -91,7 +98,7 @@ end
 ---@return integer? zone  seconds east of UTC; nil where it tells none
 function M.date(text)
   check_bytes("mime.date", text)
-  return core.date(text)
+  return core.mime.date(text)
 end
 
 --- Reads a list of addresses, RFC 5322 3.4 with all its obsolete forms.
@@ -100,7 +107,7 @@ end
 ---@return lunapost.mime.address[]
 function M.addresses(text)
   check_bytes("mime.addresses", text)
-  return (core.addresses(text))
+  return (core.mime.addresses(text))
 end
 
 -- Modules that are loaded when one of their functions is first used.

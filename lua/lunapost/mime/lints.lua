@@ -136,7 +136,7 @@ end
 
 local function octets(part, find)
   local _, from, to = part:_offsets()
-  local at = part._state.bytes:sub(from + 1, to):find("[\x80-\xff]")
+  local at = part:_slice(from, to):find("[\x80-\xff]")
   if at then find(517, part, from + at - 1) end
 end
 
@@ -144,7 +144,7 @@ end
 
 local function raw_body(part)
   local _, _, from, to = part:_offsets()
-  return part._state.bytes:sub(from + 1, to), from
+  return part:_slice(from, to), from
 end
 
 local function long_line(body)

@@ -30,7 +30,7 @@ end
 function M.octet(part)
   local _, _, at, stop = part:_offsets()
   local find = finders[part.encoding]
-  return at + (find and find(part._state.bytes:sub(at + 1, stop)) - 1 or 0)
+  return at + (find and find(part:_slice(at, stop)) - 1 or 0)
 end
 
 local plain <const> = { ["7bit"] = true, ["8bit"] = true, binary = true }
@@ -42,7 +42,7 @@ local plain <const> = { ["7bit"] = true, ["8bit"] = true, binary = true }
 function M.character(part)
   local _, _, at, stop = part:_offsets()
   if not plain[part.encoding] then return at end
-  local body = part._state.bytes:sub(at + 1, stop)
+  local body = part:_slice(at, stop)
   local charset = (part.parameters.charset or ""):lower()
   local bad
   if charset:find("^utf%-?8$") then

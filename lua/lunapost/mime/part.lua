@@ -250,11 +250,10 @@ local PIECE <const> = 65536
 
 -- Pieces of the message's bytes from an offset to another.
 local function slices(part, from, to)
-  local bytes = part._state.bytes
   return function()
     if from >= to then return nil end
     local upto = math.min(from + PIECE, to)
-    local piece = bytes:sub(from + 1, upto)
+    local piece = part:_slice(from, upto)
     from = upto
     return piece
   end

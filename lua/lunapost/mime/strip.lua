@@ -70,11 +70,11 @@ end
 
 -- The bytes that a defect's offset counts in.
 local function bytes_of(message, defect)
-  if not defect.part then return message._state.bytes end
+  if not defect.part then return message:_slice() end
   for part in message:walk() do
-    if part.path == defect.part then return part._state.bytes end
+    if part.path == defect.part then return part:_slice() end
     for _, file in ipairs(part:uuencoded()) do
-      if file.path == defect.part then return file._state.bytes end
+      if file.path == defect.part then return file:_slice() end
     end
   end
 end
