@@ -268,6 +268,7 @@ build = {
         "csrc/core/media.c",
         "csrc/core/mime.c",
         "csrc/core/mime_fields.c",
+        "csrc/core/mime_junk.c",
         "csrc/core/mime_known.c",
         "csrc/core/mime_param.c",
         "csrc/core/mime_said.c",

@@ -233,6 +233,47 @@ describe("a header in events", function()
   end)
 end)
 
+describe("lines that are no fields", function()
+  -- body, and numbers of defects, however the input is cut
+  local function read(bytes)
+    local whole = events(bytes, #bytes + 1)
+    for size = 1, 20 do assert.equal(whole, events(bytes, size), bytes) end
+    return bodies(bytes), defects(bytes)
+  end
+
+  it("are passed over where the header goes on behind them", function()
+    for _, header in ipairs { "A: 1\njunk\nB: 2\n", "junk\nmore\nA: 1\n",
+      "A: 1\njunk\nmore junk\n" } do
+      local list, found = read(header .. "\nbody\n")
+      assert.same({ "body\n" }, list)
+      assert.equal(102, found[1])
+    end
+    assert.same({ "" }, (read "A: 1\njunk\n"))
+  end)
+
+  it("are the body where a boundary follows, and no field", function()
+    local list, found = read(multipart("b", "--b\nA: 1\none\n two\nthree\n"
+      .. "--b\nfour\n--b--\n"))
+    assert.same({ "one\n two\nthree", "four" }, list)
+    assert.same({ 103, 103 }, found)
+  end)
+
+  it("are the body of a message in which nothing is a field", function()
+    local list, found = read "one\ntwo\n"
+    assert.same({ "one\ntwo\n" }, list)
+    assert.same({ 103 }, found)
+    assert.same({ "" }, (read "From a@b Thu Jan  1 00:00:00 1970\n"))
+  end)
+
+  it("are looked at once", function()
+    local bytes = multipart("b", "--b\nA: 1\n" .. ("junk\n"):rep(150000)
+      .. "\n--b--\n")
+    local start = os.clock()
+    assert.same({ "" }, bodies(bytes))
+    assert.is_true(os.clock() - start < 4)
+  end)
+end)
+
 describe("a limit", function()
   it("on depth keeps what lies deeper whole", function()
     local bomb = ("Content-Type: message/rfc822\n\n"):rep(300) .. "\nx"

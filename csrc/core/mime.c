@@ -37,7 +37,7 @@ void mime_limits_default(struct mime_limits *limits)
 static void enter(struct mime *m, enum mime_state state)
 {
     m->state = state;
-    m->lines = m->scanned = 0;
+    m->lines = m->scanned = m->junk = 0;
     m->line_start = true;
 }
 
@@ -67,7 +67,8 @@ void mime_again(struct mime *m, const struct mime_limits *limits)
     set_limits(m, limits);
     m->input = span_of(NULL, 0);
     m->at = m->close_at = m->header_at = 0;
-    m->lines = m->scanned = m->fields = 0;
+    m->lines = m->scanned = m->junk = m->fields = 0;
+    m->junk_to = 0;
     m->depth = m->open_bounds = m->parts = m->close_to = 0;
     memset(m->marks, 0, sizeof m->marks);
     m->finished = false;
@@ -110,7 +111,7 @@ static bool is_last(const struct mime *m)
 void mime_consume(struct mime *m, size_t n)
 {
     m->at += n;
-    m->lines = m->scanned = 0;
+    m->lines = m->scanned = m->junk = 0;
     if (buf_size(&m->carry))
         buf_drop(&m->carry, n);
     else
@@ -237,6 +238,13 @@ static enum boundary_found delimiter(const struct mime *m, struct span s,
     return found;
 }
 
+enum boundary_found mime_delimited(const struct mime *m, struct span s,
+                                   bool last)
+{
+    struct delimiter d;
+    return m->open_bounds ? delimiter(m, s, last, &d) : BOUNDARY_NO;
+}
+
 /* A boundary line of n bytes at the window's head ended a body at `end`. */
 static int meet(struct mime *m, const struct delimiter *d, size_t skip,
                 uint64_t end)
@@ -313,7 +321,7 @@ static int end_header(struct mime *m, struct mime_event *e)
 }
 
 /* Length of the empty line at the window's head. */
-static enum boundary_found empty_line(struct span w, bool last, size_t *n)
+enum boundary_found mime_empty_line(struct span w, bool last, size_t *n)
 {
     *n = 1;
     if (w.n && w.p[0] == '\n')
@@ -375,19 +383,25 @@ static int take_field(struct mime *m, struct mime_event *e, size_t n)
     return err < 0 ? err : MIME_FIELD;
 }
 
-/* A line of n bytes that is no field, with its continuations, is passed
-   over: header after header was damaged on its way, while a body that begins
-   without an empty line before it is rare. */
-static int pass_over(struct mime *m, size_t n)
+/* A line of n bytes that is no field, with its continuations. */
+static int pass_over(struct mime *m, struct mime_event *e, size_t n)
 {
     struct span w = window(m);
-    bool first = m->at == m->header_at;
     enum defect_number number = DEFECT_FIELD_COLON;
+    enum mime_junk junk = MIME_JUNK_PASSED;
     if (ascii_is(w.p[0], ASCII_BLANK))
         number = DEFECT_FIELD_FIRST;
-    else if (first && (span_istarts(w, SPAN("From ")) ||
-                       span_istarts(w, SPAN(">From "))))
+    else if (m->at == m->header_at && (span_istarts(w, SPAN("From ")) ||
+                                       span_istarts(w, SPAN(">From "))))
         number = DEFECT_MBOX_LINE;
+    if (number != DEFECT_MBOX_LINE)
+        junk = mime_junk(m, w, n, is_last(m));
+    if (junk == MIME_JUNK_MORE)
+        return MIME_MORE;
+    if (junk == MIME_JUNK_BODY) {
+        note(m, DEFECT_HEADER_END, m->at);
+        return end_header(m, e);
+    }
     note(m, number, m->at);
     mime_consume(m, n);
     return AGAIN;
@@ -406,9 +420,8 @@ static int try_header_end(struct mime *m, struct mime_event *e)
 {
     struct span w = window(m);
     bool last = is_last(m);
-    struct delimiter d;
     size_t n;
-    enum boundary_found empty = empty_line(w, last, &n);
+    enum boundary_found empty = mime_empty_line(w, last, &n);
     if (empty == BOUNDARY_WAIT)
         return MIME_MORE;
     if (empty == BOUNDARY_YES) {
@@ -417,7 +430,7 @@ static int try_header_end(struct mime *m, struct mime_event *e)
     }
     if (w.n == 0)
         return end_header(m, e);
-    switch (m->open_bounds ? delimiter(m, w, last, &d) : BOUNDARY_NO) {
+    switch (mime_delimited(m, w, last)) {
     case BOUNDARY_WAIT:
         return MIME_MORE;
     case BOUNDARY_YES:
@@ -441,7 +454,7 @@ static int step_header(struct mime *m, struct mime_event *e)
     if (n == 0)
         return MIME_MORE;
     if (!header_split(span_of(w.p, n), &e->field))
-        return pass_over(m, n);
+        return pass_over(m, e, n);
     if (m->fields >= m->limits.fields)
         return over_limit(m, DEFECT_LIMIT_FIELDS);
     return take_field(m, e, n);

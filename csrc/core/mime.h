@@ -77,6 +77,8 @@ struct mime {
     uint64_t at;       /* offset in the message of the next byte */
     size_t lines;      /* whole lines of the field that is being read, */
     size_t scanned;    /* and how far its end was looked for */
+    size_t junk;       /* bytes that are no fields, looked at */
+    uint64_t junk_to;  /* and up to where they are passed over */
     bool line_start;   /* the next byte begins a line */
     struct buf frames; /* struct frame of mime.c, one a part that is open */
     struct buf bounds; /* their boundaries */
