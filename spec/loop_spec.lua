@@ -514,6 +514,52 @@ describe("who rests at a descriptor", function()
     assert.same({ "closed" }, seen)
   end)
 
+  it("may wait for something else meanwhile, as others may", function()
+    local loop, order = wire.new_loop(), {}
+    local function owner(name, seconds)
+      return { wake = function(self)
+        assert.equal(coroutine.running(), loop.task_of(self))
+        loop.sleep(seconds)
+        order[#order + 1] = name
+      end }
+    end
+    loop.rouse(owner("slow", 0.05))
+    loop.rouse(owner("quick", 0))
+    loop.spawn(function() order[#order + 1] = "task" end)
+    loop.run()
+    assert.same({ "task", "quick", "slow" }, order)
+    assert.equal(0, loop.count())
+  end)
+
+  it("fails alone, and is told of", function()
+    local loop, seen, dropped = wire.new_loop(), {}, 0
+    loop.on_error = function(problem) seen[#seen + 1] = problem end
+    local function drop() dropped = dropped + 1 end
+    loop.rouse { wake = function() error({ "at once" }) end, drop = drop }
+    loop.rouse { wake = function()
+      loop.sleep(0.01)
+      error { "later" }
+    end, drop = drop }
+    loop.rouse { wake = function() seen[#seen + 1] = "fine" end }
+    loop.run()
+    assert.same({ { "at once" }, "fine", { "later" } }, seen)
+    assert.equal(2, dropped)
+    assert.equal(0, loop.count())
+  end)
+
+  it("goes on when the loop was stopped in the middle", function()
+    local loop, order = wire.new_loop(), {}
+    loop.rouse { wake = function()
+      loop.stop()
+      loop.sleep(0)
+      order[#order + 1] = "over"
+    end }
+    loop.run()
+    assert.same({}, order)
+    loop.run()
+    assert.same({ "over" }, order)
+  end)
+
   it("is dropped where its task is killed, and no other owner", function()
     local loop, log = wire.new_loop(), {}
     local function owner(name, seconds)
