@@ -115,19 +115,24 @@ function M.run(steps, driver, chunk)
   if events[1] then error("an event too many: " .. events[1], 0) end
 end
 
---- Runs steps whole, and in every chunk size from one octet up to what the
---- longest step has.
+-- Octets up to which every size of a chunk is tried; above it, one in 64.
+local EACH <const> = 2048
+
+--- Runs steps whole, and in chunks of every size from one octet up to what
+--- the longest step has, or to EACH.
 ---@param steps table[]
 ---@param driver fun(): table  makes a new driver
 function M.run_split(steps, driver)
   local longest = 1
   for _, step in ipairs(steps) do longest = math.max(longest, #step.text) end
   M.run(steps, driver())
-  for chunk = 1, longest do
+  local chunk = 1
+  while chunk <= longest do
     local ok, problem = pcall(M.run, steps, driver(), chunk)
     if not ok then
       error(("in chunks of %d: %s"):format(chunk, tostring(problem)), 0)
     end
+    chunk = chunk + (chunk < EACH and 1 or chunk // 64)
   end
 end
 
