@@ -320,6 +320,7 @@ enum lbind_post {
 struct lbind_client {
     struct client machine; /* first: lclient's are given this alone */
     struct buf said;       /* replies that were collected, as they came */
+    struct buf asked;      /* the commands of a message that is posted */
     double heard;          /* when octets came last */
     enum lbind_post stage; /* of a message that is posted */
 };

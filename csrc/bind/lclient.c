@@ -24,6 +24,7 @@ static int lclient_new(lua_State *L)
     struct lbind_client *c = lbind_new(L, sizeof *c, LBIND_CLIENT, 0);
     client_init(&c->machine);
     buf_init(&c->said, SAID_MOST);
+    buf_init(&c->asked, SAID_MOST);
     c->machine.kernel = *lbind_kernel(L);
     return 1;
 }
@@ -33,6 +34,7 @@ static int lclient_drop(lua_State *L)
     struct lbind_client *c = luaL_checkudata(L, 1, LBIND_CLIENT);
     client_free(&c->machine);
     buf_free(&c->said);
+    buf_free(&c->asked);
     return 0;
 }
 

@@ -9,6 +9,7 @@
  * failures are nil, kind, text. I/O: conn_read and conn_write.
  */
 #include <limits.h>
+#include <stdint.h>
 
 #include "../net/conn.h"
 #include "../net/poller.h"
@@ -319,6 +320,89 @@ static int lexchange_pour(lua_State *L)
     return 2;
 }
 
+/* What a message is posted with; kept on the stack by Lua's arguments. */
+struct posted {
+    struct conn *conn;
+    struct span from, body;
+    int to, heard; /* lists on the stack */
+    size_t recipients, limit;
+    bool size, eight_bit; /* SIZE, 8BITMIME are offered */
+};
+
+enum { POST_MOST = 100 }; /* recipients */
+
+/* An address that may stand in angle brackets as it is. */
+static bool bare(struct span s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] <= ' ' || s.p[i] > '~' || strchr("<>\"\\", s.p[i]))
+            return false;
+    return true;
+}
+
+/* The recipient at i; false: it is not one that can be posted to. */
+static bool post_to(lua_State *L, const struct posted *p, size_t i,
+                    struct span *to)
+{
+    bool text = lua_rawgeti(L, p->to, (lua_Integer)i) == LUA_TSTRING;
+    if (text)
+        to->p = lua_tolstring(L, -1, &to->n); /* the list holds it */
+    lua_pop(L, 1);
+    return text && to->n && bare(*to);
+}
+
+static bool post_fits(lua_State *L, struct posted *p)
+{
+    struct span to;
+    p->recipients = lua_rawlen(L, p->to);
+    if (!bare(p->from) || p->body.n > CLIENT_HIGH / 4 || p->recipients == 0 ||
+        p->recipients > POST_MOST)
+        return false;
+    for (size_t i = 1; i <= p->recipients; i++)
+        if (!post_to(L, p, i, &to))
+            return false;
+    return true;
+}
+
+static void post_mail(struct lbind_client *l, const struct posted *p,
+                      const struct client_survey *s)
+{
+    buf_add_text(&l->asked, "MAIL FROM:<");
+    buf_add_span(&l->asked, p->from);
+    buf_add_text(&l->asked,
+                 p->eight_bit && s->eight_bit ? "> BODY=8BITMIME" : ">");
+    if (p->size) {
+        buf_add_text(&l->asked, " SIZE=");
+        buf_add_number(&l->asked, s->size);
+    }
+    buf_add_char(&l->asked, '\n');
+}
+
+/* Writes the commands of a message; false: it is not for this way. */
+static bool post_say(lua_State *L, struct lbind_client *l, struct posted *p)
+{
+    struct client_survey s = client_survey(*lbind_kernel(L), p->body);
+    struct span to = {NULL, 0};
+    if (p->limit && s.size > p->limit)
+        return false;
+    buf_clear(&l->asked);
+    post_mail(l, p, &s);
+    for (size_t i = 1; i <= p->recipients && post_to(L, p, i, &to); i++) {
+        buf_add_text(&l->asked, "RCPT TO:<");
+        buf_add_span(&l->asked, to);
+        buf_add_text(&l->asked, ">\n");
+    }
+    if (buf_add_text(&l->asked, "DATA\n") < 0)
+        return false;
+    struct span rest = buf_span(&l->asked);
+    while (rest.n) {
+        struct span line = span_cut(&rest, '\n'), verb = span_cut(&line, ' ');
+        if (client_command(&l->machine, verb, line) < 0)
+            return false; /* at the first, if at any */
+    }
+    return true;
+}
+
 /* Whether a list of replies is one of codes alone, the last one 354. */
 static bool welcomed(lua_State *L, int list, size_t count)
 {
@@ -333,87 +417,129 @@ static bool welcomed(lua_State *L, int list, size_t count)
 }
 
 /* Writes a whole body where nothing has come before it. */
-static int post_body(struct lbind_client *l, struct conn *conn, struct span s)
+static int post_body(struct lbind_client *l, const struct posted *p)
 {
     size_t taken;
-    int result = look(l, conn);
+    int result = look(l, p->conn);
     if (result != CLIENT_MORE)
         return result;
-    result = client_body(&l->machine, s, true, &taken);
+    result = client_body(&l->machine, p->body, true, &taken);
     return result < 0 ? result : CLIENT_MORE;
 }
 
 /* What post does next, without waiting: CLIENT_MORE, or what ends it. */
-static int post_next(lua_State *L, struct lbind_client *l, struct conn *conn)
+static int post_next(lua_State *L, struct lbind_client *l,
+                     const struct posted *p)
 {
-    size_t count = lua_rawlen(L, 3);
+    size_t count = p->recipients + 2;
     int result;
     do {
         result = client_next(&l->machine);
         if (result != CLIENT_REPLY || l->stage == POST_FINAL)
             return result;
-        collect_reply(L, l, 4);
-    } while (!collected(L, l, 4, count));
-    if (lua_rawlen(L, 4) < count || !welcomed(L, 4, count))
+        collect_reply(L, l, p->heard);
+    } while (!collected(L, l, p->heard, count));
+    if (lua_rawlen(L, p->heard) < count || !welcomed(L, p->heard, count))
         return CLIENT_REPLY;
-    result = post_body(l, conn, lbind_check(L, 5));
+    result = post_body(l, p);
     if (result == CLIENT_MORE)
         l->stage = POST_FINAL;
     return result;
 }
 
+/* The results of a message that has come to an end. */
+static int post_end(lua_State *L, struct lbind_client *l,
+                    const struct posted *p, int result)
+{
+    bool final = l->stage == POST_FINAL;
+    l->stage = POST_NONE;
+    if (result == CLIENT_REPLY)
+        return word(L, final ? "done" : "replies");
+    return result < 0 ? broken(L, &l->machine, p->conn, result)
+                      : event(L, &l->machine, result);
+}
+
+/* The results of a turn that ends the call: with how many replies came. */
+static int post_wait(lua_State *L, struct lbind_client *l,
+                     const struct posted *p, const struct turns *t, int result)
+{
+    if (result < 0)
+        return post_end(L, l, p, result);
+    (void)turned(L, &l->machine, t, result);
+    lua_pushinteger(L, (lua_Integer)lua_rawlen(L, p->heard) +
+                           (l->stage == POST_FINAL));
+    return 2;
+}
+
+static void post_arguments(lua_State *L, struct posted *p)
+{
+    memset(p, 0, sizeof *p);
+    p->conn = luaL_checkudata(L, 2, LBIND_CONN);
+    p->heard = 3;
+    p->from = lbind_check(L, 4);
+    p->to = 5;
+    p->body = lbind_check(L, 6);
+    p->size = !lua_isnoneornil(L, 7);
+    p->limit = p->size ? lbind_size(L, 7, SIZE_MAX / 2) : 0;
+    p->eight_bit = lua_toboolean(L, 8);
+    luaL_checktype(L, 3, LUA_TTABLE);
+    luaL_checktype(L, 5, LUA_TTABLE);
+}
+
 /*
- * post(conn, lines, heard, body, patient) -> event, how many replies came
+ * post(conn, heard, from, to, body, size, eight_bit, patient) -> event, count
  *
- * A whole message, as most of them go: says the lines (MAIL, RCPT ..., DATA),
- * hears the replies as collect does, and where all say yes sends the body,
- * which is short, and hears the reply to its dot: "done". "read", "write":
- * wait, then call again. "replies": something else came; heard tells what,
- * and nothing was said since. "closed", and nil, kind, text as elsewhere.
+ * A whole message, as most of them go: says MAIL, RCPT of each in the list,
+ * DATA; hears the replies as collect does, and where all say yes sends the
+ * body, which is short, and hears the reply to its dot: "done". "read",
+ * "write": wait, then call again; count: of the replies that came. "no":
+ * nothing was said, as the message is not for this way. "replies": something
+ * else came; heard tells what, and nothing was said since. "closed", and nil,
+ * kind, text as elsewhere. size: SIZE is offered, 0 or the limit.
  */
 static int lexchange_post(lua_State *L)
 {
     struct lbind_client *l = check(L);
-    struct turns t = {luaL_checkudata(L, 2, LBIND_CONN), false,
-                      lua_toboolean(L, 6), false, false};
-    luaL_checktype(L, 3, LUA_TTABLE);
-    luaL_checktype(L, 4, LUA_TTABLE);
-    luaL_argcheck(L, lbind_check(L, 5).n <= CLIENT_HIGH, 5, "too long");
+    struct posted p;
+    post_arguments(L, &p);
+    struct turns t = {p.conn, false, lua_toboolean(L, 9), false, false};
+    if (!post_fits(L, &p))
+        return word(L, "no");
     if (l->stage == POST_NONE) {
-        lua_Integer said = say_lines(L, &l->machine, 3, 1, CLIENT_QUEUE);
-        if (said < 0)
-            return lbind_fail(L, (int)said, l->machine.text);
+        if (!post_say(L, l, &p))
+            return word(L, "no");
         l->stage = POST_HEARING;
     }
     int result;
     do {
-        result = post_next(L, l, t.conn);
-        if (result != CLIENT_MORE) {
-            bool final = l->stage == POST_FINAL;
-            l->stage = POST_NONE;
-            if (result == CLIENT_REPLY)
-                return word(L, final ? "done" : "replies");
-            return result < 0 ? broken(L, &l->machine, t.conn, result)
-                              : event(L, &l->machine, result);
-        }
+        result = post_next(L, l, &p);
+        if (result != CLIENT_MORE)
+            return post_end(L, l, &p, result);
         result = turn(l, &t);
     } while (result == TURN_AGAIN);
-    if (result < 0)
-        l->stage = POST_NONE;
-    int n = turned(L, &l->machine, &t, result);
-    if (n == 1) {
-        lua_pushinteger(L, (lua_Integer)lua_rawlen(L, 4) +
-                               (l->stage == POST_FINAL));
-        n++;
-    }
-    return n;
+    return post_wait(L, l, &p, &t, result);
+}
+
+/* posted() -> what post said and heard, a line each with LF behind it */
+static int lexchange_posted(lua_State *L)
+{
+    struct lbind_client *l = check(L);
+    lbind_push(L, buf_span(&l->asked));
+    lbind_push(L, buf_span(&l->said));
+    buf_clear(&l->said);
+    return 2;
 }
 
 static const luaL_Reg methods[] = {
-    {"step", lexchange_step},         {"peek", lexchange_peek},
-    {"commands", lexchange_commands}, {"collect", lexchange_collect},
-    {"said", lexchange_said},         {"pour", lexchange_pour},
-    {"post", lexchange_post},         {NULL, NULL},
+    {"step", lexchange_step},
+    {"peek", lexchange_peek},
+    {"commands", lexchange_commands},
+    {"collect", lexchange_collect},
+    {"said", lexchange_said},
+    {"pour", lexchange_pour},
+    {"post", lexchange_post},
+    {"posted", lexchange_posted},
+    {NULL, NULL},
 };
 
 /* Adds to the methods of a machine. */

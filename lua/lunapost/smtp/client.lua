@@ -12,6 +12,7 @@ local options_of = require "lunapost.options"
 local envelopes = require "lunapost.smtp.envelope"
 local outgoing = require "lunapost.smtp.outgoing"
 local parameters = require "lunapost.smtp.asks"
+local post = require "lunapost.smtp.post"
 local raw = require "lunapost.smtp.raw"
 local series = require "lunapost.smtp.series"
 local transaction = require "lunapost.smtp.transaction"
@@ -287,11 +288,20 @@ end
 ---@return table? result  { accepted, rejected, reply, transcript }
 ---@return lunapost.err? error  has accepted and rejected, too
 function Client:send(envelope, message, options)
+  local result, outcome
+  if not options then
+    result, outcome = post.send(self, envelope, message)
+    if result then return result end
+  end
   local job, problem = job_of(envelope, message, options)
   if not job then return nil, problem end
-  local result
   result, problem = limits.deliver(job, limits.of(self.extensions.LIMITS),
-    function(part) return transaction.run(self, part) end)
+    function(part)
+      local begun = outcome
+      outcome = nil
+      if begun then return transaction.resume(self, part, begun) end
+      return transaction.run(self, part)
+    end)
   return result, problem
 end
 

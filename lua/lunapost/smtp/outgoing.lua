@@ -15,7 +15,6 @@ local M = {}
 ---@field class fun(encoding: string): string?  "7bit", "8bit" or "binary";
 --- nil where nobody knows
 ---@field again? false  it can be opened only once
----@field octets? string  all of it, where nothing has to be encoded
 ---@field plain? integer  octets at its head that go out as they are
 ---@field utf8? boolean  whether its header needs SMTPUTF8, RFC 6531
 ---@field ascii? fun(): lunapost.outgoing?, lunapost.err?  without SMTPUTF8
@@ -39,7 +38,6 @@ local function of_string(octets)
     return eight_bit and "8bit" or "7bit"
   end
   return {
-    octets = octets,
     plain = plain,
     size = function(encoding)
       return class(encoding) == "binary" and #octets or size

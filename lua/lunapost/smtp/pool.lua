@@ -10,6 +10,7 @@ local dial = require "lunapost.smtp.dial"
 local err = require "lunapost.err"
 local limits_of = require "lunapost.smtp.limits"
 local options_of = require "lunapost.options"
+local post = require "lunapost.smtp.post"
 local settings = require "lunapost.smtp.settings"
 local transaction = require "lunapost.smtp.transaction"
 
@@ -196,8 +197,16 @@ local function attempt(pool, job)
   local client, problem, used = acquire(pool)
   if not client then return nil, problem end
   local _ <close> = borrowed(pool, client)
-  local result
-  result, problem = transaction.run(client, job)
+  local result, outcome
+  if job.whole then
+    result, outcome = post.send(client, job.whole[1], job.whole[2])
+    if result then return result end
+  end
+  if outcome then
+    result, problem = transaction.resume(client, job, outcome)
+  else
+    result, problem = transaction.run(client, job)
+  end
   if result then return result end
   return nil, problem, untouched(problem, used)
 end
@@ -224,6 +233,7 @@ local function send(pool, envelope, message, options)
   if pool.closed then error("the pool is closed", 0) end
   local job, problem = transaction.job(envelope, message, options)
   if not job then return nil, problem end
+  if not options then job.whole = { envelope, message } end
   keep_rate(pool)
   return limits_of.deliver(job, limits_now(pool), function(part)
     local result, why = run(pool, part)

@@ -13,7 +13,6 @@ local options_of = require "lunapost.options"
 local outgoing = require "lunapost.smtp.outgoing"
 local parameters = require "lunapost.smtp.asks"
 local pipeline = require "lunapost.smtp.pipeline"
-local posts = require "lunapost.smtp.post"
 local upload = require "lunapost.smtp.upload"
 
 local M = {}
@@ -431,17 +430,37 @@ function M.conclude(client, t)
   return judge_final(client, t, reply)
 end
 
--- A short message in one go; "replies": it has to go on step by step.
-local function in_one_go(client, t, octets)
-  local ok, problem = client:glance(t.group.lines[1])
-  if ok then ok, problem = posts.run(client, t.group, octets) end
-  if ok == "done" then
-    for i, to in ipairs(t.envelope.recipients) do t.accepted[i] = to.address end
-    return judge_final(client, t, client:heard())
+-- Goes through the rest of a transaction; problem: of what was said before.
+local function go_on(client, t, problem, ...)
+  local ok = not problem
+  for _, step in ipairs { ... } do
+    if ok then ok, problem = step(client, t) end
   end
-  if ok then ok, problem = pipeline.take(client, t.group, 1) end
-  if ok then return "replies" end
-  pipeline.take(client, t.group, 1)
+  if ok then return M.conclude(client, t) end
+  if not problem.accepted then return fail(t, problem) end
+  return nil, problem
+end
+
+--- Goes on where post.lua stopped.
+---@param client lunapost.client
+---@param job table  of job
+---@param outcome table  of post.send
+---@return table? result
+---@return lunapost.err? error
+function M.resume(client, job, outcome)
+  local t, problem = M.prepare(client, job)
+  if not t then return nil, problem end
+  t.group.heard, t.group.said = outcome.heard, #t.group.lines
+  if outcome.reply then
+    for i, to in ipairs(t.envelope.recipients) do t.accepted[i] = to.address end
+    return judge_final(client, t, outcome.reply)
+  end
+  local ok
+  ok, problem = pipeline.take(client, t.group, 1)
+  if ok and not outcome.problem then
+    return go_on(client, t, nil, M.open, M.fill)
+  end
+  problem = outcome.problem or problem
   if settled(t, problem) then return judge(client, t) end
   return fail(t, problem)
 end
@@ -453,21 +472,8 @@ end
 ---@return lunapost.err? error  has accepted and rejected, too
 function M.run(client, job)
   local t, problem = M.prepare(client, job)
-  local octets = t and posts.body(client, t)
-  if octets then
-    local result
-    result, problem = in_one_go(client, t, octets)
-    if result ~= "replies" then return result, problem end
-  end
-  local ok = t
-  for _, step in ipairs { M.announce, M.open, M.fill } do
-    if ok then ok, problem = step(client, t) end
-  end
-  if not ok then
-    if t and not problem.accepted then return fail(t, problem) end
-    return nil, problem
-  end
-  return M.conclude(client, t)
+  if not t then return nil, problem end
+  return go_on(client, t, nil, M.announce, M.open, M.fill)
 end
 
 return M

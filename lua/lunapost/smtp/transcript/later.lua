@@ -36,7 +36,11 @@ local function trim(groups, limit)
   for i = keep + 1, n do groups[i] = nil end
 end
 
+-- Octets of a body, or lines.
 local function text_of(text, veil)
+  if type(text) == "number" then
+    return ("%d octets of message, then the dot"):format(text)
+  end
   if type(text) == "table" then text = table.concat(text, "\n") end
   return veil and veil(text) or text
 end
@@ -77,6 +81,34 @@ function M.add(transcript, who, text, veil)
   groups[n + 1], groups[n + 2], groups[n + 3] = who, text, time
   groups[n + 4] = veil or false
   if n >= MOST * SLOTS * limit then trim(groups, limit) end
+end
+
+-- Adds a group; how many slots are in use then.
+local function put(groups, n, who, text, time, veil)
+  groups[n + 1], groups[n + 2], groups[n + 3] = who, text, time
+  groups[n + 4] = veil
+  return n + SLOTS
+end
+
+--- Adds what was said and heard of a whole message, as add does.
+---@param transcript lunapost.transcript
+---@param veil? fun(text: string): string
+---@param said string  commands
+---@param heard string  replies
+---@param size? integer  octets of the body that was sent
+function M.message(transcript, veil, said, heard, size)
+  local groups = rawget(transcript, "groups")
+  if not groups or #groups >= MOST * SLOTS * transcript.limit
+    or rawget(transcript, "on_line") then
+    M.add(transcript, "C", said, veil)
+    if heard ~= "" then M.add(transcript, "S", heard, veil) end
+    if size then M.add(transcript, "*", text_of(size)) end
+    return
+  end
+  local time = transcript.clock()
+  local n = put(groups, #groups, "C", said, time, veil or false)
+  if heard ~= "" then n = put(groups, n, "S", heard, time, veil or false) end
+  if size then put(groups, n, "*", size, time, false) end
 end
 
 return M
