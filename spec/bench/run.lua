@@ -5,6 +5,7 @@ package.path = "./?.lua;" .. package.path
 
 for _, name in ipairs {
   "codec", "kernels", "steps", "calls", "build", "parse", "receive",
+  "send",
 } do
   print("== " .. name)
   dofile("spec/bench/" .. name .. ".lua")
