@@ -287,6 +287,7 @@ build = {
         "csrc/core/server.c",
         "csrc/core/settle.c",
         "csrc/core/seven.c",
+        "csrc/core/survey.c",
         "csrc/core/text_avx2.c",
         "csrc/core/text_avx512.c",
         "csrc/core/text_neon.c",

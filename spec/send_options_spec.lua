@@ -222,3 +222,49 @@ describe("timeouts", function()
     end, "'mail' must be more than 0")
   end)
 end)
+
+describe("an attachment in base64", function()
+  it("is the same by whatever way it leaves", function()
+    for _, size in ipairs { 0, 1, 56, 57, 58, 57 * 420, 57 * 420 + 1, 200000 } do
+      local data = ("\0\1\2\255\254."):rep(size // 6 + 1):sub(1, size)
+      local message = assert(mime.message { from = "a@x", to = "b@y",
+        subject = "s", text = "t", seed = 1,
+        attach = { { data = data, name = "a.bin" } } })
+      local rendered = assert(message:render())
+      local kept = keeping({}, function(options)
+        local client = assert(smtp.open(options))
+        assert(client:send(nil, message))
+        assert(client:mail "a@x")
+        assert(client:rcpt "b@y")
+        assert(client:data(message))
+      end)
+      assert.equal(rendered, kept[1].raw)
+      assert.equal(rendered, kept[2].raw)
+    end
+  end)
+end)
+
+describe("a plain message to one server", function()
+  it("goes in one call, and its dialogue is told in full", function()
+    local kept = keeping({}, function(options)
+      local client = assert(smtp.open(options))
+      for i = 1, 200 do
+        local result = assert(client:send({ from = "", to = "b@y" },
+          ("." .. i .. "\n")))
+        assert.same({ "b@y" }, result.accepted)
+        assert.equal(250, result.reply.code)
+      end
+      assert(client:send(envelope, "Gr\u{FC}\u{DF}e\n"))
+      local list = client.transcript
+      assert.is_true(#list >= 50 and #list <= 100)
+      local text = tostring(list)
+      assert.matches("C: MAIL FROM:<a@x> BODY=8BITMIME SIZE=%d+\n"
+        .. "C: RCPT TO:<b@y>\nC: RCPT TO:<c@y>\nC: DATA\nS: 250[^\n]*\n"
+        .. "S: 250[^\n]*\nS: 250[^\n]*\nS: 354[^\n]*\n"
+        .. "%-%- 8 octets of message, then the dot\nS: 250[^\n]*\n$", text)
+      assert.equal(list[#list].text, client.transcript[#list].text)
+    end)
+    assert.equal(201, #kept)
+    assert.equal(".200\r\n", kept[200].raw)
+  end)
+end)

@@ -10,6 +10,7 @@
 #include "../core/ascii.h"
 #include "../core/client.h"
 #include "../core/esmtp.h"
+#include "../core/survey.h"
 #include "lbind.h"
 
 enum { SAID_MOST = 1 << 20 }; /* no reply is longer */
@@ -75,6 +76,20 @@ static int lclient_body(lua_State *L)
     luaL_argcheck(L, at > 0, 3, "out of range");
     int result =
         client_body(c, span_skip(chunk, at - 1), lua_toboolean(L, 4), &taken);
+    if (result < 0)
+        return lbind_fail(L, result, c->text);
+    lua_pushinteger(L, (lua_Integer)(at + taken));
+    return 1;
+}
+
+/* base64(octets, at) -> the position behind what was taken */
+static int lclient_base64(lua_State *L)
+{
+    struct client *c = check(L);
+    struct span in = lbind_check(L, 2);
+    size_t at = lbind_size(L, 3, in.n + 1), taken;
+    luaL_argcheck(L, at > 0, 3, "out of range");
+    int result = client_base64(c, span_skip(in, at - 1), &taken);
     if (result < 0)
         return lbind_fail(L, result, c->text);
     lua_pushinteger(L, (lua_Integer)(at + taken));
@@ -213,7 +228,7 @@ static int lclient_failed(lua_State *L)
    how many at their head go out as they are */
 static int lclient_survey(lua_State *L)
 {
-    struct client_survey s = client_survey(*lbind_kernel(L), lbind_check(L, 1));
+    struct survey s = survey_of(*lbind_kernel(L), lbind_check(L, 1));
     lua_pushinteger(L, (lua_Integer)s.size);
     lua_pushboolean(L, s.eight_bit);
     lua_pushinteger(L, (lua_Integer)s.plain);
@@ -249,6 +264,7 @@ static const luaL_Reg methods[] = {
     {"command", lclient_command},
     {"raw", lclient_raw},
     {"body", lclient_body},
+    {"base64", lclient_base64},
     {"chunk", lclient_chunk},
     {"finals", lclient_finals},
     {"starttls", lclient_starttls},

@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <stdint.h>
 
+#include "../core/survey.h"
 #include "../net/conn.h"
 #include "../net/poller.h"
 #include "lbind.h"
@@ -36,12 +37,13 @@ static int word(lua_State *L, const char *name)
 }
 
 /* IO_DONE when all is sent; *wrote tells that something was. */
-static int flush(struct client *c, struct conn *conn, bool *wrote)
+static int flush(struct client *c, struct conn *conn, bool patient, bool *wrote)
 {
     int io = IO_DONE;
     while (io == IO_DONE && client_out(c).n) {
         size_t n;
-        io = conn_write(conn, client_out(c), &n);
+        io = patient ? conn_push(conn, client_out(c), &n)
+                     : conn_write(conn, client_out(c), &n);
         if (io == IO_DONE) {
             client_sent(c, n);
             *wrote = true;
@@ -92,7 +94,7 @@ struct turns {
  */
 static int turn(struct lbind_client *l, struct turns *t)
 {
-    int out = flush(&l->machine, t->conn, &t->wrote);
+    int out = flush(&l->machine, t->conn, t->patient, &t->wrote);
     if (out < 0)
         return out;
     if (out == IO_DONE && t->flushing)
@@ -272,7 +274,7 @@ static int pour(struct client *c, struct conn *conn, struct span *in,
                 size_t plain, bool patient)
 {
     bool wrote = false;
-    int io = flush(c, conn, &wrote);
+    int io = flush(c, conn, patient, &wrote);
     while (io == IO_DONE && in->n >= POUR_LEAST) {
         struct span head = span_of(in->p, plain ? plain : client_plain(c, *in));
         size_t n = 0;
@@ -365,7 +367,7 @@ static bool post_fits(lua_State *L, struct posted *p)
 }
 
 static void post_mail(struct lbind_client *l, const struct posted *p,
-                      const struct client_survey *s)
+                      const struct survey *s)
 {
     buf_add_text(&l->asked, "MAIL FROM:<");
     buf_add_span(&l->asked, p->from);
@@ -381,7 +383,7 @@ static void post_mail(struct lbind_client *l, const struct posted *p,
 /* Writes the commands of a message; false: it is not for this way. */
 static bool post_say(lua_State *L, struct lbind_client *l, struct posted *p)
 {
-    struct client_survey s = client_survey(*lbind_kernel(L), p->body);
+    struct survey s = survey_of(*lbind_kernel(L), p->body);
     struct span to = {NULL, 0};
     if (p->limit && s.size > p->limit)
         return false;

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "ascii.h"
+#include "base64.h"
 
 /* What a reply is due for. */
 enum topic {
@@ -36,7 +37,11 @@ static const struct {
     {"DATA", TOPIC_DATA}, {"STARTTLS", TOPIC_STARTTLS}, {"QUIT", TOPIC_QUIT},
 };
 
-enum { BODY_STEP = 32768 }; /* body bytes encoded at once: at most doubled */
+enum {
+    BODY_STEP = 32768, /* body bytes encoded at once: at most doubled */
+    BASE64_COLUMNS = 76,
+    BASE64_STEP = 57 * 420 /* octets encoded at once: lines of 57 */
+};
 
 static enum topic topic_of(struct span verb)
 {
@@ -417,6 +422,36 @@ int client_body(struct client *c, struct span in, bool done, size_t *taken)
     return err;
 }
 
+/* One piece, of whole lines but at the end of the part. */
+static int base64_piece(struct client *c, struct span piece)
+{
+    struct base64_encoder e;
+    base64_encoder_init(&e, BASE64_COLUMNS);
+    e.kernel = c->kernel;
+    char *p = buf_space(&c->out, base64_room(piece.n + 2, BASE64_COLUMNS));
+    if (!p)
+        return client_fail(c, buf_error(&c->out), NULL);
+    size_t n = base64_encode(&e, piece, p);
+    buf_filled(&c->out, n + base64_encode_finish(&e, p + n));
+    return 0;
+}
+
+int client_base64(struct client *c, struct span in, size_t *taken)
+{
+    *taken = 0;
+    int err = client_ready(c, CLIENT_BODY);
+    if (err == 0 && (c->dot.inside || c->dot.cr))
+        err = client_refuse(c, ERR_PROTOCOL, "base64 begins with a line");
+    while (err == 0 && *taken < in.n && buf_size(&c->out) < CLIENT_HIGH) {
+        struct span piece = span_skip(in, *taken);
+        if (piece.n > BASE64_STEP)
+            piece.n = BASE64_STEP;
+        err = base64_piece(c, piece);
+        *taken += piece.n;
+    }
+    return err;
+}
+
 size_t client_plain(struct client *c, struct span in)
 {
     const struct kernel *kernel = c->kernel ? c->kernel : &kernel_scalar;
@@ -518,60 +553,4 @@ bool client_offer(const struct client *c, size_t *at, struct span *keyword,
         return true;
     }
     return false;
-}
-
-#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
-
-/* 1 in each byte of word that is c, else 0. */
-static inline uint64_t bytes_equal(uint64_t word, unsigned char c)
-{
-    uint64_t x = word ^ EACH(c), low = EACH(0x7f);
-    return ~(((x & low) + low) | x | low) >> 7;
-}
-
-static inline size_t bytes_sum(uint64_t x)
-{
-    uint64_t mask = UINT64_C(0x00ff00ff00ff00ff);
-    uint64_t pairs = (x & mask) + (x >> 8 & mask);
-    return (size_t)(pairs * UINT64_C(0x0001000100010001) >> 48);
-}
-
-/* Adds to a count what its kernel left of the octets. */
-static void survey_rest(struct kernel_count *count, struct span s)
-{
-    uint64_t seen = 0;
-    while (s.n >= sizeof seen) { /* in blocks that a byte can count */
-        uint64_t word, lfs = 0, crs = 0;
-        for (int i = 0; i < 255 && s.n >= sizeof word; i++) {
-            memcpy(&word, s.p, sizeof word);
-            seen |= word;
-            lfs += bytes_equal(word, '\n');
-            crs += bytes_equal(word, '\r');
-            s = span_skip(s, sizeof word);
-        }
-        count->lf += bytes_sum(lfs);
-        count->cr += bytes_sum(crs);
-    }
-    for (size_t i = 0; i < s.n; i++) {
-        seen |= (unsigned char)s.p[i];
-        count->lf += s.p[i] == '\n';
-        count->cr += s.p[i] == '\r';
-    }
-    count->eight_bit = count->eight_bit || (seen & EACH(0x80)) != 0;
-}
-
-struct client_survey client_survey(const struct kernel *kernel,
-                                   struct span body)
-{
-    struct client_survey s = {body.n, 0, false};
-    struct kernel_body seen = {false, false, false, 0, 0};
-    struct kernel_count c = {0, 0, false};
-    if (body.n && body.p[body.n - 1] != '\n')
-        s.size += 2;
-    s.plain = kernel->dot_look(&seen, body);
-    body = span_skip(body, s.plain); /* what was seen has its ends in pairs */
-    survey_rest(&c, span_skip(body, kernel->count(&c, body)));
-    s.eight_bit = c.eight_bit || seen.eight_bit;
-    s.size += c.lf > c.cr ? c.lf - c.cr : c.cr - c.lf;
-    return s;
 }

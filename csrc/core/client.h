@@ -104,6 +104,11 @@ INTERNAL int client_raw(struct client *c, struct span bytes);
 INTERNAL int client_body(struct client *c, struct span in, bool done,
                          size_t *taken);
 
+/* Writes octets as a part of the body in base64, whole lines of 76 columns, up
+   to CLIENT_HIGH as client_body does: each piece but the last is a number of
+   lines. ERR_PROTOCOL, refused, within a line. */
+INTERNAL int client_base64(struct client *c, struct span in, size_t *taken);
+
 /* How many octets at the head of a body can go out as they are, past the
    machine: 0 while others wait to be sent. Who sends some of them tells
    client_passed, and gives the rest to either as before. */
@@ -129,15 +134,5 @@ INTERNAL bool client_doubt(const struct client *c);
    follows the keyword. Valid like client->reply. */
 INTERNAL bool client_offer(const struct client *c, size_t *at,
                            struct span *keyword, struct span *words);
-
-/* The size of a body on the wire, dots not counted: CRLF for CR or LF, and at
-   its end; too small where bare ones of both kinds are mixed (RFC 1870 5
-   wants an estimate). plain: so many octets at its head go out as they are. */
-struct client_survey {
-    size_t size, plain;
-    bool eight_bit;
-};
-INTERNAL struct client_survey client_survey(const struct kernel *kernel,
-                                            struct span body);
 
 #endif

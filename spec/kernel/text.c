@@ -6,9 +6,9 @@
  * where its memory does, so that ASan sees what reads further.
  */
 #include "core/charset.h"
-#include "core/client.h"
 #include "core/dot.h"
 #include "core/scan.h"
+#include "core/survey.h"
 
 #include "compare.h"
 
@@ -118,8 +118,8 @@ static void compare_scan(struct work *w, const struct kernel *k, struct span in)
 
 static void compare_survey(const struct kernel *k, struct span in)
 {
-    struct client_survey a = client_survey(&kernel_scalar, in);
-    struct client_survey b = client_survey(k, in);
+    struct survey a = survey_of(&kernel_scalar, in);
+    struct survey b = survey_of(k, in);
     need(a.size == b.size && a.eight_bit == b.eight_bit, k, "a survey", in.n);
     need(b.plain <= in.n, k, "a plain head", in.n);
 }

@@ -255,7 +255,7 @@ function Client:data(body)
   if not reply then return nil, problem end
   if reply.code ~= 354 then return nil, self:refused(reply, "DATA") end
   local ok
-  ok, problem = upload.pump(self, content.open("7bit"), content.plain)
+  ok, problem = upload.body(self, content, "7bit")
   if not ok then return nil, problem end
   return finals(self)
 end

@@ -15,6 +15,8 @@ local M = {}
 ---@field class fun(encoding: string): string?  "7bit", "8bit" or "binary";
 --- nil where nobody knows
 ---@field again? false  it can be opened only once
+---@field pieces? fun(encoding: string): (string|table)[]  strings, and leaves
+--- that are yet to be encoded
 ---@field plain? integer  octets at its head that go out as they are
 ---@field utf8? boolean  whether its header needs SMTPUTF8, RFC 6531
 ---@field ascii? fun(): lunapost.outgoing?, lunapost.err?  without SMTPUTF8
@@ -107,6 +109,9 @@ local function of_message(message)
     end,
     open = function(encoding)
       return message:source { encoding = encoding }
+    end,
+    pieces = function(encoding)
+      return message:pieces { encoding = encoding }
     end,
   }
 end

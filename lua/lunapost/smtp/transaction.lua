@@ -378,12 +378,12 @@ end
 function M.fill(client, t)
   local content = t.content
   local ok, problem
-  local reader = content.open(t.encoding)
   if t.chunked then
-    ok, problem = upload.chunks(client, reader, t.encoding == "binary")
+    ok, problem = upload.chunks(client, content.open(t.encoding),
+      t.encoding == "binary")
     if not ok and problem.reply and client.conn then client:rset() end
   else
-    ok, problem = upload.pump(client, reader, content.plain)
+    ok, problem = upload.body(client, content, t.encoding)
   end
   if ok then return true end
   if problem.reply then return all_refused(t, problem) end

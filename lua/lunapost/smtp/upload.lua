@@ -6,28 +6,15 @@
 
 local core = require "lunapost.core"
 local outgoing = require "lunapost.smtp.outgoing"
+local output = require "lunapost.mime.build.output"
 
 local M = {}
 
 local now <const> = core.loop.now
 
--- Octets from which on the machine keeps no copy of a chunk.
-local LONG <const> = 1 << 14
-
--- The next chunk of a body; nil, nil at its end, if nothing came meanwhile:
--- what is said before the dot is no reply to it.
-local function next_piece(client, reader)
-  local chunk, problem = reader()
-  if problem then
-    client:close()
-    return nil, outgoing.failed(problem, client.host)
-  end
-  if not chunk then
-    local quiet, unasked = client:glance("DATA")
-    if not quiet then return nil, unasked end
-  end
-  return chunk
-end
+-- Octets from which on the machine keeps no copy of a chunk: a shorter one is
+-- as well copied, and goes with others.
+local LONG <const> = 1 << 18
 
 -- Ends a session that takes no more of a body.
 local function stuck(client, event, kind, text, seconds)
@@ -64,6 +51,14 @@ local function pour(client, chunk, at, plain)
   end
 end
 
+-- Sends what waits, so that the machine can take more.
+local function make_room(client)
+  local ok, problem = client:flush()
+  if ok then return true end
+  client:close()
+  return nil, problem
+end
+
 -- Sends some of a chunk; the position behind it.
 local function some(client, chunk, at, plain)
   local problem
@@ -75,13 +70,25 @@ local function some(client, chunk, at, plain)
   if not behind then return client:broken(kind, text, "DATA") end
   if behind <= #chunk then
     local ok
-    ok, problem = client:flush()
-    if not ok then
-      client:close()
-      return nil, problem
-    end
+    ok, problem = make_room(client)
+    if not ok then return nil, problem end
   end
   return behind
+end
+
+-- Octets in base64, which the machine makes where they leave.
+local function put_base64(client, octets)
+  local at = 1
+  while at <= #octets do
+    local behind, kind, text = client.machine:base64(octets, at)
+    if not behind then return client:broken(kind, text, "DATA") end
+    if behind <= #octets then
+      local ok, problem = make_room(client)
+      if not ok then return nil, problem end
+    end
+    at = behind
+  end
+  return #octets
 end
 
 local function put(client, chunk, plain)
@@ -94,19 +101,59 @@ local function put(client, chunk, plain)
   return true
 end
 
-local function pump(client, reader, plain)
+-- All that a reader gives; how many octets.
+local function put_all(client, reader, plain)
   local total = 0
   while true do
-    local chunk, problem = next_piece(client, reader)
-    if problem then return nil, problem end
-    if not chunk then break end
+    local chunk, problem = reader()
+    if problem then
+      client:close()
+      return nil, outgoing.failed(problem, client.host)
+    end
+    if not chunk then return total end
     local ok, stop = put(client, chunk, plain)
     if not ok then return nil, stop end
     total, plain = total + #chunk, 0
   end
+end
+
+-- A string, or a leaf that is yet to be encoded.
+local function put_piece(client, piece)
+  if type(piece) == "string" then
+    local ok, problem = put(client, piece, 0)
+    return ok and #piece, problem
+  end
+  local octets = piece.leaf.content.octets
+  if octets and piece.encoding == "base64" then
+    return put_base64(client, octets)
+  end
+  return put_all(client, output.reader(piece), 0)
+end
+
+local function put_pieces(client, pieces)
+  local total = 0
+  for _, piece in ipairs(pieces) do
+    local n, problem = put_piece(client, piece)
+    if not n then return nil, problem end
+    total = total + n
+  end
+  return total
+end
+
+-- The final dot, if nothing came meanwhile: what is said before it is no
+-- reply to it.
+local function finish(client, total)
+  local quiet, unasked = client:glance("DATA")
+  if not quiet then return nil, unasked end
   local ok, kind, text = client.machine:body("", 1, true)
   if not ok then return client:broken(kind, text, "DATA") end
   return total
+end
+
+local function pump(client, put_body, ...)
+  local total, problem = put_body(client, ...)
+  if not total then return nil, problem end
+  return finish(client, total)
 end
 
 -- Calls it; where it raises, nothing more is said in this session.
@@ -128,7 +175,24 @@ end
 ---@return boolean? ok
 ---@return lunapost.err? error
 function M.pump(client, reader, plain)
-  local total, problem = guarded(client, pump, reader, plain or 0)
+  local total, problem = guarded(client, pump, put_all, reader, plain or 0)
+  if not total then return nil, problem end
+  client:jot("*", ("%d octets of message, then the dot"):format(total))
+  return true
+end
+
+--- The same for a whole content.
+---@param client lunapost.client
+---@param content lunapost.outgoing
+---@param encoding "7bit"|"8bit"
+---@return boolean? ok
+---@return lunapost.err? error
+function M.body(client, content, encoding)
+  if not content.pieces then
+    return M.pump(client, content.open(encoding), content.plain)
+  end
+  local total, problem = guarded(client, pump, put_pieces,
+    content.pieces(encoding))
   if not total then return nil, problem end
   client:jot("*", ("%d octets of message, then the dot"):format(total))
   return true

@@ -275,6 +275,14 @@ function Entity:source(given)
   return output.source(segments(self, allowed_by(given)))
 end
 
+--- What source gives, in pieces: strings, and leaves that are yet to be
+--- encoded, for who can do that better (output.reader reads one).
+---@param given? { encoding: "7bit"|"8bit"|"binary" }
+---@return (string|table)[]
+function Entity:pieces(given)
+  return segments(self, allowed_by(given))
+end
+
 --- All octets. On failure nil and an error.
 ---@param given? { encoding: "7bit"|"8bit"|"binary" }
 ---@return string? octets

@@ -56,6 +56,8 @@ local function leaf_reader(segment)
   end
 end
 
+M.reader = leaf_reader
+
 -- Pulls the pieces of all segments, of whatever size.
 local function pieces(list)
   local i, reader = 0, nil
