@@ -225,7 +225,7 @@ end)
 
 describe("an attachment in base64", function()
   it("is the same by whatever way it leaves", function()
-    for _, size in ipairs { 0, 1, 56, 57, 58, 57 * 420, 57 * 420 + 1, 200000 } do
+    for _, size in ipairs { 0, 1, 56, 57, 58, 23940, 23941, 200000 } do
       local data = ("\0\1\2\255\254."):rep(size // 6 + 1):sub(1, size)
       local message = assert(mime.message { from = "a@x", to = "b@y",
         subject = "s", text = "t", seed = 1,
