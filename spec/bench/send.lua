@@ -28,7 +28,8 @@ local function sink(log)
 end
 
 local function own_server(log)
-  return peers.listening(on_core(0, tree.lua "spec/bench/serve.lua" .. " tls"), log)
+  return peers.listening(on_core(0, tree.lua "spec/bench/serve.lua"
+    .. " tls"), log)
 end
 
 -- Two numbers that a program of ours prints.
