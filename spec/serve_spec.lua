@@ -154,6 +154,18 @@ describe("lunapost serve", function()
     assert.equal("550 5.7.1 no", peer:ask("RCPT TO:<b@example.net>"))
   end)
 
+  it("takes a dialogue, and whom to trust, of a script", function()
+    local peer, offers = hello(serve(script [[
+      return { xclient = { "127.0.0.1" }, session = function(s)
+        while s:expect "NOOP" do s:answer(250, "2.0.0", s.peer.address) end
+      end }
+    ]]))
+    assert.matches("250%-XCLIENT NAME ADDR", offers)
+    assert.matches("^220 ", peer:ask("XCLIENT ADDR=192.0.2.7"))
+    assert.equal("250 2.0.0 192.0.2.7", peer:ask("NOOP"))
+    assert.equal("503 5.5.1 NOOP is expected", peer:ask("VERB"))
+  end)
+
   it("serves examples/server.lua", function()
     local peer, offers = hello(serve("examples/server.lua"))
     assert.matches("XADR", offers)

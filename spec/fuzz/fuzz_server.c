@@ -140,7 +140,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct server_config config = {
         .hostname = SPAN("mx.test"),
-        .mail_parameters = SPAN("SIZE BODY SMTPUTF8"),
+        .mail_parameters = SPAN("SIZE BODY SMTPUTF8 PRDR BODY=BINARYMIME"),
         .line_limit = 512,
         .body_line_limit = 1000,
         .size_limit = 2000,

@@ -26,9 +26,10 @@ local M = {
   --log text|json      tells all that happens, on standard error
   --metrics HOST:PORT  answers Prometheus there
 
-  FILE.lua returns a table of handlers (it may hold commands, extensions and
-  limits, too) or a function that gets the server. Without FILE.lua every
-  message is accepted, shown, and kept until the end or in --maildir.
+  FILE.lua returns a table of handlers (it may hold commands, extensions,
+  limits, session, proxy, xclient and xforward, too) or a function that gets
+  the server. Without FILE.lua every message is accepted, shown, and kept until
+  the end or in --maildir.
 
   SIGTERM ends it in order; SIGHUP reads FILE.lua and certificates anew.]],
   flags = {
@@ -126,6 +127,9 @@ local function process_settings(options)
     protocol = options.lmtp and "lmtp" or "smtp" }
 end
 
+-- What a script tells of its server, until the end.
+local for_good <const> = { "session", "proxy", "xclient", "xforward" }
+
 -- All that smtp.server gets, or nil and what is wrong with the flags.
 local function settings(options, script, state)
   local given, problem = process_settings(options)
@@ -137,6 +141,7 @@ local function settings(options, script, state)
   end
   if problem then return nil, problem end
   given.commands, given.extensions = script.commands, script.extensions
+  for _, name in ipairs(for_good) do given[name] = script[name] end
   given.reload = reloader(options, state)
   return given
 end

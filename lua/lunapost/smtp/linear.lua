@@ -82,7 +82,7 @@ local harmless <const> = { NOOP = true, HELP = true, VRFY = true,
 
 -- Those that take a dialogue back to where it began, if only for a part.
 local turning <const> = { RSET = true, HELO = true, EHLO = true, LHLO = true,
-  STARTTLS = true }
+  STARTTLS = true, XCLIENT = true }
 
 --- The next command that is one of these. NOOP, HELP, VRFY, EXPN are answered
 --- by default on the way, QUIT as well, anything else by 503.

@@ -10,7 +10,8 @@ local M = {}
 
 -- What a script may hold beside handlers.
 local apart <const> = { commands = true, extensions = true, limits = true,
-  configure = true }
+  configure = true, session = true, proxy = true, xclient = true,
+  xforward = true }
 
 -- What a script sets, and a server gives to new sessions.
 local renewed <const> = { "on", "handlers", "checked_on", "commands",
