@@ -42,6 +42,22 @@ describe("a Maildir", function()
     assert.equal(1, #files(path .. "/new"))
   end)
 
+  it("syncs what it delivers, file and folder, unless told not to", function()
+    local sync, synced = core.system.sync, {}
+    finally(function() rawset(core.system, "sync", sync) end)
+    rawset(core.system, "sync", function(one)
+      synced[#synced + 1] = one:match "/(%l+)[^/]*$"
+        or one:match "/(%l+)/[^/]*$"
+      return sync(one)
+    end)
+    assert(maildir:deliver("x"))
+    assert.same({ "tmp", "new" }, synced)
+    local passing = assert(maildir_of.open(path, { durable = false }))
+    assert(passing:deliver("y"))
+    assert.equal(2, #synced)
+    assert.equal(2, #files(path .. "/new"))
+  end)
+
   it("gives each message a name of its own", function()
     for _ = 1, 50 do assert(maildir:deliver("x")) end
     assert.equal(50, #files(path .. "/new"))

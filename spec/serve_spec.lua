@@ -51,11 +51,51 @@ describe("lunapost serve", function()
     assert.matches("^listening on 127%.0%.0%.1:%d+\n", server:output())
   end)
 
-  it("shows what it catches", function()
+  it("shows what it catches, and what is wrong with it", function()
     local peer = hello(serve(""))
     assert.matches("^250 ", deliver(peer, "Subject: caught\r\n\r\nhi\r\n"))
     assert.is_truthy(server:says("from <a@example%.org> to <b@example%.org>"))
+    assert.is_truthy(server:says("\n  ESMTP from spec %[127.0.0.1%]\n"))
+    assert.is_truthy(server:says("\n  \"caught\"\n"))
     assert.is_truthy(server:says("text/plain"))
+    assert.is_truthy(server:says("\n  ! no Date\n"))
+    assert.is_nil(server:output():find("\27", 1, true)) -- no terminal
+  end)
+
+  it("keeps what it catches while it runs, or for good where it is told to",
+    function()
+      local peer = hello(serve(""))
+      local passing = server:says "keeping what comes in (%S+) until the end"
+      assert.same({}, listed(passing .. "/new"))
+      assert.matches("^250 ", deliver(peer, "Subject: a\r\n\r\n"))
+      local path = server:says(("(%s/new/%%S+)\n"):format(passing
+        :gsub("%p", "%%%0")))
+      assert.matches("Subject: a\r\n\r\n$", tree.read(path))
+      assert.is_true(server:stop())
+      assert.is_nil(core.system.stat(passing))
+
+      local mail = folder .. "/caught"
+      peer = hello(serve("--workers 2 --maildir " .. mail))
+      assert.matches("^250 ", deliver(peer, "Subject: b\r\n\r\n"))
+      assert.is_truthy(server:says("\n  \"b\"\n"))
+      assert.is_true(server:stop())
+      assert.equal(1, #listed(mail .. "/new"))
+    end)
+
+  it("shows no terminal what a peer would make it do", function()
+    local peer = hello(serve(""))
+    peer:ask("MAIL FROM:<\"a\\\27[31m\"@example.org>")
+    deliver(peer, "Subject: \27]0;x\7\194\155\r\n"
+      .. "Content-Type: text/plain; name=\"\27[2J\"\r\n\r\n\27[31m\r\n")
+    assert.is_truthy(server:says "new/")
+    assert.is_nil(server:output():find "[\27\7]")
+    assert.is_nil(server:output():find("\194\155", 1, true))
+  end)
+
+  it("listens at each --listen", function()
+    serve(("--listen unix:%s/a --listen 127.0.0.1:0"):format(folder))
+    assert.matches("^listening on 127.0.0.1:%d+\nlistening on unix:%S+/a\n"
+      .. "listening on 127.0.0.1:%d+\n", server:output())
   end)
 
   it("delivers into a Maildir, octet by octet", function()
@@ -243,6 +283,8 @@ describe("lunapost serve", function()
       ["--tls nonsense"] = "--tls is test or CERT:KEY",
       ["--require-auth"] = "--require-auth needs --auth USER:PASS",
       ["a.lua b.lua"] = "one FILE.lua at most",
+      ["--log xml"] = "--log is text or json",
+      ["--metrics nowhere"] = "is not HOST:PORT",
       ["no-such-file.lua"] = "no-such-file.lua",
       ["--listen 127.0.0.1:99999"] = "is not HOST:PORT",
       ["--max-size 0"] = "--max-size needs a whole number",

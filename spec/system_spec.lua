@@ -48,6 +48,38 @@ describe("the system", function()
     assert.is_nil(system.stat(folder .. "/b"))
   end)
 
+  it("makes folders for a while, and removes them", function()
+    local path = system.temporary_folder(folder .. "/x-XXXXXX")
+    assert.matches("^" .. folder:gsub("%p", "%%%0") .. "/x%-......$", path)
+    assert.not_equal(path, system.temporary_folder(folder .. "/x-XXXXXX"))
+    assert.equal("drwx------", io.popen("stat -c %A " .. path):read "l")
+    write(path .. "/file", "")
+    local ok, text = system.remove_folder(path)
+    assert.is_nil(ok)
+    assert.matches("not empty", text)
+    system.remove(path .. "/file")
+    assert.is_true(system.remove_folder(path))
+    assert.is_nil((system.temporary_folder(folder .. "/none/x-XXXXXX")))
+  end)
+
+  it("knows who it runs as", function()
+    local who = system.identity()
+    assert.equal(math.tointeger(io.popen("id -u"):read "n"), who.user)
+    assert.equal(math.tointeger(io.popen("id -g"):read "n"), who.group)
+    assert.is_true(system.become(tostring(who.user)) or who.user == 0)
+  end)
+
+  it("tells datagram sockets, and says which it could not", function()
+    local ok, text = system.tell(folder .. "/none", "READY=1")
+    assert.is_nil(ok)
+    assert.matches("none: No such file", text)
+    for _, path in ipairs { "", "x", "relative", "/" .. ("x"):rep(200) } do
+      ok, text = system.tell(path, "READY=1")
+      assert.is_nil(ok)
+      assert.matches("not a socket to notify", text)
+    end
+  end)
+
   it("says what it could not do", function()
     for _, call in ipairs { "sync", "list", "stat", "remove" } do
       local ok, text = system[call](folder .. "/none")
@@ -103,5 +135,33 @@ describe("signals", function()
     assert.equal(-1, signals:fd())
     assert.has_error(function() signals:reopen() end,
       "calling 'reopen' on bad self (closed)")
+  end)
+end)
+
+describe("shared numbers", function()
+  it("are those of all who were forked later", function()
+    local shared = core.process.shared(2)
+    assert.equal(0, shared:get(2))
+    shared:set(1, 1 << 62)
+    assert.equal(1 << 62, shared:get(1))
+    local output = wire.script [[
+      local process = require("lunapost.core").process
+      local shared = process.shared(3)
+      local pid = process.fork()
+      if pid == 0 then
+        shared:set(3, -7)
+        os.exit(true, true)
+      end
+      while not process.reap(pid) do end
+      print(shared:get(3), process.reap(pid))
+    ]]
+    assert.equal("-7\n", output)
+    assert.has_error(function() shared:get(3) end)
+    assert.has_error(function() shared:get(0) end)
+    assert.has_error(function() shared:set(0, 1) end)
+    shared:close()
+    shared:close()
+    assert.has_error(function() shared:get(1) end)
+    assert.has_error(function() core.process.shared(0) end)
   end)
 end)
