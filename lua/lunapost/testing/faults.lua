@@ -76,7 +76,7 @@ local function send(session, octets)
     if n then
       from = from + n
     elseif want ~= "write"
-      or not session.loop.wait(session.conn:fd(), "w", 10) then
+      or not session.server.loop.wait(session.conn:fd(), "w", 10) then
       return
     end
   end
@@ -92,7 +92,7 @@ end
 -- The end of a connection, as the fault wants it.
 local function hang_up(session, fault)
   while fault.stall do session.server.pause(3600) end
-  session.loop.forget(session.conn:fd())
+  session.server.loop.forget(session.conn:fd())
   if fault.reset then session.conn:reset() else session.conn:close() end
 end
 
