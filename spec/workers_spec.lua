@@ -366,6 +366,9 @@ describe("privileges", function()
 
   it("are only root's to change, but whoever one is will do", function()
     if not need_root() then return end
+    if tree.build ~= "build" then
+      return require "busted".pending("the interpreter stays where it is")
+    end
     os.execute(("cp -r lua %s %s"):format(tree.build, folder))
     local run = "cd " .. folder .. " && setpriv --reuid nobody --regid "
       .. "nogroup --clear-groups lua5.4 -e 'package.path, package.cpath = "

@@ -41,7 +41,7 @@ function M.drivers(cases)
       options.hostname, options.loop = "mx.test", still
       options.log = function(record)
         if record.level == "info" then return end
-        notes[#notes + 1] = "log " .. record
+        notes[#notes + 1] = "log " .. tostring(record)
       end
       -- what is cut into octets is never pipelined
       if options.early_pipelining == nil then

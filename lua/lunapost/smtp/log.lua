@@ -63,10 +63,6 @@ function meta.__tostring(record)
   return (table.concat(words, " "):gsub("[%z\1-\8\11-\31\127]", "?"))
 end
 
-function meta.__concat(a, b)
-  return tostring(a) .. tostring(b)
-end
-
 --- A record of fields; a string is the text of an error.
 ---@param given string|table
 ---@return lunapost.log.record
