@@ -80,7 +80,7 @@ local function header_bytes(part)
   local state = part._state
   if part._index > 1 or state.nodes then
     local node = node_of(part)
-    return state.bytes:sub(node.from + 1, node.body)
+    return part:_slice(node.from, node.body)
   end
   local octets = state.read(0, state.limits.header or 1 << 20) or ""
   local _, stop = ("\n" .. octets):find("\n\r?\n")
@@ -108,8 +108,8 @@ end
 -- One part in memory: for its body, and for what an encoded message holds.
 local function loaded(part)
   local node = node_of(part)
-  return part_of.read(part._state.bytes:sub(node.from + 1, node.to),
-    part._state.limits, node.path)
+  return part_of.read(part:_slice(node.from, node.to), part._state.limits,
+    node.path)
 end
 
 local own = {}
@@ -149,6 +149,14 @@ function methods._offsets(part)
   if part._index == 1 and not state.nodes then return 0, 0, 0, state.size end
   local node = node_of(part)
   return node.from, node.body, node.body, node.to
+end
+
+--- Octets of the message from an offset to another; of all of it.
+function methods._slice(part, from, to)
+  local state = part._state
+  from, to = from or 0, to or state.size
+  if to <= from then return "" end
+  return state.read(from, to - from) or ""
 end
 
 function methods._note(part, number, offset)
@@ -198,10 +206,6 @@ end
 function M.new(read, size, limits)
   local state = { read = read, size = size, limits = limits or {},
     made = {}, heads = {}, lists = {} }
-  state.bytes = { sub = function(_, from, to)
-    if to < from then return "" end
-    return read(from - 1, to - from + 1) or ""
-  end }
   return made(state, 1)
 end
 
