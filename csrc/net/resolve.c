@@ -195,13 +195,14 @@ static struct lookup *queue_take(struct resolver *r, enum resolve_kind kind)
     return l;
 }
 
+/* Addresses first; one thread is for nothing else. */
 static struct lookup *resolver_take(struct resolver *r)
 {
     struct lookup *l = queue_take(r, RESOLVE_FORWARD);
-    size_t busy = r->queues[RESOLVE_RECORDS].busy;
+    size_t busy =
+        r->queues[RESOLVE_RECORDS].busy + r->queues[RESOLVE_REVERSE].busy;
     if (!l && busy + 1 < r->most)
         l = queue_take(r, RESOLVE_RECORDS);
-    busy += r->queues[RESOLVE_REVERSE].busy;
     if (!l && busy + 1 < r->most)
         l = queue_take(r, RESOLVE_REVERSE);
     return l;
