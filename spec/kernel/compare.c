@@ -4,9 +4,12 @@
  * Usage: compare [most [every]]: the longest input (4096), and which lengths
  * above 320 are tried (1: each). Every length at all alignments of 0..63,
  * above 320 in one shape of the codec's at most of them; then where memory
- * ends (guard.c). Prints the names of the kernels, or what differs, with
- * exit status 1.
+ * ends (guard.c). Each kernel in a process of its own, all at once. Prints
+ * the names of the kernels, or what differs, with exit status 1.
  */
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "compare.h"
 
 size_t below(struct work *w, size_t n)
@@ -22,7 +25,8 @@ void need(bool fact, const struct kernel *k, const char *what, size_t n)
     if (fact)
         return;
     printf("%s: %s differs, %zu octets\n", k->name, what, n);
-    exit(1);
+    (void)fflush(stdout);
+    _exit(1);
 }
 
 char *place(struct work *w, size_t alignment, size_t n)
@@ -59,7 +63,34 @@ static void compare_all(struct work *w, const struct kernel *k, size_t most,
             compare(w, k, n, alignment);
         }
     guard(w, k, most, every);
-    printf("%s\n", k->name);
+}
+
+enum { KERNELS_MOST = 8 };
+
+/* Starts a process for each kernel, and waits for them. */
+static bool all_agree(struct work *w, size_t most, size_t every)
+{
+    pid_t children[KERNELS_MOST];
+    size_t n = 0;
+    bool agree = true;
+    for (const struct kernel *const *k = kernels; *k; k++, n++) {
+        children[n] = kernel_here(*k) ? fork() : 0;
+        if (children[n] == 0 && kernel_here(*k)) {
+            compare_all(w, *k, *k == &kernel_scalar ? 256 : most, every);
+            _exit(0);
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        int status = 0;
+        if (children[i] == 0)
+            continue;
+        if (children[i] < 0 || waitpid(children[i], &status, 0) < 0 ||
+            status != 0)
+            agree = false;
+        else
+            printf("%s\n", kernels[i]->name);
+    }
+    return agree;
 }
 
 int main(int argc, char **argv)
@@ -72,10 +103,7 @@ int main(int argc, char **argv)
     w->random = 88172645463325252u;
     for (size_t i = 0; i < sizeof w->plain; i++)
         w->plain[i] = (unsigned char)below(w, 256);
-    for (const struct kernel *const *k = kernels; *k; k++)
-        if (kernel_here(*k))
-            compare_all(w, *k, *k == &kernel_scalar ? 256 : (size_t)most,
-                        (size_t)every);
+    bool agree = all_agree(w, (size_t)most, (size_t)every);
     free(w);
-    return 0;
+    return agree ? 0 : 1;
 }
