@@ -284,9 +284,19 @@ local function shown_of(line)
   return line:find("%c") and line:gsub("%c", "?") or line
 end
 
+-- Is what is said next an answer to a challenge of AUTH?
+local function is_proof(client)
+  return client.proving and client.last and client.last.code == 334
+end
+
+local function is_auth(line)
+  return line:find "^%s*[Aa][Uu][Tt][Hh]" ~= nil
+end
+
 -- Writes a command; its reply is due. Returns it as errors name it.
 local function say(client, verb, argument, secret)
   local line = line_of(verb, argument)
+  secret = secret or is_proof(client)
   local shown = secret and "AUTH" or shown_of(line)
   if not client.conn then
     return nil, failure(client, "closed", "the session is closed", shown)
@@ -298,6 +308,7 @@ local function say(client, verb, argument, secret)
   if ok then
     note(client, "C", line, secret)
     client.awaited = false
+    client.proving = secret or is_auth(line)
     return shown
   end
   if client.machine:failed() then return client:broken(kind, text, shown) end

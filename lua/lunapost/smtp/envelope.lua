@@ -27,7 +27,7 @@ local function clean_address(address)
   if not address:find('[%s<>%c"\\]') then return address end
   local bare = address:match("^<(.*)>$") or address
   local outside = bare:gsub('\\.', ""):gsub('"[^"]*"', "")
-  if outside:find('[%s<>%c"]') then
+  if bare:find "%c" or outside:find '[%s<>"]' then
     return nil, ("%q is no address of an envelope"):format(address)
   end
   return bare

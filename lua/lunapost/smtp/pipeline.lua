@@ -42,9 +42,10 @@ function M.say(client, group)
   end
   local ok, problem = client:glance(lines[from])
   if not ok then return nil, problem end
+  local due = client:unanswered()
   local behind, kind, text = client.machine:commands(lines, from, WINDOW)
-  if not behind then
-    if client.machine:failed() then
+  if not behind then -- some may have been written: what is due is not known
+    if client.machine:failed() or client:unanswered() > due then
       return client:broken(kind, text, lines[from])
     end
     return nil, client:failed(kind, text, lines[from])

@@ -78,7 +78,7 @@ local function read_authority(url, text, into)
   if not host then host, rest = text:match("^([^:]*)(.*)$") end
   if host == "" or not (rest == "" or rest:find("^:%d+$")) then
     misuse("server %q: smtp://[USER[:PASSWORD]@]HOST[:PORT] is expected",
-      (url:gsub("//.*@", "//")))
+      (url:gsub("^(%a*:?/*).*@", "%1")))
   end
   into.host = host
   if rest ~= "" then into.port = number_of_port(rest:sub(2)) end

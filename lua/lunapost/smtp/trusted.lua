@@ -137,7 +137,7 @@ local function become(session, told, values)
   session.peer = peer
   session.helo = values.HELO
   session.extended = values.PROTO == "ESMTP"
-  if told.LOGIN then session.user = values.LOGIN or nil end
+  session.user = told.LOGIN and values.LOGIN or nil -- not the proxy's own
   session:forget "hello"
   session:settle_protocol()
 end
