@@ -83,6 +83,52 @@ describe("a pool", function()
     end)
   end)
 
+  local function refused(pool)
+    local _, problem = pool:send(envelope, "x")
+    assert.equal("limit", problem.kind)
+  end
+
+  local function killed(pool)
+    local waiter = loops.spawn(function() pool:send(envelope, "x") end)
+    loops.sleep(0.02)
+    loops.kill(waiter)
+  end
+
+  -- Tasks that wait for what never comes; why a wait ended all the same.
+  local function watch(count)
+    local whys, tasks = {}, {}
+    for i = 1, count do
+      tasks[i] = loops.spawn(function()
+        local listener <close> = assert(core.net.listen("127.0.0.1", 0))
+        whys[#whys + 1] = select(2, loops.wait(listener:fd(), "r", 10))
+      end)
+    end
+    loops.sleep(0.02)
+    return whys, tasks
+  end
+
+  for how, leave in pairs { ["gave up"] = refused, ["was killed"] = killed } do
+    it("does not wake another in place of a waiter that " .. how, function()
+      local _, on = counting()
+      local go = false
+      on.message = function() while not go do loops.sleep(0.01) end end
+      served.run({ on = on }, function(server)
+        local pool <close> = pool_of(server, { max_connections = 1,
+          wait = leave == killed and 10 or 0.05 })
+        local result
+        loops.spawn(function() result = pool:send(envelope, "x") end)
+        while pool:stats().connections == 0 do loops.sleep(0.01) end
+        leave(pool)
+        local whys, tasks = watch(8) -- one has the descriptor of the waiter
+        go = true
+        while not result do loops.sleep(0.01) end
+        loops.sleep(0.02)
+        assert.same({}, whys)
+        for _, task in ipairs(tasks) do loops.kill(task) end
+      end)
+    end)
+  end
+
   it("keeps to its rate", function()
     local _, on = counting()
     on.message = nil

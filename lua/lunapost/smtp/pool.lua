@@ -54,11 +54,23 @@ local function rate_of(rate)
     each = seconds / count, at = now() }
 end
 
+-- A bench that is left is nobody's to wake: its number may be another's soon.
+local function leave(b)
+  local pool = b.pool
+  for i, other in ipairs(pool.waiting) do
+    if other == b then table.remove(pool.waiting, i) end
+  end
+  if b.fd >= 0 then pool.settings.loop.forget(b.fd) end
+  b.poller:close()
+end
+
+local bench_meta <const> = { __close = leave }
+
 -- A descriptor on which nothing ever happens, to wait at.
-local function bench()
+local function bench(pool)
   local poller = core.loop.new()
-  return setmetatable({ poller = poller, fd = poller:fd() or -1 },
-    { __close = function(b) b.poller:close() end })
+  return setmetatable({ pool = pool, poller = poller, fd = poller:fd() or -1 },
+    bench_meta)
 end
 
 -- Waits at a bench, a slice at most.
@@ -73,7 +85,7 @@ end
 local function keep_rate(pool)
   local rate = pool.rate
   if not rate then return end
-  local b <close> = bench()
+  local b <close> = bench(pool)
   while true do
     local time = now()
     rate.left = math.min(rate.most, rate.left + (time - rate.at) / rate.each)
@@ -137,7 +149,7 @@ local function queue(pool)
   if blocks and blocks() then
     return nil, exhausted(pool, "all connections of the pool are in use")
   end
-  local b <close> = bench()
+  local b <close> = bench(pool)
   local due = now() + pool.patience
   pool.waiting[#pool.waiting + 1] = b
   while pool.open >= pool.most and not pool.idle[1] and not pool.closed do
@@ -146,9 +158,6 @@ local function queue(pool)
         .. "within %g seconds"):format(pool.patience))
     end
     sit(pool, b, math.min(SLICE, due - now()))
-  end
-  for i, other in ipairs(pool.waiting) do
-    if other == b then table.remove(pool.waiting, i) end
   end
   return true
 end
