@@ -189,6 +189,50 @@ describe("a pool", function()
     assert.equal(1, #heard)
   end)
 
+  -- Goes on up to DATA, then waits for the client to go.
+  local function up_to_data(peer)
+    peer:say "220 x"
+    peer:answer("250 x", "250 ok", "250 ok", "354 go")
+    peer:body()
+  end
+
+  it("drops a session whose task is killed within a message", function()
+    local heard = scripted.run({ up_to_data, once(function() end) },
+      function(options, loop)
+      local pool <close> = smtp.pool(options)
+      local midway = false
+      local task = loop.spawn(function()
+        pool:send(envelope, function()
+          midway = true
+          loop.sleep(10)
+        end)
+      end)
+      while not midway do loop.sleep(0.01) end
+      loop.kill(task)
+      assert.equal(0, pool:stats().open)
+      assert.equal(0, pool:stats().idle)
+      assert(pool:send(envelope, "x"))
+      assert.equal(1, pool:stats().open)
+    end)
+    assert.equal(2, #heard)
+  end)
+
+  it("drops a session whose replies do not fit", function()
+    scripted.run({ function(peer)
+      peer:say "220 x"
+      peer:answer("250 x", "250 ok", "250 ok", "250 what?")
+      peer:hear()
+    end, once(function() end) }, function(options)
+      local pool <close> = smtp.pool(options)
+      local result, problem = pool:send(envelope, "x")
+      assert.is_nil(result)
+      assert.equal("protocol", problem.kind)
+      assert.equal(0, pool:stats().open)
+      assert(pool:send(envelope, "x"))
+      assert.equal(2, pool:stats().connections)
+    end)
+  end)
+
   it("replaces a session at MAILMAX", function()
     local function limited(peer)
       peer:say "220 x"

@@ -188,10 +188,11 @@ local function release(pool, client)
   wake(pool)
 end
 
--- Gives a session back however its use ends.
+-- Gives a session back however its use ends: one whose use raised, or whose
+-- task was killed, is in the middle of something.
 local function borrowed(pool, client)
-  return setmetatable({}, { __close = function(_, raised)
-    if raised then client:close() end
+  return setmetatable({ sound = false }, { __close = function(loan)
+    if not loan.sound then client:close() end
     release(pool, client)
   end })
 end
@@ -202,20 +203,25 @@ local function untouched(problem, used)
   return used and gone and not problem.answered
 end
 
-local function attempt(pool, job)
-  local client, problem, used = acquire(pool)
-  if not client then return nil, problem end
-  local _ <close> = borrowed(pool, client)
-  local result, outcome
+-- Sends by a session, at once where it can.
+local function converse(client, job)
+  local outcome
   if job.whole then
+    local result
     result, outcome = post.send(client, job.whole[1], job.whole[2])
     if result then return result end
   end
-  if outcome then
-    result, problem = transaction.resume(client, job, outcome)
-  else
-    result, problem = transaction.run(client, job)
-  end
+  if outcome then return transaction.resume(client, job, outcome) end
+  return transaction.run(client, job)
+end
+
+local function attempt(pool, job)
+  local client, problem, used = acquire(pool)
+  if not client then return nil, problem end
+  local loan <close> = borrowed(pool, client)
+  local result
+  result, problem = converse(client, job)
+  loan.sound = result ~= nil or problem.kind ~= "protocol"
   if result then return result end
   return nil, problem, untouched(problem, used)
 end
