@@ -311,6 +311,29 @@ describe("smtp.sendmail", function()
     end)
   end)
 
+  local large <const> = "Subject: x\r\n\r\n" .. ("x\r\n"):rep(1 << 20)
+
+  it("asks a program that does not read it all for its exit code", function()
+    local parties <const> = { from = "", to = "b@example.org" }
+    local result = assert(smtp.sendmail { command = { "true" } }:send(parties,
+      large))
+    assert.same({ "b@example.org" }, result.accepted)
+    local _, problem = smtp.sendmail { command = { "false" } }:send(parties,
+      large)
+    assert.equal("process", problem.kind)
+    assert.equal(1, problem.exit)
+  end)
+
+  it("takes no word for it while the message is not read", function()
+    local heir <const> = tree.lua "spec/support/spoken.lua heir"
+    local result, problem = smtp.sendmail { timeout = 0.5, arguments = false,
+      command = { "sh", "-c", "exec " .. heir } }:send({ from = "",
+      to = "b@example.org" }, large)
+    assert.is_nil(result)
+    assert.equal("timeout", problem.kind)
+    assert.is_true(all_reaped())
+  end)
+
   it("tells what cannot be started or read", function()
     local result, problem = smtp.sendmail { command = { "/no/such" } }:send(
       { from = "", to = "b@example.org" }, message)

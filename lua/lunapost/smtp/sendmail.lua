@@ -97,18 +97,21 @@ local function line_ends(octets, line_end, held)
   return octets, cr
 end
 
+-- Hands the message over. A program may read less than all of it and close
+-- its input: its exit code says what it made of that. Nil and "timeout" where
+-- it does not read and does not close.
 local function pour(w, self, reader)
-  local held = false
-  while true do
+  local held, ok, why = false, true, nil
+  while ok do
     local octets, problem = reader()
     if problem then return nil, outgoing.failed(problem) end
     if not octets then break end
     octets, held = line_ends(octets, self.line_end, held)
-    local ok, why = feed(w, octets)
-    if not ok then return why == "timeout" and nil or true, why end
+    ok, why = feed(w, octets)
   end
-  if held then feed(w, "\r") end
-  w.conn:shutdown()
+  if ok and held then ok, why = feed(w, "\r") end
+  if why == "timeout" then return nil, why end
+  if ok then w.conn:shutdown() end
   return true
 end
 
@@ -172,7 +175,8 @@ local function failed(problem, command)
   return nil, problem
 end
 
---- Delivers one message: the program takes all recipients or none.
+--- Delivers one message: the program takes all recipients or none. One that
+--- does not read the whole message is judged by its exit code all the same.
 ---@param envelope? { from: string, to: string[] }  nil: the message's own
 ---@param message string|table|file*|function  as for client:send
 ---@return table? result  { accepted, rejected = {}, exit = 0 }
