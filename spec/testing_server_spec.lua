@@ -62,6 +62,22 @@ describe("testing.server", function()
     assert(send(lmtp))
   end)
 
+  it("is reached by the path of a Unix socket", function()
+    local path <const> = os.tmpname()
+    os.remove(path)
+    do
+      local server <close> = testing.server { listen = "unix:" .. path }
+      assert.equal("unix:" .. path, server.url)
+      assert(send(server))
+      assert.equal(1, #server.messages)
+    end
+    local lmtp <close> = testing.server { listen = "unix:" .. path,
+      protocol = "lmtp" }
+    assert.equal("lmtp://" .. path, lmtp.url)
+    assert(send(lmtp))
+    assert.equal(1, #lmtp.messages)
+  end)
+
   it("leaves no descriptor, folder or process behind", function()
     local function folders()
       return #require "spec.support.tree".lines(

@@ -35,10 +35,15 @@ local function in_folder(folder)
   end
 end
 
+-- A Unix socket's address is a URL; lmtp:// is for an absolute path, too.
 local function url_of(server)
   local address = server.addresses[1]
-  local implicit = server.implicit and "smtps://"
+  local path = address:match "^unix:(.+)$"
   local lmtp = server.options.protocol == "lmtp" and "lmtp://"
+  if path then
+    return lmtp and path:find "^/" and lmtp .. path or address
+  end
+  local implicit = server.implicit and "smtps://"
   return (implicit or lmtp or "smtp://") .. address
 end
 
