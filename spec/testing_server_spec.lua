@@ -119,6 +119,21 @@ describe("testing.server in a process of its own", function()
     assert.is_nil(server.messages[3])
   end)
 
+  it("keeps the path of a Unix socket until it is stopped", function()
+    local path <const> = os.tmpname()
+    os.remove(path)
+    local descriptors = wire.descriptors()
+    do
+      local server <close> = testing.server { process = true,
+        listen = "unix:" .. path }
+      assert.equal("unix:" .. path, server.url)
+      assert(send(server))
+      assert.equal(1, #server.messages)
+    end
+    assert.is_nil((os.rename(path, path)))
+    assert.equal(descriptors, wire.descriptors())
+  end)
+
   it("runs handlers there, faults as well", function()
     local seen = false
     local server <close> = testing.server { process = true, on = {

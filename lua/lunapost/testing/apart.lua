@@ -54,6 +54,7 @@ function Apart:stop()
     gone(self.pid, PATIENCE)
   end
   self.pid = nil
+  if self.server then self.server:stop(0) end
   self.count = #self.messages + #self.envelopes -- reads what is there
   inbox.remove(self.folder)
 end
@@ -71,6 +72,15 @@ local function fork(server)
   os.exit(ok, false) -- the spec's own state is not ours to close
 end
 
+-- Lets go of the listener, which the child has. Who made a Unix socket removes
+-- its path then: not before the end.
+local function hand_over(server)
+  for _, address in ipairs(server.addresses) do
+    if address:find "^unix:" then return server end
+  end
+  server:stop(0)
+end
+
 --- Starts a server that listens already in a process of its own.
 ---@param server lunapost.server
 ---@param folder string  where it keeps what comes
@@ -81,7 +91,7 @@ function M.start(server, folder)
   local apart = setmetatable({ pid = pid, folder = folder, port = server.port,
     addresses = server.addresses, messages = messages,
     envelopes = envelopes }, meta)
-  server:stop(0) -- here; the child has the listener
+  apart.server = hand_over(server)
   return apart
 end
 
