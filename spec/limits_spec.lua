@@ -135,6 +135,42 @@ describe("a message for more recipients than the server takes", function()
     assert.equal("RSET", heard[1][#heard[1]])
   end)
 
+  it("goes once to who is named twice, whatever the server says", function()
+    for _, words in ipairs { "HELP", "LIMITS RCPTMAX=1" } do
+      local heard = scripted.run(limiting(words, function(peer)
+        taking(peer, "250 taken", "250 ok")
+        taking(peer, "250 taken", "250 ok")
+      end), function(options)
+        local client = assert(smtp.open(options))
+        local result = assert(client:send({ from = "a@x",
+          to = { "b@y", "b@y", { address = "<b@y>" } } }, "x"))
+        assert.same({ "b@y" }, result.accepted)
+        assert.same({}, result.rejected)
+        result = assert(client:send({ from = "a@x", to = { "b@y", "b@y" } },
+          "x"))
+        assert.same({ "b@y" }, result.accepted)
+      end)
+      assert.equal("DATA", heard[1][4])
+    end
+  end)
+
+  it("goes again to fewer each time", function()
+    local parts = {}
+    local result = assert(limits.deliver({ content = {}, envelope = {
+      recipients = recipients("b@y", "c@y", "b@y") } }, {}, function(part)
+      local list = addresses { part.envelope.recipients }[1]
+      parts[#parts + 1] = list
+      assert(#parts < 5, "it goes on without end")
+      local rejected = {}
+      for i = 2, #list do
+        rejected[i - 1] = { address = list[i], code = 452, enhanced = "4.5.3" }
+      end
+      return { accepted = { list[1] }, rejected = rejected }
+    end))
+    assert.same({ { "b@y", "c@y", "b@y" }, { "c@y" } }, parts)
+    assert.same({ "b@y", "c@y" }, result.accepted)
+  end)
+
   it("is no more than MAILMAX allows in a session", function()
     scripted.run(limiting("LIMITS MAILMAX=1", function(peer)
       taking(peer, "250 first", "250 ok", "250 ok", "250 ok")

@@ -53,16 +53,12 @@ local function envelope_of(message, options)
 end
 
 -- One envelope for some of the recipients.
-local function cutter(given, understood)
-  local list = given.to
-  if type(list) == "string" or list.address then list = { list } end
-  local values = {}
-  for i, to in ipairs(understood.recipients) do values[to] = list[i] end
+local function cutter(given)
   return function(pending)
     local some = {}
     for name, value in pairs(given) do some[name] = value end
     some.to = {}
-    for i, to in ipairs(pending) do some.to[i] = values[to] end
+    for i, to in ipairs(pending) do some.to[i] = to.given end
     return some
   end
 end
@@ -89,7 +85,7 @@ local function settings_of(message, options)
   local loop = options.loop or default_loop
   local o = { tls = tls, most = most, port = options.port or PORT,
     loopback = options.loopback, loop = loop, message = message,
-    envelope_for = cutter(given, understood), session = {},
+    envelope_for = cutter(given), session = {},
     own_name = options.helo or net.fqdn { loop = loop, timeout = 2 } }
   for name in pairs(of_session) do o.session[name] = options[name] end
   o.query = { nameserver = options.nameserver, trust_ad = options.trust_ad,

@@ -12,6 +12,7 @@ local M = {}
 ---@field asks? table  typed parameters of its own
 ---@field parameters? table  others, by name
 ---@field wire? string  the address in ASCII, where it differs
+---@field given any  as the envelope has it
 
 ---@class lunapost.envelope
 ---@field from string
@@ -58,7 +59,8 @@ end
 -- A recipient: a string, or a table that may ask for something. Paths of a
 -- server's handlers have more in them, which is not asked about.
 local function recipient_of(i, value)
-  local to = { address = address_of(("to[%d]"):format(i), value) }
+  local to = { address = address_of(("to[%d]"):format(i), value),
+    given = value }
   if type(value) ~= "table" then return to end
   to.parameters = value.parameters
   if getmetatable(value) == nil then
@@ -73,12 +75,19 @@ local envelope_keys <const> = { from = "string|table", to = "string|table",
 for name, kind in pairs(parameters.mail) do envelope_keys[name] = kind end
 for name, kind in pairs(parameters.rcpt) do envelope_keys[name] = kind end
 
+-- Who is named twice gets the message once: replies that are told by address
+-- would not say which of the two they mean.
 local function recipients_of(list)
   if type(list) == "string" or type(list) == "table" and list.address then
     list = { list }
   end
-  local recipients = {}
-  for i, to in ipairs(list or {}) do recipients[i] = recipient_of(i, to) end
+  local recipients, seen = {}, {}
+  for i, value in ipairs(list or {}) do
+    local to = recipient_of(i, value)
+    local bare = clean_address(to.address) or to.address
+    if not seen[bare] then recipients[#recipients + 1] = to end
+    seen[bare] = true
+  end
   if #recipients == 0 then error("the envelope has no recipient", 0) end
   return recipients
 end

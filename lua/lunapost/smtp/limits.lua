@@ -82,21 +82,29 @@ local function crowded(one)
   return one.code == 452 and one.enhanced == "4.5.3"
 end
 
--- Adds what came of a part; who did not fit is given back.
-local function gather(all, outcome, part)
+-- Adds what was told of a part's recipients: the addresses, and those that
+-- may go again, since others were accepted and they were not.
+local function sort(all, outcome)
   local told, again = {}, {}
   for _, address in ipairs(outcome.accepted or {}) do
     all.accepted[#all.accepted + 1] = address
     told[address] = true
   end
+  local some = next(told) ~= nil
   for _, one in ipairs(outcome.rejected or {}) do
-    told[one.address] = true
-    if crowded(one) and #outcome.accepted > 0 then
+    if some and crowded(one) and not told[one.address] then
       again[one.address] = true
     else
       all.rejected[#all.rejected + 1] = one
     end
+    told[one.address] = true
   end
+  return told, again
+end
+
+-- Adds what came of a part; who did not fit is given back: fewer each time.
+local function gather(all, outcome, part)
+  local told, again = sort(all, outcome)
   local rest = {}
   for _, to in ipairs(part) do
     if again[to.address] then

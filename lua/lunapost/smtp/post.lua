@@ -31,6 +31,17 @@ local function way_of(client)
   return way
 end
 
+local function any_twice(list)
+  if not list[2] then return false end
+  local seen = {}
+  for i = 1, #list do
+    local to = list[i]
+    if seen[to] then return true end
+    seen[to] = true
+  end
+  return false
+end
+
 -- A plain envelope, { from =, to = } and no more: the list of recipients.
 local function plain(envelope)
   if type(envelope) ~= "table" or getmetatable(envelope) then return nil end
@@ -39,7 +50,8 @@ local function plain(envelope)
   if type(from) ~= "string" or not key or next(envelope, key) then
     return nil
   end
-  return type(to) == "table" and to or type(to) == "string" and { to } or nil
+  if type(to) == "string" then return { to } end
+  return type(to) == "table" and not any_twice(to) and to or nil
 end
 
 -- Whether the session is as its extensions have it, with nothing unheard.
