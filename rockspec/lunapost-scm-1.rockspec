@@ -163,6 +163,7 @@ build = {
     ["lunapost.smtp.process"] = "lua/lunapost/smtp/process.lua",
     ["lunapost.smtp.proxy"] = "lua/lunapost/smtp/proxy.lua",
     ["lunapost.smtp.raw"] = "lua/lunapost/smtp/raw.lua",
+    ["lunapost.smtp.rejection"] = "lua/lunapost/smtp/rejection.lua",
     ["lunapost.smtp.renewal"] = "lua/lunapost/smtp/renewal.lua",
     ["lunapost.smtp.replay"] = "lua/lunapost/smtp/replay.lua",
     ["lunapost.smtp.replay.steps"] = "lua/lunapost/smtp/replay/steps.lua",

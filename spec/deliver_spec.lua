@@ -271,6 +271,39 @@ describe("the next host", function()
   end)
 end)
 
+describe("a host that takes few recipients at a time", function()
+  local function taking(peer, words)
+    peer:say "220 x"
+    peer:answer("250-x\r\n250 " .. words, "250 ok", "250 ok", "354 go")
+    peer:body()
+    peer:say "250 taken"
+  end
+
+  local cases <const> = {
+    { "closes", "LIMITS RCPTMAX=1", "4.4.2", "closed" },
+    { "has had enough", "LIMITS RCPTMAX=1 MAILMAX=1", "4.5.0", "limit" },
+  }
+
+  for _, case in ipairs(cases) do
+    local what <const>, words <const>, enhanced <const>, kind <const> =
+      table.unpack(case)
+    it("and then " .. what .. " leaves the others for later", function()
+      if not peers.need("unbound", server) then return end
+      scripted.run(function(peer)
+        taking(peer, words)
+        peer:hear()
+      end, function(options, own)
+        local result = assert(deliver({ "a@home.test", "b@home.test" },
+          { port = options.port, loop = own }))
+        assert.same({ "a@home.test" }, result.accepted)
+        local one = result.rejected[1]
+        assert.same({ "b@home.test", 451, enhanced, true, kind },
+          { one.address, one.code, one.enhanced, one.transient, one.kind })
+      end)
+    end)
+  end
+end)
+
 describe("the hosts of a domain", function()
   local function hosts_of(zone, steps)
     if not peers.need("unbound", server) then return end

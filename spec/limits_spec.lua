@@ -114,8 +114,56 @@ describe("a message for more recipients than the server takes", function()
       local result = assert(client:send(envelope, "x"))
       assert.same({ "b@y", "c@y" }, result.accepted)
       assert.equal("unconfirmed", result.error.kind)
-      assert.equal("unconfirmed", result.rejected[1].kind)
-      assert.equal("d@y", result.rejected[1].address)
+      local one = result.rejected[1]
+      assert.same({ "d@y", "unconfirmed", 451, "4.4.2", true }, { one.address,
+        one.kind, one.code, one.enhanced, one.final })
+    end)
+  end)
+
+  it("has a code for those whom a lost session leaves", function()
+    scripted.run(limiting("LIMITS RCPTMAX=1", function(peer)
+      taking(peer, "250 first", "250 ok")
+      peer:hear()
+    end), function(options)
+      local client = assert(smtp.open(options))
+      local result = assert(client:send(envelope, "x"))
+      assert.same({ "b@y" }, result.accepted)
+      assert.equal(2, #result.rejected)
+      for i, one in ipairs(result.rejected) do
+        assert.same({ envelope.to[i + 1], "closed", 451, "4.4.2" },
+          { one.address, one.kind, one.code, one.enhanced })
+        assert.is_nil(one.final)
+      end
+      assert.is_true(result.error.transient)
+    end)
+  end)
+
+  it("has the code of a farewell for those whom it leaves", function()
+    scripted.run(limiting("LIMITS RCPTMAX=1", function(peer)
+      taking(peer, "250 first", "250 ok")
+      peer:answer "421 4.3.2 bye"
+    end), function(options)
+      local client = assert(smtp.open(options))
+      local result = assert(client:send({ from = "a@x",
+        to = { "b@y", "c@y" } }, "x"))
+      local one = result.rejected[1]
+      assert.same({ "c@y", 421, "4.3.2", "bye" }, { one.address, one.code,
+        one.enhanced, one.text })
+    end)
+  end)
+
+  it("may do for the others in another session (MAILMAX)", function()
+    scripted.run(limiting("LIMITS RCPTMAX=2 MAILMAX=1", function(peer)
+      taking(peer, "250 first", "250 ok", "250 ok")
+    end), function(options)
+      local client = assert(smtp.open(options))
+      local result = assert(client:send(envelope, "x"))
+      assert.same({ "b@y", "c@y" }, result.accepted)
+      local one = result.rejected[1]
+      assert.same({ "d@y", "limit", 451, "4.5.0" }, { one.address, one.kind,
+        one.code, one.enhanced })
+      assert.matches("MAILMAX", one.text)
+      assert.is_true(result.error.transient)
     end)
   end)
 
@@ -181,6 +229,7 @@ describe("a message for more recipients than the server takes", function()
       assert.is_nil(result)
       assert.equal("limit", problem.kind)
       assert.matches("MAILMAX", problem.text)
+      assert.is_true(problem.transient)
     end)
   end)
 end)

@@ -91,6 +91,27 @@ describe("lunapost send", function()
     assert.equal(250, told.reply.code)
   end)
 
+  it("tells of those whom a lost session leaves, for later", function()
+    local code, out, problem = command(function(peer)
+      peer:say "220 x"
+      peer:answer("250-x\r\n250 LIMITS RCPTMAX=1", "250 ok", "250 ok",
+        "354 go")
+      peer:body()
+      peer:say "250 kept"
+      peer:hear()
+    end, "--json", "--from", "a@x.org", "--to", "b@y.org", "--to", "c@y.org",
+      "--text", "x")
+    assert.equal(75, code)
+    local told = outcome(out)
+    assert.is_false(told.ok)
+    assert.same({ "b@y.org" }, told.accepted)
+    assert.equal("c@y.org", told.rejected[1].address)
+    assert.equal(451, told.rejected[1].code)
+    assert.equal("4.4.2", told.rejected[1].enhanced)
+    assert.equal("closed", told.error.kind)
+    assert.matches("^lunapost: send: ", problem)
+  end)
+
   it("leaves 75 for what may pass, 76 for what makes no sense", function()
     local code, out = command(function(peer)
       peer:say("220 x")

@@ -77,7 +77,7 @@ function M.json(result, problem, replies)
     { "accepted", json.list(told.accepted or {}) },
     { "rejected", rejected_of(rejected) },
     { "reply", fields_of(told.reply) },
-    { "error", error_of(problem) },
+    { "error", error_of(problem or told.error) },
   }
   if replies then
     local list = {}

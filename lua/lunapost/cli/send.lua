@@ -314,7 +314,8 @@ local function perform(job, options)
   if job.settings then job.settings.transcript = transcript end
   local result, problem, replies =
     (job.settings and by_session or by_transport)(job)
-  if problem then complain(problem) end
+  local failure = problem or result.error -- of a part of the recipients
+  if failure then complain(failure) end
   if options.json then
     print_line(outcome.json(result, problem, replies))
   end

@@ -9,6 +9,7 @@ local hosts = require "lunapost.smtp.deliver.hosts"
 local idn = require "lunapost.mime.idn"
 local net = require "lunapost.net"
 local options_of = require "lunapost.options"
+local rejection = require "lunapost.smtp.rejection"
 local visit = require "lunapost.smtp.deliver.visit"
 local whole = require "lunapost.smtp.deliver.whole"
 
@@ -123,7 +124,7 @@ end
 -- A domain whose hosts are not even known.
 local function unreachable(group, problem)
   for _, to in ipairs(group.recipients) do
-    local one = visit.rejection(to.address, problem)
+    local one = rejection.of(to.address, problem)
     one.domain, one.transient = group.domain, one.code < 500
     group.fate[to.address] = one
   end

@@ -4,6 +4,7 @@
 
 local contents = require "lunapost.mime.build.content"
 local outgoing = require "lunapost.smtp.outgoing"
+local rejection = require "lunapost.smtp.rejection"
 
 local M = {}
 
@@ -110,8 +111,7 @@ local function gather(all, outcome, part)
     if again[to.address] then
       rest[#rest + 1] = to
     elseif not told[to.address] then
-      all.rejected[#all.rejected + 1] = { address = to.address,
-        kind = outcome.kind, text = outcome.text }
+      all.rejected[#all.rejected + 1] = rejection.of(to.address, outcome)
     end
   end
   return rest

@@ -34,8 +34,7 @@ end
 local function any_twice(list)
   if not list[2] then return false end
   local seen = {}
-  for i = 1, #list do
-    local to = list[i]
+  for _, to in ipairs(list) do
     if seen[to] then return true end
     seen[to] = true
   end

@@ -188,9 +188,11 @@ local function another(client)
   local most = limits.of(client.extensions.LIMITS).mails
   client.mails = (client.mails or 0) + 1
   if not most or client.mails <= most then return true end
-  return nil, client:failed("limit", ("the server takes %d message%s a session "
-    .. "(MAILMAX): open another, or use a pool"):format(most,
+  local problem = client:failed("limit", ("the server takes %d message%s a "
+    .. "session (MAILMAX): open another, or use a pool"):format(most,
     most == 1 and "" or "s"))
+  problem.transient = true
+  return nil, problem
 end
 
 --- Makes a transaction for what a server offers.

@@ -4,6 +4,7 @@ local dial = require "lunapost.smtp.dial"
 local dns = require "lunapost.dns"
 local err = require "lunapost.err"
 local hosts = require "lunapost.smtp.deliver.hosts"
+local rejection = require "lunapost.smtp.rejection"
 local settings = require "lunapost.smtp.settings"
 
 local M = {}
@@ -67,32 +68,6 @@ end
 ---@field tls? table  { version, cipher, certificate }
 ---@field transcript? lunapost.transcript
 
--- What errors without a reply mean for a recipient: the next host may do
--- better, unless final.
-local kinds <const> = {
-  dns = { 451, "4.4.3" }, connect = { 451, "4.4.1" },
-  timeout = { 451, "4.4.2" }, closed = { 451, "4.4.2" },
-  tls = { 454, "4.7.5" }, protocol = { 451, "4.5.0" },
-  unconfirmed = { 451, "4.4.2", final = true },
-  limit = { 552, "5.3.4" }, syntax = { 550, "5.6.7" },
-  file = { 451, "4.3.0", final = true },
-}
-
---- How a recipient is rejected that an error stands in the way of.
----@param address string
----@param problem lunapost.err
----@return table rejection
-function M.rejection(address, problem)
-  local code, enhanced = problem.code, problem.enhanced
-  local kind = kinds[problem.kind]
-  if not code then
-    code, enhanced = (kind or kinds.protocol)[1], (kind or kinds.protocol)[2]
-  end
-  return { address = address, code = code, enhanced = enhanced,
-    text = problem.code and problem.text or tostring(problem),
-    kind = problem.kind, final = kind and kind.final or nil }
-end
-
 -- Whose fate the server has told.
 local function told(visit)
   local known = {}
@@ -110,7 +85,7 @@ local function complete(visit, pending, problem, early)
   local known = told(visit)
   for _, to in ipairs(pending) do
     if not known[to.address] then
-      local one = M.rejection(to.address, problem
+      local one = rejection.of(to.address, problem
         or err.of("protocol", "the server said nothing of this recipient"))
       one.early = early
       table.insert(visit.rejected, one)
