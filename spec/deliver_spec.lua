@@ -506,6 +506,46 @@ describe("direct delivery of many", function()
     other:stop()
   end)
 
+  -- Runs steps while no visit to mx.two.test comes to an end.
+  local function breaking(steps)
+    local visit = require "lunapost.smtp.deliver.visit"
+    local host = visit.host
+    local _ <close> = setmetatable({}, { __close = function()
+      visit.host = host
+    end })
+    function visit.host(o, one, pending)
+      if one.name == "mx.two.test" then error("out of order", 0) end
+      return host(o, one, pending)
+    end
+    steps()
+  end
+
+  for concurrency = 1, 2 do
+    it_does("keeps what became of others where one breaks off, "
+      .. concurrency .. " at a time", two, function(port, hosts)
+      breaking(function()
+        local result = assert(deliver({ "b@two.test", "a@one.test",
+          "d@null.test" }, { port = port, concurrency = concurrency }))
+        assert.same({ "a@one.test" }, result.accepted)
+        local one = result.rejected[1]
+        assert.same({ "b@two.test", "two.test", 451, "4.4.2", true,
+          "unconfirmed" }, { one.address, one.domain, one.code, one.enhanced,
+          one.transient, one.kind })
+        assert.matches("out of order", one.text)
+        assert.equal("d@null.test", result.rejected[2].address)
+      end)
+      assert.same({}, hosts[2].got)
+    end)
+  end
+
+  it_does("raises what is raised at every domain", two, function(port)
+    breaking(function()
+      assert.error_matches(function()
+        deliver({ "b@two.test" }, { port = port })
+      end, "out of order")
+    end)
+  end)
+
   it("knows the bad option and the nearest good one", function()
     assert.error_matches(function() smtp.deliver("x", { form = "y" }) end,
       "unknown option of smtp.deliver 'form' %(did you mean 'from'")

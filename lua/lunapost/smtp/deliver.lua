@@ -2,6 +2,7 @@
 --- domain (RFC 5321 5), as mail servers do it.
 
 local crew = require "lunapost.smtp.deliver.crew"
+local deadline = require "lunapost.deadline"
 local default_loop = require "lunapost.loop"
 local envelopes = require "lunapost.smtp.envelope"
 local err = require "lunapost.err"
@@ -121,12 +122,16 @@ local function keep(group, pending, seen)
   return left
 end
 
+local function lose(group, to, problem)
+  local one = rejection.of(to.address, problem)
+  one.domain, one.transient = group.domain, one.code < 500
+  group.fate[to.address] = one
+end
+
 -- A domain whose hosts are not even known.
 local function unreachable(group, problem)
   for _, to in ipairs(group.recipients) do
-    local one = rejection.of(to.address, problem)
-    one.domain, one.transient = group.domain, one.code < 500
-    group.fate[to.address] = one
+    lose(group, to, problem)
   end
 end
 
@@ -146,6 +151,37 @@ local function serve(group, o)
     pending = keep(group, pending, visit.host(o, host, pending))
     if not pending[1] then return end
   end
+end
+
+-- What is raised at one domain must not lose what became of the others. A
+-- deadline is over for all.
+local function guarded(group, o)
+  local ok, problem = pcall(serve, group, o)
+  if ok then return end
+  if deadline.is(problem) then error(problem, 0) end
+  group.raised = { problem }
+end
+
+-- Whether a host had the message when it broke off is not known.
+local function broken_off(group)
+  local problem = err.of("unconfirmed", "the delivery broke off: "
+    .. tostring(group.raised[1]))
+  for _, to in ipairs(group.recipients) do
+    local fate = group.fate[to.address]
+    if fate == nil or fate ~= true and again(fate) then
+      lose(group, to, problem)
+    end
+  end
+end
+
+-- What is raised at each domain is misuse, most likely: it is raised here.
+local function settle(groups)
+  local broken = {}
+  for _, group in ipairs(groups) do
+    if group.raised then broken[#broken + 1] = group end
+  end
+  if #broken == #groups then error(groups[1].raised[1], 0) end
+  for _, group in ipairs(broken) do broken_off(group) end
 end
 
 -- The fates of all recipients, in the order of the envelope's domains.
@@ -208,8 +244,9 @@ M.deliver = options_of.placed(function(message, options)
     own.query = { loop = loop, nameserver = o.query.nameserver,
       trust_ad = o.query.trust_ad, timeout = o.query.timeout,
       records = o.query.records }
-    serve(group, own)
+    guarded(group, own)
   end)
+  settle(groups)
   return outcome(merge(groups))
 end)
 
