@@ -245,3 +245,81 @@ describe("the client machine", function()
     end
   end)
 end)
+
+describe("several commands at once", function()
+  local most <const> = 16384 -- octets of a command, CRLF included
+
+  local function greeted()
+    local machine = core.client.new()
+    machine:feed("220 x\r\n")
+    assert.equal("reply", machine:next())
+    return machine
+  end
+
+  it("are all written, or none", function()
+    for text, line in pairs { ["too long"] = ("x"):rep(most),
+      ["must not hold"] = "RCPT TO:<a@x>\rDATA" } do
+      local machine = greeted()
+      local lines = { "MAIL FROM:<>", "RCPT TO:<a@x>", "NOOP", line }
+      local behind, kind, why = machine:commands(lines, 1, 2)
+      assert.is_nil(behind)
+      assert.is_string(kind)
+      assert.matches(text, why)
+      assert.equal(0, (machine:due()))
+      assert.equal("", machine:output())
+      assert.is_false(machine:failed())
+      lines[4] = 5
+      assert.has_error(function() machine:commands(lines, 1, 2) end,
+        "a list of commands is expected")
+      assert.equal("", machine:output())
+      lines[4] = "DATA"
+      assert.equal(5, machine:commands(lines, 1, 100))
+      assert.equal(4, (machine:due()))
+    end
+  end)
+
+  it("go as far as their octets may wait, and on from there", function()
+    local machine = greeted()
+    local lines = {}
+    for i = 1, 100 do lines[i] = "RCPT " .. ("x"):rep(most - 8) end
+    local at, turns = 1, 0
+    while at <= #lines do
+      local behind = assert(machine:commands(lines, at, 200))
+      assert.is_true(behind > at)
+      assert.equal(behind, machine:commands(lines, behind, 200))
+      assert.equal((behind - at) * (most - 1), #machine:output())
+      for _ = at, behind - 1 do
+        machine:feed("250 ok\r\n")
+        assert.equal("reply", machine:next())
+      end
+      at, turns = behind, turns + 1
+    end
+    assert.equal(2, turns)
+  end)
+
+  it("of a message are not begun where they cannot end", function()
+    local conn, child = core.process.start { "cat" }
+    local function refused(machine, from, to)
+      local due = machine:due()
+      assert.equal("no", machine:post(conn, {}, from, to, "x\r\n", 0, true,
+        false))
+      assert.equal(due, (machine:due()))
+      assert.equal("", machine:output())
+    end
+    local long, many = ("u"):rep(most), {}
+    refused(greeted(), "a@x", { "ok@x", long })
+    refused(greeted(), long, { "ok@x" })
+    for i = 1, 100 do many[i] = ("u"):rep(most - 100) end
+    refused(greeted(), "a@x", many)
+    local machine = greeted()
+    for _ = 1, 253 do machine:command("NOOP") end
+    machine:output()
+    refused(machine, "a@x", { "b@x", "c@x" })
+    local fits = greeted()
+    assert.equal("read", (fits:post(conn, {}, "a@x", { long:sub(65) }, "x\r\n",
+      0, true, false)))
+    assert.equal(3, (fits:due()))
+    child:terminate(true)
+    conn:close()
+  end)
+end)

@@ -23,6 +23,28 @@ describe("a transaction", function()
     end
   end
 
+  it("that cannot be said leaves the session in step", function()
+    local heard = scripted.run(function(peer)
+      pipelining()(peer)
+      while peer:hear() ~= "DATA" do peer:say("250 ok") end
+      peer:say("354 go")
+      peer:body()
+      peer:say("250 kept")
+    end, function(options)
+      local client = assert(smtp.open(options))
+      for _, body in ipairs { "x", ("x\n"):rep(1 << 15) } do
+        local result, problem = client:send({ from = "a@x",
+          to = { "b@y", ("u"):rep(1 << 14) .. "@y" } }, body)
+        assert.is_nil(result)
+        assert.equal("limit", problem.kind)
+      end
+      assert.same({ "c@y" }, assert(client:send({ from = "d@x",
+        to = { "c@y" } }, "x")).accepted)
+    end)
+    assert.same({ "MAIL FROM:<d@x>", "RCPT TO:<c@y>", "DATA" },
+      { table.unpack(heard[1], 2, 4) })
+  end)
+
   for name, opening in pairs { ["one by one"] = session,
     pipelined = pipelining } do
     describe(name, function()

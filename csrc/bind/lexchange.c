@@ -175,20 +175,41 @@ static int lexchange_peek(lua_State *L)
                                  : event(L, &l->machine, result);
 }
 
+/* The line at a position of a list, which holds it. */
+static struct span line_at(lua_State *L, int list, lua_Integer at)
+{
+    struct span line = {NULL, 0};
+    if (lua_rawgeti(L, list, at) != LUA_TSTRING)
+        (void)luaL_error(L, "a list of commands is expected");
+    line.p = lua_tolstring(L, -1, &line.n);
+    lua_pop(L, 1);
+    return line;
+}
+
+/* 0 when each line of a list can be a command, or ERR_*: the first is not
+   written where another cannot follow it. */
+static int lines_sound(lua_State *L, struct client *c, int list)
+{
+    lua_Integer count = (lua_Integer)lua_rawlen(L, list);
+    int err = 0;
+    for (lua_Integer at = 1; at <= count && err == 0; at++)
+        err = client_sound(c, line_at(L, list, at));
+    return err;
+}
+
 /* Writes the lines of a list, from the one at first on, as far as window
-   unanswered ones allow; the position behind them, or ERR_*. */
+   unanswered ones and their octets allow; the position behind them, or
+   ERR_*. */
 static lua_Integer say_lines(lua_State *L, struct client *c, int list,
                              lua_Integer at, size_t window)
 {
     lua_Integer count = (lua_Integer)lua_rawlen(L, list);
     while (at <= count && c->due < window) {
-        struct span line;
-        if (lua_rawgeti(L, list, at) != LUA_TSTRING)
-            return luaL_error(L, "a list of commands is expected");
-        line.p = lua_tolstring(L, -1, &line.n);
+        struct span line = line_at(L, list, at);
+        if (c->due && !client_holds(c, 1, line.n + 3))
+            break; /* replies come, and make room */
         struct span verb = span_cut(&line, ' ');
         int err = client_command(c, verb, line);
-        lua_pop(L, 1);
         if (err < 0)
             return err;
         at++;
@@ -197,13 +218,17 @@ static lua_Integer say_lines(lua_State *L, struct client *c, int list,
 }
 
 /* commands(lines, at, window) -> the position behind those that were written,
-   of which replies are due: no more than window are */
+   of which replies are due: no more than window are. From 1 on: where one of
+   all the lines cannot be a command, none is written. */
 static int lexchange_commands(lua_State *L)
 {
     struct client *c = &check(L)->machine;
     luaL_checktype(L, 2, LUA_TTABLE);
-    lua_Integer at = (lua_Integer)lbind_size(L, 3, INT_MAX);
-    lua_Integer behind = say_lines(L, c, 2, at, lbind_size(L, 4, CLIENT_QUEUE));
+    lua_Integer behind, at = (lua_Integer)lbind_size(L, 3, INT_MAX);
+    size_t window = lbind_size(L, 4, CLIENT_QUEUE);
+    behind = at == 1 ? lines_sound(L, c, 2) : 0;
+    if (behind == 0)
+        behind = say_lines(L, c, 2, at, window);
     if (behind < 0)
         return lbind_fail(L, (int)behind, c->text);
     lua_pushinteger(L, behind);
@@ -331,11 +356,16 @@ struct posted {
     bool size, eight_bit; /* SIZE, 8BITMIME are offered */
 };
 
-enum { POST_MOST = 100 }; /* recipients */
+enum {
+    POST_MOST = 100,                /* recipients */
+    POST_ADDRESS = CLIENT_LINE - 64 /* octets: MAIL's parameters follow */
+};
 
-/* An address that may stand in angle brackets as it is. */
+/* An address that may stand in angle brackets as it is, and in a command. */
 static bool bare(struct span s)
 {
+    if (s.n > POST_ADDRESS)
+        return false;
     for (size_t i = 0; i < s.n; i++)
         if (s.p[i] <= ' ' || s.p[i] > '~' || strchr("<>\"\\", s.p[i]))
             return false;
@@ -397,6 +427,9 @@ static bool post_say(lua_State *L, struct lbind_client *l, struct posted *p)
     if (buf_add_text(&l->asked, "DATA\n") < 0)
         return false;
     struct span rest = buf_span(&l->asked);
+    size_t count = p->recipients + 2;
+    if (!client_holds(&l->machine, count, rest.n + 2 * count))
+        return false;
     while (rest.n) {
         struct span line = span_cut(&rest, '\n'), verb = span_cut(&line, ' ');
         if (client_command(&l->machine, verb, line) < 0)

@@ -350,16 +350,34 @@ static int client_write(struct client *c, struct span s, const char *end)
     return 0;
 }
 
+int client_sound(struct client *c, struct span line)
+{
+    if (ascii_breaks(line))
+        return client_refuse(c, ERR_SYNTAX,
+                             "a command must not hold CR, LF or NUL");
+    if (line.n > CLIENT_LINE - 3)
+        return client_refuse(c, ERR_LIMIT, "the command is too long");
+    return 0;
+}
+
+bool client_holds(const struct client *c, size_t count, size_t octets)
+{
+    return count <= CLIENT_QUEUE - c->due &&
+           octets <= CLIENT_OUT - buf_size(&c->out);
+}
+
 static int client_command_fits(struct client *c, struct span verb,
                                struct span argument)
 {
     size_t n = verb.n + argument.n + 3;
-    if (ascii_breaks(verb) || ascii_breaks(argument))
-        return client_refuse(c, ERR_SYNTAX,
-                             "a command must not hold CR, LF or NUL");
-    if (verb.n > CLIENT_LINE || argument.n > CLIENT_LINE || n > CLIENT_LINE)
+    int err = client_sound(c, verb);
+    if (err == 0)
+        err = client_sound(c, argument);
+    if (err < 0)
+        return err;
+    if (n > CLIENT_LINE)
         return client_refuse(c, ERR_LIMIT, "the command is too long");
-    if (c->due == CLIENT_QUEUE || buf_size(&c->out) + n > CLIENT_OUT)
+    if (!client_holds(c, 1, n))
         return client_refuse(c, ERR_LIMIT, "too many commands are unanswered");
     return 0;
 }

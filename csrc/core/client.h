@@ -94,6 +94,12 @@ INTERNAL void client_sent(struct client *c, size_t n);
 INTERNAL int client_command(struct client *c, struct span verb,
                             struct span argument);
 
+/* For who writes several and means all of them or none: whether a whole line,
+   without its end, can be a command (else refused as above), and whether so
+   many commands of so many octets, 3 a line for its end, can be written now. */
+INTERNAL int client_sound(struct client *c, struct span line);
+INTERNAL bool client_holds(const struct client *c, size_t count, size_t octets);
+
 /* Writes bytes as they are, a body too; from now on the peer may reply to
    anything. */
 INTERNAL int client_raw(struct client *c, struct span bytes);
