@@ -138,6 +138,24 @@ describe("signals", function()
   end)
 end)
 
+describe("a program that nobody holds any more", function()
+  local function started()
+    local conn, child = core.process.start { "sleep", "60" }
+    conn:close()
+    return child:pid()
+  end
+
+  it("is ended and reaped by the collector", function()
+    local pids = {}
+    for i = 1, 20 do pids[i] = started() end
+    collectgarbage()
+    collectgarbage()
+    for _, pid in ipairs(pids) do
+      assert.is_nil(io.open(("/proc/%d/stat"):format(pid)))
+    end
+  end)
+end)
+
 describe("shared numbers", function()
   it("are those of all who were forked later", function()
     local shared = core.process.shared(2)

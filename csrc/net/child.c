@@ -148,14 +148,15 @@ int child_start(struct child *c, char *const *argv, bool errors, int *fd,
     return child_fail(text, ERR_CONNECT, argv[0], number);
 }
 
-bool child_ended(struct child *c)
+/* Whether it has ended; options are those of waitpid. */
+static bool child_wait(struct child *c, int options)
 {
     int status = 0;
     pid_t pid;
     if (c->pid == 0 || c->ended)
         return true;
     do
-        pid = waitpid((pid_t)c->pid, &status, WNOHANG);
+        pid = waitpid((pid_t)c->pid, &status, options);
     while (pid < 0 && errno == EINTR);
     if (pid == 0)
         return false;
@@ -168,6 +169,11 @@ bool child_ended(struct child *c)
     return true;
 }
 
+bool child_ended(struct child *c)
+{
+    return child_wait(c, WNOHANG);
+}
+
 void child_signal(struct child *c, bool force)
 {
     if (!child_ended(c))
@@ -176,6 +182,6 @@ void child_signal(struct child *c, bool force)
 
 void child_drop(struct child *c)
 {
-    child_signal(c, true);
-    (void)child_ended(c);
+    if (!child_ended(c) && kill((pid_t)c->pid, SIGKILL) == 0)
+        (void)child_wait(c, 0); /* else a zombie stays: nobody knows it now */
 }

@@ -34,7 +34,8 @@ INTERNAL bool child_ended(struct child *c);
 /* Sends SIGTERM, or SIGKILL by force, unless it was reaped. */
 INTERNAL void child_signal(struct child *c, bool force);
 
-/* Ends it by force, without waiting; may run twice. */
+/* Ends it by force and reaps it, which is a matter of moments; one that may
+   not be signalled is left alone. May run twice. */
 INTERNAL void child_drop(struct child *c);
 
 #endif
