@@ -370,14 +370,27 @@ describe("privileges", function()
       return require "busted".pending("the interpreter stays where it is")
     end
     os.execute(("cp -r lua %s %s"):format(tree.build, folder))
-    local run = "cd " .. folder .. " && setpriv --reuid nobody --regid "
-      .. "nogroup --clear-groups lua5.4 -e 'package.path, package.cpath = "
+    local run = "cd " .. folder .. " && setpriv %s lua5.4 -e '"
+      .. "package.path, package.cpath = "
       .. '"lua/?.lua;lua/?/init.lua", "%s/?.so" '
       .. 'local system = require("lunapost.core").system '
       .. "print(system.become(\"%s\"))'"
-    local output = peers.run(run:format(tree.build:match "[^/]+$", "daemon"))
-    assert.equal("nil\tonly root can become 'daemon'", output)
-    output = peers.run(run:format(tree.build:match "[^/]+$", "nobody"))
-    assert.equal("true", output)
+    local lesser <const> = "--reuid nobody --regid nogroup "
+    local left <const> = "nil\tgroups that are not those of 'nobody' are left:"
+      .. " 0 1; start as root, or drop them before"
+    for _, case in ipairs {
+      { lesser .. "--clear-groups", "daemon",
+        "nil\tonly root can become 'daemon'" },
+      { lesser .. "--clear-groups", "nobody", "true" },
+      { lesser .. "--init-groups", "nobody", "true" },
+      { lesser .. "--groups 0,1", "nobody", left },
+      { "--ruid nobody --euid daemon --regid nogroup --clear-groups",
+        "nobody", "nil\tonly root can become 'nobody'" },
+      { "--ruid nobody --regid nogroup --groups 0,1", "nobody", "true" },
+    } do
+      local output = peers.run(run:format(case[1],
+        tree.build:match "[^/]+$", case[2]))
+      assert.equal(case[3], output, case[1])
+    end
   end)
 end)

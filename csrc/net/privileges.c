@@ -5,16 +5,25 @@
 #ifdef __APPLE__
 #define _DARWIN_C_SOURCE
 #else
-#define _GNU_SOURCE /* setgroups, initgroups */
+#define _GNU_SOURCE /* setgroups, initgroups, getgrouplist */
 #endif
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "privileges.h"
+
+#ifdef __APPLE__
+typedef int listed; /* what getgrouplist lists */
+#else
+typedef gid_t listed;
+#endif
+
+enum { GROUPS_MOST = 1024 };
 
 struct identity {
     const char *name; /* for initgroups; NULL: a number that has no name */
@@ -98,6 +107,61 @@ static bool is_lesser(const struct identity *who)
     return who->user == 0 || (setuid(0) != 0 && seteuid(0) != 0);
 }
 
+/* The user's own groups, as initgroups would set them; less than 0: they are
+   too many. */
+static int own_groups(const struct identity *who, listed own[GROUPS_MOST])
+{
+    int n = GROUPS_MOST;
+    own[0] = (listed)who->group;
+    if (!who->name)
+        return 1;
+    return getgrouplist(who->name, (listed)who->group, own, &n) < 0 ? -1 : n;
+}
+
+static bool among(gid_t group, const listed *own, int n)
+{
+    for (int i = 0; i < n; i++)
+        if ((gid_t)own[i] == group)
+            return true;
+    return false;
+}
+
+/* Adds " 4" for each group that is left, as far as there is room. */
+static void add_group(char list[SOCK_TEXT / 2], gid_t group)
+{
+    size_t n = strlen(list);
+    (void)snprintf(list + n, SOCK_TEXT / 2 - n, " %lu", (unsigned long)group);
+}
+
+/* Who is no longer root cannot drop groups: those of somebody else that are
+   left are an error. */
+static int keeps_own(const struct identity *who, const char *user, char *text)
+{
+    gid_t groups[GROUPS_MOST];
+    listed own[GROUPS_MOST];
+    char left[SOCK_TEXT / 2] = "";
+    int n = getgroups(GROUPS_MOST, groups), most = own_groups(who, own);
+    if (n < 0)
+        return privileges_fail("groups", text);
+    for (int i = 0; i < n; i++)
+        if (!among(groups[i], own, most))
+            add_group(left, groups[i]);
+    if (!*left)
+        return 0;
+    (void)snprintf(text, SOCK_TEXT,
+                   "groups that are not those of '%.40s' are left:%s; start "
+                   "as root, or drop them before",
+                   user, left);
+    return ERR_SYSTEM;
+}
+
+/* Already that user, with nothing else at hand: what is_lesser tries gives
+   root back to whom it was left, who then drops it as root does. */
+static bool is_already(const struct identity *who)
+{
+    return geteuid() != 0 && is_lesser(who);
+}
+
 int privileges_become(const char *user, const char *group, char text[SOCK_TEXT])
 {
     struct identity who = {0};
@@ -106,8 +170,8 @@ int privileges_become(const char *user, const char *group, char text[SOCK_TEXT])
         err = find_group(&who, group, text);
     if (err < 0)
         return err;
-    if (geteuid() != 0 && getuid() == who.user && getegid() == who.group)
-        return 0;
+    if (is_already(&who))
+        return keeps_own(&who, user, text);
     if (geteuid() != 0) {
         (void)snprintf(text, SOCK_TEXT, "only root can become '%.100s'", user);
         return ERR_SYSTEM;

@@ -23,7 +23,8 @@ INTERNAL int privileges_now(struct privileges *p, char text[SOCK_TEXT]);
 /* Names or numbers. group NULL: the user's own. The supplementary groups
    become those of the user. Real, effective and saved identities change, and
    it is tried whether root can be had back: that is a failure. Being that
-   user already, with group NULL, is fine, root or not. */
+   user already, root or not, is fine where no privilege and no group but the
+   user's own is left. */
 INTERNAL int privileges_become(const char *user, const char *group,
                                char text[SOCK_TEXT]);
 
