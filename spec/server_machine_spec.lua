@@ -203,6 +203,38 @@ describe("the server's machine", function()
     assert.is_true(checked > 60)
   end)
 
+  it("forgets the last path when more is fed, or all is freed", function()
+    for _, act in ipairs {
+      function(machine) machine:feed(("x"):rep(100000)) end,
+      function(machine) machine:free() end,
+    } do
+      local machine = ready("")
+      machine:feed("MAIL FROM:<a@example.org> SIZE=10\r\n")
+      assert.equal("command", machine:step())
+      assert.equal("a@example.org", (machine:path()))
+      act(machine)
+      assert.equal(0, select("#", machine:path()))
+    end
+  end)
+
+  it("keeps the strings of its options, whatever becomes of them", function()
+    local options = { mail_parameters = "" }
+    options.hostname = ("mx"):rep(50) .. ".test"
+    local settings = core.server.config(options)
+    options.hostname = nil
+    collectgarbage()
+    for i = 1, 100 do options[i] = ("no"):rep(50) .. i end
+    local machine = core.server.new(settings)
+    machine:step()
+    machine:reply()
+    assert.matches("^220 " .. ("mx"):rep(50) .. "%.test ", machine:output())
+    for _, name in ipairs { "hostname", "mail_parameters",
+      "rcpt_parameters" } do
+      assert.has_error(function() core.server.config { [name] = 5 } end,
+        ("option '%s' must be a string"):format(name))
+    end
+  end)
+
   it("is collected with its buffers in any order", function()
     for _ = 1, 100 do
       local machine = ready("")

@@ -52,18 +52,35 @@ static struct machine *check_machine(lua_State *L)
     return lbind_self(L, MACHINE);
 }
 
+/* User values of a config: strings, which its options need not keep. */
+enum { ITS_HOSTNAME = 1, ITS_MAIL_PARAMETERS, ITS_RCPT_PARAMETERS };
+
+/* A string of the options at 1, from now on also a user value of the config
+   at 2. */
+static struct span config_string(lua_State *L, const char *name, int place)
+{
+    struct span s = {NULL, 0};
+    if (lua_getfield(L, 1, name) == LUA_TSTRING)
+        s.p = lua_tolstring(L, -1, &s.n);
+    else if (!lua_isnil(L, -1))
+        (void)luaL_error(L, "option '%s' must be a string", name);
+    lua_setiuservalue(L, 2, place);
+    return s;
+}
+
 static int config_new(lua_State *L)
 {
     struct server_config *c;
     size_t policy;
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
-    c = lbind_new(L, sizeof *c, CONFIG, 1); /* options config */
-    lua_pushvalue(L, 1);                    /* options config options */
-    lua_setiuservalue(L, 2, 1); /* options config: its strings stay alive */
-    c->hostname = lbind_field(L, 1, "hostname");
-    c->mail_parameters = lbind_field(L, 1, "mail_parameters");
-    c->rcpt_parameters = lbind_field(L, 1, "rcpt_parameters");
+    c = lbind_new(L, sizeof *c, CONFIG, ITS_RCPT_PARAMETERS);
+    /* options config */
+    c->hostname = config_string(L, "hostname", ITS_HOSTNAME);
+    c->mail_parameters =
+        config_string(L, "mail_parameters", ITS_MAIL_PARAMETERS);
+    c->rcpt_parameters =
+        config_string(L, "rcpt_parameters", ITS_RCPT_PARAMETERS);
     c->line_limit = lbind_field_size(L, 1, "line_limit", 4096);
     c->body_line_limit = lbind_field_size(L, 1, "body_line_limit", 1 << 20);
     c->size_limit = lbind_field_size(L, 1, "size_limit", 64 << 20);
@@ -97,9 +114,17 @@ static int machine_new(lua_State *L)
     return 1;
 }
 
+/* Before the octets that the last event points to may go. */
+static void forget_command(struct machine *m)
+{
+    memset(&m->event.cmd, 0, sizeof m->event.cmd);
+}
+
 static int machine_drop(lua_State *L)
 {
-    server_free(&check_machine(L)->server);
+    struct machine *m = check_machine(L);
+    forget_command(m);
+    server_free(&m->server);
     return 0;
 }
 
@@ -409,12 +434,13 @@ static int machine_flush(lua_State *L)
     return 1;
 }
 
-/* feed(bytes): how many were taken. */
+/* feed(bytes): how many were taken. path() tells nothing any more. */
 static int machine_feed(lua_State *L)
 {
     struct machine *m = check_machine(L);
     struct span in = lbind_check(L, 2);
     size_t done = 0;
+    forget_command(m);
     while (done < in.n) {
         size_t room;
         char *p = server_space(&m->server, &room);
