@@ -52,6 +52,43 @@ int getnameinfo(const struct sockaddr *a, socklen_t n, char *name,
 }
 ]]
 
+-- Three name servers that are IPv6, and whether they are freed.
+local SERVERS <const> = [[
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <netinet/in.h>
+#include <resolv.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int __res_ninit(res_state state)
+{
+    int (*real)(res_state) = dlsym(RTLD_NEXT, "__res_ninit");
+    int r = real(state);
+    for (int i = 0; i < 3; i++) {
+        struct sockaddr_in6 **a = &state->_u._ext.nsaddrs[i];
+        if (!*a)
+            *a = calloc(1, sizeof **a);
+        (*a)->sin6_family = AF_INET6;
+        memset(&state->nsaddr_list[i], 0, sizeof *state->nsaddr_list);
+    }
+    state->nscount = 3;
+    return r;
+}
+
+void __res_nclose(res_state state)
+{
+    void (*real)(res_state) = dlsym(RTLD_NEXT, "__res_nclose");
+    int left = 0;
+    real(state);
+    for (int i = 0; i < 3; i++)
+        left += state->_u._ext.nsaddrs[i] != NULL;
+    printf("%d left\n", left);
+    fflush(stdout);
+}
+]]
+
 local PRELUDE <const> = [[
   package.path, package.cpath = %q, %q
   local core = require "lunapost.core"
@@ -67,12 +104,12 @@ local function write(path, text)
   file:write(text)
 end
 
--- Runs a script in a process whose system resolver is slow; its output, or
--- nil where nothing can compile the shim.
-local function slowly(script, seconds)
+-- Runs a script in a process with a shim before the system's resolver; its
+-- output, or nil where nothing can compile the shim.
+local function shimmed(code, script, seconds)
   local base = os.tmpname()
   local shim, source, program = base .. ".so", base .. ".c", base .. ".lua"
-  write(source, SHIM)
+  write(source, code)
   write(program, PRELUDE:format(package.path, package.cpath) .. script)
   local built = os.execute(("cc -shared -fPIC -w -DSLOW=%d -o %s %s -ldl "
     .. "2>/dev/null"):format((seconds or 0.4) * 1e6 // 1, shim, source))
@@ -84,6 +121,10 @@ local function slowly(script, seconds)
   end
   for _, path in ipairs { base, shim, source, program } do os.remove(path) end
   return out
+end
+
+local function slowly(script, seconds)
+  return shimmed(SHIM, script, seconds)
 end
 
 describe("looking up", function()
@@ -262,5 +303,20 @@ describe("looking up", function()
     ]], 2)
     if not out then return pending "no C compiler" end
     assert.equal("true\tfalse\n", out)
+  end)
+end)
+
+describe("a question to a name server of one's own", function()
+  it("frees those of the system", function()
+    local out = shimmed(SERVERS, [[
+      local dns = require "lunapost.dns"
+      local _, problem = dns.mx("example", { nameserver = "127.0.0.1:1",
+        timeout = 5 })
+      say(problem.kind)
+    ]])
+    if not out or not out:find "left" then
+      return require "busted".pending("another resolver than that of glibc")
+    end
+    assert.matches("^0 left\n%a+\n$", out)
   end)
 end)

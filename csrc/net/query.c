@@ -116,10 +116,13 @@ int query_run(const struct query *q, const char *name, char *answer,
     memset(answer, 0, HEAD);
     if (res_ninit(&state) != 0)
         return ERR_SYSTEM;
+    int servers = state.nscount; /* the system's */
     query_servers(&state, q);
     query_options(&state, q);
     int size = res_nquery(&state, name, INTERNET, (int)q->type,
                           (unsigned char *)answer, (int)room);
+    if (state.nscount < servers) /* else it keeps those that are IPv6 */
+        state.nscount = servers;
 #if defined(__GLIBC__)
     res_nclose(&state);
 #else
