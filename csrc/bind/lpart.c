@@ -21,6 +21,8 @@
 #include "../core/mime_word.h"
 #include "lbind.h"
 
+enum { NOTES_MOST = 2 }; /* defects that reading one value may find */
+
 /* The part that is the first argument. */
 struct part {
     lua_State *L;
@@ -28,6 +30,11 @@ struct part {
     const struct mime_map *map;
     const struct mime_node *node;
     struct lbind_work *w;
+    struct note {
+        int number;
+        size_t at;
+    } notes[NOTES_MOST];
+    int note_n;
 };
 
 static struct part part_of(lua_State *L, bool whole)
@@ -65,14 +72,27 @@ static void note_value(const struct part *p, const char *method, int number)
     lua_call(L, 3, 0);
 }
 
-static void note(const struct part *p, int number, size_t at)
+/* Notes a defect when the value that is read was pushed. */
+static void note(struct part *p, int number, size_t at)
 {
-    lua_pushinteger(p->L, (lua_Integer)at);
-    note_value(p, "_note", number);
+    struct note it = {number, at};
+    if (p->note_n < NOTES_MOST)
+        p->notes[p->note_n++] = it;
 }
 
-/* The same, of something in its body (lunapost.mime.locate): only when all
-   that is in p->w was pushed. */
+/* Tells what was noted. That may run functions in Lua, which read parts, too:
+   only when all that is in p->w was pushed. */
+static void tell(struct part *p)
+{
+    for (int i = 0; i < p->note_n; i++) {
+        lua_pushinteger(p->L, (lua_Integer)p->notes[i].at);
+        note_value(p, "_note", p->notes[i].number);
+    }
+    p->note_n = 0;
+}
+
+/* Tells at once of something in its body (lunapost.mime.locate): only then,
+   too. */
 static void note_within(const struct part *p, int number, const char *what)
 {
     lua_pushstring(p->L, what);
@@ -351,6 +371,7 @@ static void push_new(lua_State *L, const struct field *field)
     field->read(&p, field->field);
     if (field->works)
         lbind_work_end(p.w);
+    tell(&p);
 }
 
 /* Pushes the value of a field of here. */
@@ -416,6 +437,7 @@ static int part_header(lua_State *L)
     p.w = lbind_work(L);
     read_text(&p, lua_tostring(L, 2));
     lbind_work_end(p.w);
+    tell(&p);
     return 1;
 }
 
@@ -483,6 +505,7 @@ static void push_utf8(struct part *p, struct span body)
     }
     if (faults < 0)
         luaL_error(p->L, "a text cannot be decoded: %s", err_text(faults));
+    tell(p);
     if (!known)
         note_within(p, DEFECT_CHARSET, "charset");
     if (faults > 0)
@@ -505,6 +528,7 @@ static int part_body(lua_State *L)
         return luaL_error(L, "part:body gives octets, or \"utf-8\"");
     }
     lbind_work_end(p.w);
+    tell(&p);
     return 1;
 }
 
