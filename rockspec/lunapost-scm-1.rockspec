@@ -229,6 +229,7 @@ build = {
         "csrc/bind/lpart.c",
         "csrc/bind/lparts.c",
         "csrc/bind/lprocess.c",
+        "csrc/bind/lreader.c",
         "csrc/bind/lreply.c",
         "csrc/bind/lresolver.c",
         "csrc/bind/lserver.c",

@@ -61,3 +61,62 @@ describe("a defect of a message in an encoded part is noted, and", function()
     assert.equal(before + 2, #message.defects)
   end)
 end)
+
+-- While fn runs, read is called in finalizers, again and again. Returns in
+-- how many.
+local function amid(read, fn)
+  local count, going = 0, true
+  local function arm()
+    setmetatable({}, { __gc = function()
+      if not going then return end
+      count = count + 1
+      read()
+      arm()
+    end })
+  end
+  arm()
+  local ok, problem = pcall(fn)
+  going = false
+  if not ok then error(problem, 0) end
+  return count
+end
+
+-- Calls fn until finalizers ran often enough, and in any case some times.
+local function often(read, fn)
+  local done <const>, least <const> = 20, 2000
+  local count, rounds = 0, 0
+  while count < done do
+    assert.is_true(rounds < 100, "no finalizer runs")
+    count, rounds = count + amid(read, function()
+      for i = 1, least do fn(i) end
+    end), rounds + 1
+  end
+end
+
+describe("a finalizer that reads a message leaves alone", function()
+  local large = crlf "Content-Type: multipart/mixed; boundary=x\n\n"
+    .. crlf("--x\nA: b\n\nhello\n"):rep(1000) .. "--x--\r\n"
+
+  local function read_large()
+    assert.equal(1000, #mime.parse(large).parts)
+  end
+
+  it("the header of the one that is read", function()
+    local small = crlf "Subject: small\nX: y\n\nbody\n"
+    often(read_large, function(i)
+      local message = mime.parse(small .. ("z"):rep(i % 50))
+      assert.equal("small", message.subject)
+    end)
+  end)
+
+  it("its parts", function()
+    local two = crlf "Content-Type: multipart/mixed; boundary=y\n\n"
+      .. crlf("--y\nSubject: of a part\n\n\n"):rep(2) .. "--y--\r\n"
+    often(read_large, function()
+      local message = mime.parse(two)
+      assert.equal("multipart/mixed", message.type)
+      assert.equal(2, #message.parts)
+      assert.equal("of a part", message.parts[2].subject)
+    end)
+  end)
+end)

@@ -257,7 +257,25 @@ enum {
     LBIND_UPVALUES = LBIND_READER
 };
 
+/* Where messages are read (lreader.c), which it pushes. */
 INTERNAL void lbind_new_reader(lua_State *L);
+
+/* What is to be read. */
+struct lbind_reading {
+    struct span bytes;
+    const struct mime_limits *limits;
+    const struct mime_map *map; /* of its header, to read on; NULL: begin */
+    bool head;                  /* its header only */
+    bool whole;                 /* result: all of it was read */
+};
+
+/* Reads, and pushes a userdata of so many bytes, zeroed, and the map behind
+   them. */
+INTERNAL void *lbind_read_map(lua_State *L, struct lbind_reading *k,
+                              size_t before, int values);
+
+/* Was more asked for than the header of the last message? */
+INTERNAL bool *lbind_foresight(lua_State *L);
 
 /* Is an argument a file that was mapped? Then its bytes, which live as long
    as it does. */

@@ -20,47 +20,13 @@
 
 #include "lbind.h"
 
-#define READER "lunapost.parts.reader"
-
 enum {
-    READER_KEPT = 1 << 20,
     AHEAD_MOST = 1 << 14, /* bytes of a message that is read at once */
     MADE_MOST = 1000      /* parts that room is made for at once */
 };
 
 /* To ask for a type by its name takes as long as most answers. */
 static const char part_mark;
-
-struct reader {
-    struct mime_tree tree;
-    bool asked; /* for more than the header of the last message */
-};
-
-static int reader_drop(lua_State *L)
-{
-    struct reader *r = luaL_checkudata(L, 1, READER);
-    mime_tree_free(&r->tree);
-    return 0;
-}
-
-void lbind_new_reader(lua_State *L)
-{
-    lbind_type(L, READER, NULL, NULL, reader_drop);
-    struct reader *r = lbind_new(L, sizeof *r, READER, 0);
-    mime_tree_init(&r->tree);
-}
-
-static struct reader *reader(lua_State *L)
-{
-    struct reader *r = lua_touserdata(L, lua_upvalueindex(LBIND_READER));
-    struct mime_tree *t = &r->tree;
-    if (t->nodes.room + t->fields.room + t->machine.said.list.text.room >
-        READER_KEPT) {
-        mime_tree_free(t);
-        mime_tree_init(t);
-    }
-    return r;
-}
 
 struct lbind_part *lbind_part(lua_State *L, int arg)
 {
@@ -81,26 +47,28 @@ static struct lbind_message *push_owner(lua_State *L, int arg)
     return p->of;
 }
 
-static void read_rest(lua_State *L, int arg, struct mime_tree *read)
+static void read_rest(lua_State *L, int arg)
 {
     struct lbind_message *m = push_owner(L, arg); /* message */
-    if (mime_tree_resume(read, m->map, &m->limits) < 0)
-        luaL_error(L, "not enough memory");
-    void *memory = lua_newuserdatauv(L, mime_map_size(read), 0);
-    mime_map_put(read, m->map->message, memory);
-    lua_setiuservalue(L, -2, LBIND_WHOLE);
-    m->map = memory;
-    m->whole = true;
-    lua_pop(L, 1);
+    struct lbind_reading k = {m->map->message, &m->limits, m->map, false,
+                              false};
+    void *map = lbind_read_map(L, &k, 0, 0); /* message map */
+    if (!m->whole) {                         /* nor by a finalizer */
+        lua_setiuservalue(L, -2, LBIND_WHOLE);
+        m->map = map;
+        m->whole = true;
+        lua_pop(L, 1);
+        return;
+    }
+    lua_pop(L, 2);
 }
 
 void lbind_ask(lua_State *L, int arg)
 {
     struct lbind_part *p = lua_touserdata(L, arg);
-    struct reader *r = reader(L);
     if (!p->of->whole)
-        read_rest(L, arg, &r->tree);
-    r->asked = p->of->asked = true;
+        read_rest(L, arg);
+    *lbind_foresight(L) = p->of->asked = true;
 }
 
 /* State */
@@ -283,60 +251,52 @@ void lbind_push_part(lua_State *L, int arg, size_t i)
     lua_pop(L, 2); /* part */
 }
 
-static struct mime_map *new_message(lua_State *L, const struct mime_tree *read,
-                                    const struct mime_limits *limits)
+static struct lbind_message *new_message(lua_State *L, struct lbind_reading *k)
 {
     struct lbind_message *m =
-        lua_newuserdatauv(L, sizeof *m + mime_map_size(read), LBIND_OF_MESSAGE);
+        lbind_read_map(L, k, sizeof *m, LBIND_OF_MESSAGE); /* message */
     m->root.mark = &part_mark;
     m->root.of = m;
-    m->root.i = 0;
     m->root.message = true;
-    m->limits = *limits;
+    m->limits = *k->limits;
     m->addresses = ADDR_MOST;
-    m->whole = read->whole;
-    m->asked = false;
+    m->whole = k->whole;
     m->map = m->head;
-    return m->head;
+    return m;
 }
 
 /* Will more than the header be asked for? Then reading all of it at once is
    less work. What was done with the last message tells. */
-static bool foresee(lua_State *L, struct span bytes, struct mime_tree **read)
+static bool foresee(lua_State *L, struct span bytes)
 {
-    struct reader *r = reader(L);
-    bool whole = r->asked && bytes.n <= AHEAD_MOST;
-    r->asked = false;
-    *read = &r->tree;
+    bool *asked = lbind_foresight(L);
+    bool whole = *asked && bytes.n <= AHEAD_MOST;
+    *asked = false;
     return whole;
 }
 
 int lbind_read_message(lua_State *L)
 {
     struct mime_limits limits;
-    struct mime_tree *read;
-    bool head;
-    struct span bytes;
+    struct lbind_reading k = {.limits = &limits};
+    struct lbind_message *m;
     if (lua_type(L, 1) == LUA_TSTRING)
-        bytes = lbind_check(L, 1);
-    else if (!lbind_mapping(L, 1, &bytes))
+        k.bytes = lbind_check(L, 1);
+    else if (!lbind_mapping(L, 1, &k.bytes))
         return luaL_error(L, "mime.parse needs a string, not %s",
                           luaL_typename(L, 1));
     bool more = lua_gettop(L) > 1;
     lua_settop(L, 4);
     lbind_limits(L, 2, &limits);
-    head = !foresee(L, bytes, &read);
-    if (mime_tree_parse(read, bytes, &limits, head) < 0)
-        return luaL_error(L, "not enough memory");
-    mime_map_put(read, bytes, new_message(L, read, &limits)); /* message */
+    k.head = !foresee(L, k.bytes);
+    m = new_message(L, &k); /* message */
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, 5, LBIND_BYTES);
     lua_pushvalue(L, lua_upvalueindex(LBIND_META));
     lua_setmetatable(L, 5);
     if (more) {
         if (lua_istable(L, 2))
-            lbind_part(L, 5)->of->addresses =
-                lbind_field_size(L, 2, "addresses", ADDR_MOST);
+            m->addresses = lbind_field_size(L, 2, "addresses", ADDR_MOST);
         new_state(L, 2, 3, 4);
         lua_setiuservalue(L, 5, LBIND_STATE);
     }

@@ -30,11 +30,8 @@ struct part {
     const struct mime_map *map;
     const struct mime_node *node;
     struct lbind_work *w;
-    struct note {
-        int number;
-        size_t at;
-    } notes[NOTES_MOST];
-    int note_n;
+    int note_n, numbers[NOTES_MOST];
+    size_t places[NOTES_MOST];
 };
 
 static struct part part_of(lua_State *L, bool whole)
@@ -64,20 +61,19 @@ static void note_value(const struct part *p, const char *method, int number)
     if (lbind_defer(L, 1, number))
         return;
     lua_getfield(L, lua_upvalueindex(LBIND_KNOWN), method);
-    lua_insert(L, -2);
     lua_pushvalue(L, 1);
-    lua_insert(L, -2);
     lua_pushinteger(L, number);
-    lua_insert(L, -2); /* method part number value */
+    lua_rotate(L, -4, 3); /* method part number value */
     lua_call(L, 3, 0);
 }
 
 /* Notes a defect when the value that is read was pushed. */
 static void note(struct part *p, int number, size_t at)
 {
-    struct note it = {number, at};
-    if (p->note_n < NOTES_MOST)
-        p->notes[p->note_n++] = it;
+    if (p->note_n == NOTES_MOST)
+        return;
+    p->numbers[p->note_n] = number;
+    p->places[p->note_n++] = at;
 }
 
 /* Tells what was noted. That may run functions in Lua, which read parts, too:
@@ -85,8 +81,8 @@ static void note(struct part *p, int number, size_t at)
 static void tell(struct part *p)
 {
     for (int i = 0; i < p->note_n; i++) {
-        lua_pushinteger(p->L, (lua_Integer)p->notes[i].at);
-        note_value(p, "_note", p->notes[i].number);
+        lua_pushinteger(p->L, (lua_Integer)p->places[i]);
+        note_value(p, "_note", p->numbers[i]);
     }
     p->note_n = 0;
 }
