@@ -155,12 +155,15 @@ struct lbind_work {
     struct addr_reader addresses;
     struct charset_store *charsets;
     const struct kernel **kernel;
+    bool busy; /* with a value that is not all in Lua yet */
 };
 
-INTERNAL struct lbind_work *lbind_new_work(lua_State *L);
+INTERNAL void lbind_new_work(lua_State *L);
 
-/* The one of this function, its buffers empty; and giving back what only a
-   large value needed. */
+/* The one of this function, its buffers empty; and its end, which gives back
+   what only a large value needed. In between Lua may run finalizers, which
+   read values, too: while it is busy a new one is pushed, for them. One that
+   a raise left busy costs time, and no more. */
 INTERNAL struct lbind_work *lbind_work(lua_State *L);
 INTERNAL void lbind_work_end(struct lbind_work *w);
 

@@ -14,11 +14,10 @@
 /* Pushes the text that was made, or nil, kind, text. */
 static int push_text(lua_State *L, struct lbind_work *w, int err)
 {
-    if (err < 0)
-        return lbind_fail(L, err, NULL);
-    lbind_push(L, buf_span(&w->text));
+    if (err == 0)
+        lbind_push(L, buf_span(&w->text));
     lbind_work_end(w);
-    return 1;
+    return err < 0 ? lbind_fail(L, err, NULL) : 1;
 }
 
 /* text(raw) -> unfolded, encoded words decoded, UTF-8; faults */

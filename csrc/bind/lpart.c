@@ -365,7 +365,7 @@ static void push_new(lua_State *L, const struct field *field)
     if (field->works)
         p.w = lbind_work(L);
     field->read(&p, field->field);
-    if (field->works)
+    if (p.w)
         lbind_work_end(p.w);
     tell(&p);
 }
@@ -513,16 +513,16 @@ static int part_body(lua_State *L)
 {
     lua_settop(L, 2);
     struct part p = part_of(L, true);
+    bool utf8 = lua_type(L, 2) == LUA_TSTRING &&
+                span_ieq(lbind_check(L, 2), SPAN("utf-8"));
+    if (!utf8 && !lua_isnil(L, 2))
+        return luaL_error(L, "part:body gives octets, or \"utf-8\"");
     p.w = lbind_work(L);
     struct span body = octets(&p);
-    if (lua_isnil(L, 2)) {
-        lbind_push(L, body);
-    } else if (lua_type(L, 2) == LUA_TSTRING &&
-               span_ieq(lbind_check(L, 2), SPAN("utf-8"))) {
+    if (utf8)
         push_utf8(&p, body);
-    } else {
-        return luaL_error(L, "part:body gives octets, or \"utf-8\"");
-    }
+    else
+        lbind_push(L, body);
     lbind_work_end(p.w);
     tell(&p);
     return 1;

@@ -34,9 +34,8 @@ static int work_drop(lua_State *L)
     return 0;
 }
 
-struct lbind_work *lbind_new_work(lua_State *L)
+static struct lbind_work *new_work(lua_State *L)
 {
-    lbind_type(L, WORK, NULL, NULL, work_drop);
     struct lbind_work *w = lbind_new(L, sizeof *w, WORK, 0);
     buf_init(&w->flat, WORK_MOST);
     buf_init(&w->text, WORK_MOST);
@@ -46,9 +45,18 @@ struct lbind_work *lbind_new_work(lua_State *L)
     return w;
 }
 
+void lbind_new_work(lua_State *L)
+{
+    lbind_type(L, WORK, NULL, NULL, work_drop);
+    (void)new_work(L);
+}
+
 struct lbind_work *lbind_work(lua_State *L)
 {
     struct lbind_work *w = lua_touserdata(L, lua_upvalueindex(1));
+    if (w->busy)
+        w = new_work(L);
+    w->busy = true;
     buf_clear(&w->flat);
     buf_clear(&w->text);
     buf_clear(&w->more);
@@ -64,6 +72,7 @@ static void give_back(struct buf *b)
 
 void lbind_work_end(struct lbind_work *w)
 {
+    w->busy = false;
     if ((w->params.text.room | w->flat.room | w->text.room | w->more.room) <=
         WORK_KEPT)
         return;
