@@ -160,3 +160,63 @@ describe("a finalizer that reads values leaves alone", function()
     end)
   end)
 end)
+
+describe("a message in a file that is no longer mapped", function()
+  local path
+  before_each(function()
+    path = os.tmpname()
+    local file <close> = assert(io.open(path, "wb"))
+    file:write(crlf "Subject: mapped\nTo: a@example.org\n\nbody\n")
+  end)
+  after_each(function() os.remove(path) end)
+
+  -- What asks the message, by name.
+  local asks <const> = {
+    subject = function(message) return message.subject end,
+    to = function(message) return message.to end,
+    parts = function(message) return message.parts end,
+    body = function(message) return message:body "utf-8" end,
+    raw = function(message) return message.raw end,
+    render = function(message) return message:render() end,
+    header = function(message) return message:header "to" end,
+    headers = function(message) return message:headers() end,
+    walk = function(message) return message:walk() end,
+    text = function(message) return message.text end,
+    size = function(message) return message:size() end,
+  }
+
+  it("says so", function()
+    local core = require "lunapost.core"
+    local mapping = assert(core.mapping.open(path))
+    local message = require "lunapost.mime.part".read(mapping)
+    assert.equal("mapped", message.subject)
+    do local _ <close> = mapping end
+    for name, ask in pairs(asks) do
+      local ok, problem = pcall(ask, message)
+      assert.is_false(ok, name)
+      assert.truthy(tostring(problem):find("the mapping is closed", 1, true),
+        name)
+    end
+  end)
+
+  it("says so to finalizers that come late", function()
+    local program = [[
+      local mime = require "lunapost.mime"
+      local holder = setmetatable({}, { __gc = function(holder)
+        print(pcall(function() return holder.message.subject end))
+      end })
+      holder.message = assert(mime.open(arg[1], { map = true }))
+    ]]
+    local script = os.tmpname()
+    finally(function() os.remove(script) end)
+    do
+      local file <close> = assert(io.open(script, "wb"))
+      file:write(program)
+    end
+    local pipe <close> = assert(io.popen((
+      "LUA_PATH='%s' LUA_CPATH='%s' %s %s %s"):format(package.path,
+      package.cpath, arg[-1] or "lua5.4", script, path)))
+    local said = pipe:read "a"
+    assert.truthy(said:find "^false.*the mapping is closed", said)
+  end)
+end)

@@ -229,6 +229,7 @@ struct lbind_message {
     size_t addresses; /* most of a field */
     bool whole;       /* all of it was read, not the first header only */
     bool asked;       /* for more than that header */
+    const struct mapping *mapping; /* where its bytes are; NULL: a string */
     const struct mime_map *map;
     struct mime_map head[]; /* where the map is at first */
 };
@@ -280,9 +281,13 @@ INTERNAL void *lbind_read_map(lua_State *L, struct lbind_reading *k,
 /* Was more asked for than the header of the last message? */
 INTERNAL bool *lbind_foresight(lua_State *L);
 
-/* Is an argument a file that was mapped? Then its bytes, which live as long
-   as it does. */
-INTERNAL bool lbind_mapping(lua_State *L, int arg, struct span *bytes);
+/* Is an argument a file that was mapped (else NULL)? Then its bytes. They live
+   until it is closed, which a finalizer may see: what was collected with it
+   is finalized in any order. mapped raises when those bytes are gone. */
+INTERNAL const struct mapping *lbind_mapping(lua_State *L, int arg,
+                                             struct span *bytes);
+INTERNAL void lbind_mapped(lua_State *L, const struct mapping *m,
+                           struct span bytes);
 
 /* The part that is an argument. */
 INTERNAL struct lbind_part *lbind_part(lua_State *L, int arg);
@@ -292,10 +297,12 @@ INTERNAL void lbind_ask(lua_State *L, int arg);
 
 /* The map of the message of the part that is an argument. Unless whole, it
    may be that of the first header only. Lives until the next such call with
-   whole. */
+   whole. Raises when its bytes are gone. */
 static inline const struct mime_map *
 lbind_map(lua_State *L, int arg, const struct lbind_part *p, bool whole)
 {
+    if (p->of->mapping)
+        lbind_mapped(L, p->of->mapping, p->of->map->message);
     if (whole && !p->of->asked)
         lbind_ask(L, arg);
     return p->of->map;

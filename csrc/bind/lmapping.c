@@ -31,12 +31,18 @@ static int l_mapping_open(lua_State *L)
     return 1;
 }
 
-bool lbind_mapping(lua_State *L, int arg, struct span *bytes)
+const struct mapping *lbind_mapping(lua_State *L, int arg, struct span *bytes)
 {
-    struct mapping *m = luaL_testudata(L, arg, MAPPING);
+    const struct mapping *m = luaL_testudata(L, arg, MAPPING);
     if (m)
         *bytes = m->bytes;
-    return m != NULL;
+    return m;
+}
+
+void lbind_mapped(lua_State *L, const struct mapping *m, struct span bytes)
+{
+    if (bytes.n && !m->bytes.p)
+        luaL_error(L, "the mapping is closed");
 }
 
 static int mapping_length(lua_State *L)

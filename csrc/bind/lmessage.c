@@ -279,10 +279,11 @@ int lbind_read_message(lua_State *L)
 {
     struct mime_limits limits;
     struct lbind_reading k = {.limits = &limits};
+    const struct mapping *mapping = NULL;
     struct lbind_message *m;
     if (lua_type(L, 1) == LUA_TSTRING)
         k.bytes = lbind_check(L, 1);
-    else if (!lbind_mapping(L, 1, &k.bytes))
+    else if (!(mapping = lbind_mapping(L, 1, &k.bytes)))
         return luaL_error(L, "mime.parse needs a string, not %s",
                           luaL_typename(L, 1));
     bool more = lua_gettop(L) > 1;
@@ -290,6 +291,7 @@ int lbind_read_message(lua_State *L)
     lbind_limits(L, 2, &limits);
     k.head = !foresee(L, k.bytes);
     m = new_message(L, &k); /* message */
+    m->mapping = mapping;
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, 5, LBIND_BYTES);
     lua_pushvalue(L, lua_upvalueindex(LBIND_META));
@@ -326,7 +328,7 @@ static int part_offsets(lua_State *L)
 static int part_slice(lua_State *L)
 {
     struct lbind_part *p = lbind_part(L, 1);
-    struct span all = p->of->map->message;
+    struct span all = lbind_map(L, 1, p, false)->message;
     size_t from = lua_isnoneornil(L, 2) ? 0 : lbind_size(L, 2, SIZE_MAX / 2);
     size_t to = lua_isnoneornil(L, 3) ? all.n : lbind_size(L, 3, SIZE_MAX / 2);
     if (to > all.n)
