@@ -159,6 +159,17 @@ describe("a finalizer that reads values leaves alone", function()
       assert.equal("value50", mime.parse(message).parameters.name50)
     end)
   end)
+
+  it("parameters that a codec decodes", function()
+    local value = "text/plain; " .. list(50, "name#=value#", ";\r\n ")
+    often(function()
+      local values = codec.parameter.decode "text/plain; b=c"
+      assert.same({ b = "c" }, values)
+    end, function()
+      local values = codec.parameter.decode(value)
+      for i = 1, 50 do assert.equal("value" .. i, values["name" .. i]) end
+    end)
+  end)
 end)
 
 describe("a message in a file that is no longer mapped", function()

@@ -90,6 +90,7 @@ struct lbind_call {
     struct param_list params;
     const struct kernel **kernel;
     struct charset_store *charsets;
+    bool busy; /* params are not all in Lua yet: see struct lbind_work */
 };
 
 /* The one of this function, with out empty. */

@@ -177,6 +177,8 @@ void lbind_rest(lua_State *L)
 {
     struct lbind_call *call = lua_touserdata(L, lua_upvalueindex(1));
     rest(&call->out);
+    if (call->busy)
+        return;
     rest(&call->params.text);
     rest(&call->params.joined);
 }

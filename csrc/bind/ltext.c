@@ -12,6 +12,8 @@
 #include "../core/word.h"
 #include "lbind.h"
 
+#define PARAMS "lunapost.call.params"
+
 /* The result, or nil and an error with that text, or core's where NULL. */
 static int gathered(lua_State *L, int err, const char *text)
 {
@@ -180,6 +182,12 @@ static int l_param_encode(lua_State *L)
                         : NULL);
 }
 
+static int params_drop(lua_State *L)
+{
+    param_list_free(luaL_checkudata(L, 1, PARAMS));
+    return 0;
+}
+
 /* Where the parameters of a field begin: at its first ";", or, where it
    begins with one, at the first name. */
 static struct span params_of(struct lbind_call *call, struct span field)
@@ -211,16 +219,37 @@ static int push_languages(lua_State *L, const struct param_list *list)
     return results;
 }
 
+/* A list that no call is using, which may be pushed. */
+static struct param_list *begin_params(lua_State *L, struct lbind_call *call)
+{
+    struct param_list *list = &call->params;
+    if (call->busy) {
+        lbind_type(L, PARAMS, NULL, NULL, params_drop);
+        list = lbind_new(L, sizeof *list, PARAMS, 0);
+    } else {
+        call->busy = true;
+    }
+    list->store = call->charsets;
+    return list;
+}
+
+static void end_params(struct lbind_call *call, const struct param_list *list)
+{
+    if (list == &call->params)
+        call->busy = false;
+}
+
 static int l_param_decode(lua_State *L)
 {
     struct span field = lbind_text(L, 1, "parameter.decode");
     struct lbind_call *call = lbind_call(L);
-    struct param_list *list = &call->params;
+    struct param_list *list = begin_params(L, call);
     int err, results;
-    list->store = call->charsets;
     err = param_parse(list, params_of(call, field));
-    if (err < 0)
+    if (err < 0) {
+        end_params(call, list);
         return gathered(L, err, NULL);
+    }
     lua_createtable(L, 0, (int)list->n); /* values */
     for (size_t i = 0; i < list->n; i++) {
         lbind_push(L, param_name(list, i));
@@ -231,6 +260,7 @@ static int l_param_decode(lua_State *L)
     lbind_defect(L, "parameter", list->faults, 0, "%I fault%s in parameters");
     lbind_defects(L); /* values defects */
     results = push_languages(L, list);
+    end_params(call, list);
     lbind_rest(L);
     return results;
 }
