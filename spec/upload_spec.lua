@@ -18,7 +18,7 @@ local function swallow(peer)
       reads = reads + 1
       if reads % 64 == 1 then peer.loop.sleep(0.005) end
     elseif why == "read" then
-      assert(peer.loop.wait(peer.conn:fd(), "r", 10))
+      assert(peer.loop.wait(peer.conn:fd(), "r", 60))
     else
       error("the sender is gone: " .. tostring(why))
     end
@@ -38,7 +38,7 @@ describe("a long body", function()
         peer:say("250 ok")
         peer:hear()
       end, function(options)
-        options.timeout = 20
+        options.timeout = 60
         local client = assert(smtp.open(options))
         assert(client:mail "a@example.org")
         assert(client:rcpt "b@example.org")
