@@ -72,13 +72,18 @@ local function number_of_port(text)
   return math.tointeger(port)
 end
 
+-- A URL, well formed or not, as an error may show it.
+local function without_user(url)
+  return (url:gsub("^(%a*:?/*).*@", "%1"))
+end
+
 -- "host", "host:port", "[address]:port"
 local function read_authority(url, text, into)
   local host, rest = text:match("^%[([^%]]*)%](.*)$")
   if not host then host, rest = text:match("^([^:]*)(.*)$") end
   if host == "" or not (rest == "" or rest:find("^:%d+$")) then
     misuse("server %q: smtp://[USER[:PASSWORD]@]HOST[:PORT] is expected",
-      (url:gsub("^(%a*:?/*).*@", "%1")))
+      without_user(url))
   end
   into.host = host
   if rest ~= "" then into.port = number_of_port(rest:sub(2)) end
@@ -140,7 +145,7 @@ local function check_proxy(proxy, url)
     end
   end
   if not proxy.port then
-    misuse("proxy %q: the port is missing", (url:gsub("//.*@", "//")))
+    misuse("proxy %q: the port is missing", without_user(url))
   end
 end
 
