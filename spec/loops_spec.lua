@@ -39,7 +39,7 @@ local function carried(carrier, steps)
   end
   local before = wire.descriptors()
   carrier.run(function() steps(carrier.loop) end)
-  assert.equal(before, wire.descriptors())
+  assert.is_true(wire.at_most(before))
 end
 
 local function missing(carrier)

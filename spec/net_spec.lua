@@ -268,7 +268,7 @@ describe("dialling", function()
       net.dial { host = "nowhere.invalid", port = 1, timeout = 5 }
       core.net.connect("127.0.0.1", port)
     end
-    assert.equal(before, wire.descriptors())
+    assert.is_true(wire.at_most(before))
   end)
 end)
 

@@ -17,6 +17,15 @@ local function silent(address, port)
   return there
 end
 
+-- How many connections to a port are under way, by the kernel's table.
+local function connecting(port)
+  local n = 0
+  for line in io.lines "/proc/net/tcp" do
+    if line:find((":%04X 02 "):format(port), 1, true) then n = n + 1 end
+  end
+  return n
+end
+
 local function listen(address, port)
   return wire.keep(assert(core.net.listen(address, port)))
 end
@@ -31,7 +40,7 @@ local function dial(addresses, port, timeout)
     before = wire.descriptors()
     conn, problem = net.dial { host = "mx.test", port = port, loop = loop,
       addresses = addresses, timeout = timeout or 5 }
-    assert.equal(before + (conn and 1 or 0), wire.descriptors())
+    assert.is_true(wire.at_most(before + (conn and 1 or 0)))
     if conn then assert.equal("function", type(conn.peer)) end
   end)
   if conn then wire.keep(conn) end
@@ -121,7 +130,7 @@ describe("the addresses of a host", function()
     local conn <close> = assert(net.dial { host = "mx.test", port = port,
       addresses = { "127.0.0.1", "127.0.0.2" }, timeout = 10 })
     assert.equal("127.0.0.2", (conn:peer()))
-    assert.equal(before + 1, wire.descriptors())
+    assert.is_true(wire.at_most(before + 1))
   end)
 
   it("are closed when the task that dials is killed", function()
@@ -130,15 +139,16 @@ describe("the addresses of a host", function()
     local loop = wire.new_loop()
     wire.run(loop, function()
       loop.sleep(0)
-      local before = wire.descriptors()
+      local before, others = wire.descriptors(), connecting(port)
       local task = loop.spawn(function()
         net.dial { host = "mx.test", port = port, loop = loop,
           addresses = { "127.0.0.1", "127.0.0.2" }, timeout = 20 }
       end)
       loop.sleep(0.4)
-      assert.is_true(wire.descriptors() >= before + 2)
+      assert.equal(others + 2, connecting(port))
       loop.kill(task)
-      assert.equal(before, wire.descriptors())
+      assert.equal(others, connecting(port))
+      assert.is_true(wire.at_most(before))
     end)
   end)
 

@@ -94,7 +94,7 @@ describe("testing.server", function()
     end
     collectgarbage()
     assert.equal(before, folders())
-    assert.equal(descriptors, wire.descriptors())
+    assert.is_true(wire.at_most(descriptors))
     assert.is_nil((core.process.reap()))
   end)
 end)
@@ -131,7 +131,7 @@ describe("testing.server in a process of its own", function()
       assert.equal(1, #server.messages)
     end
     assert.is_nil((os.rename(path, path)))
-    assert.equal(descriptors, wire.descriptors())
+    assert.is_true(wire.at_most(descriptors))
   end)
 
   it("runs handlers there, faults as well", function()

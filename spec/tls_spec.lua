@@ -449,7 +449,7 @@ describe("a TLS stream", function()
       shake({ ca = pem }, "wrong.example")
       wire.close()
     end
-    assert.equal(before, wire.descriptors())
+    assert.is_true(wire.at_most(before))
   end)
 end)
 

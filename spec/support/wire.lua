@@ -63,6 +63,17 @@ function M.descriptors()
   return #core.system.list "/proc/self/fd"
 end
 
+--- Whether no more than n descriptors are open, or come to be within 20 s:
+--- the threads of lookups that were given up have sockets until they end.
+function M.at_most(n)
+  local limit = core.loop.now() + 20
+  while M.descriptors() > n do
+    if core.loop.now() > limit then return false end
+    core.loop.block(-1, "r", 0.02)
+  end
+  return true
+end
+
 --- Runs functions as tasks of a loop of their own; the first error of one
 --- is raised. Ends when all are done.
 function M.run(loop, ...)
