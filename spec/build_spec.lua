@@ -165,6 +165,29 @@ describe("misuse of mime.message", function()
     assert.matches("build_spec.lua:%d+: unknown option", text)
   end)
 
+  it("raises for a field that is assigned to once all is entities", function()
+    local part = mime.part { data = "x", name = "x.bin" }
+    local entities = { part, mime.multipart("mixed", { part }),
+      mime.message { from = "a@b", subject = "old", body = part },
+      mime.message { from = "a@b", subject = "old", text = "a",
+        attach = "README.md" } }
+    for _, entity in ipairs(entities) do
+      local before = entity:render()
+      for _, name in ipairs { "subject", "type", "boundary", "new" } do
+        assert.has_error(function() entity[name] = "new" end,
+          name .. ": a message that was built stays as it is; build another, "
+          .. "or edit mime.parse(message:render())")
+      end
+      for inner in entity:walk() do
+        assert.has_error(function() inner.filename = "y" end)
+      end
+      assert.equal(before, entity:render())
+    end
+    assert.equal("old", entities[4].subject)
+    entities[4].envelope = { from = "x@y", to = { "z@y" } }
+    assert.equal("x@y", entities[4].envelope.from)
+  end)
+
   it("is not a file that cannot be read: that is an error to handle",
     function()
       for _, path in ipairs { "/nonexistent/x.pdf", "/tmp" } do

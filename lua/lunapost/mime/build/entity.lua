@@ -38,6 +38,55 @@ end
 
 M.meta = Entity
 
+-- An entity that is sealed: what it is made of lies in a table of its own, so
+-- that whoever assigns to it is told that nothing would come of that.
+local Sealed = { __name = Entity.__name }
+local OWN <const> = {}
+
+function Sealed.__index(entity, name)
+  local value = rawget(entity, OWN)[name]
+  if value ~= nil then return value end
+  return Entity.__index(entity, name)
+end
+
+function Sealed.__newindex(entity, name, value)
+  if name ~= "envelope" then
+    error(("%s: a message that was built stays as it is; build another, or "
+      .. "edit mime.parse(message:render())"):format(name), 2)
+  end
+  rawget(entity, OWN)[name] = value
+end
+
+function Sealed.__pairs(entity) return next, rawget(entity, OWN), nil end
+
+-- Keeps what is found out of an entity, sealed or not.
+local function keep(entity, name, value)
+  (rawget(entity, OWN) or entity)[name] = value
+end
+
+local function seal(entity)
+  if getmetatable(entity) == Sealed then return end
+  local own = {}
+  for name, value in next, entity do own[name] = value end
+  for name in next, own do entity[name] = nil end
+  entity[OWN] = own
+  setmetatable(entity, Sealed)
+end
+
+--- Makes a function that gives its user entities of one that builds them:
+--- they and all below them are sealed.
+---@generic F: function
+---@param build F
+---@return F
+function M.sealed(build)
+  return function(...)
+    local root, problem = build(...)
+    if not root then return nil, problem end
+    for entity in root:walk() do seal(entity) end
+    return root
+  end
+end
+
 --- Makes a field of core's, or raises with the name of what was wrong.
 ---@param what string  what the user calls it: "subject"
 ---@param kind string  a function of core.compose
@@ -63,7 +112,8 @@ end
 ---@param value any
 ---@return boolean
 function M.is(value)
-  return getmetatable(value) == Entity
+  local meta = getmetatable(value)
+  return meta == Sealed or meta == Entity
 end
 
 -- Leaves that go as they are where the peer allows: texts, since people read
@@ -88,7 +138,7 @@ local function carried_encoding(leaf, allowed)
     if not octets then return "base64" end -- reading it fails once more
     made = {}
     made.segments, made.class = recode.segments(octets, allowed)
-    leaf.recoded = leaf.recoded or {}
+    if not leaf.recoded then keep(leaf, "recoded", {}) end
     leaf.recoded[allowed] = made
   end
   return rank[made.class] <= rank[allowed] and made.class or "base64"
@@ -160,7 +210,7 @@ function M.bound(root, ids, seeded)
   for entity in root:walk() do
     if entity.parts and not entity.boundary then
       repeat
-        entity.boundary = "=_" .. ids()
+        keep(entity, "boundary", "=_" .. ids())
       until not seeded or not M.clashes(root, entity)
     end
   end
@@ -305,9 +355,9 @@ end
 ---@return lunapost.entity? message
 ---@return lunapost.err? error  "syntax": something has no such form; "file":
 ---  the system has no libidn2
-function Entity:ascii()
+Entity.ascii = M.sealed(function(self)
   return require("lunapost.mime.build.ascii").of(self)
-end
+end)
 
 --- What the octets will be, so that a client can tell the server (BODY=).
 ---@param given? { encoding: "7bit"|"8bit"|"binary" }  what the peer takes
@@ -398,5 +448,7 @@ function Entity:__tostring()
   if self.parts then add(("(%d parts)"):format(#self.parts)) end
   return table.concat(out, " ")
 end
+
+Sealed.__tostring = Entity.__tostring
 
 return M

@@ -412,13 +412,15 @@ end
 ---@param given lunapost.message_options
 ---@return lunapost.entity? message  with source, render, size, envelope
 ---@return lunapost.err? error  kind "file": what was named cannot be read
-M.message = options.placed(message)
+M.message = options.placed(entity.sealed(message))
 
 --- Makes one part: a leaf, or a message that is carried.
 ---@param spec lunapost.part_options
 ---@return lunapost.entity? part
 ---@return lunapost.err? error  kind "file": what was named cannot be read
-M.part = options.placed(function(spec) return parts.part(spec, "part") end)
+M.part = options.placed(entity.sealed(function(spec)
+  return parts.part(spec, "part")
+end))
 
 --- Makes a multipart of parts and messages; options stand beside them:
 --- parameters, boundary, preamble, epilogue, headers, id, description.
@@ -426,19 +428,19 @@ M.part = options.placed(function(spec) return parts.part(spec, "part") end)
 ---@param given table
 ---@return lunapost.entity? multipart
 ---@return lunapost.err? error
-M.multipart = options.placed(parts.multipart)
+M.multipart = options.placed(entity.sealed(parts.multipart))
 
 --- Makes a part whose body is elsewhere: message/external-body.
 ---@param spec lunapost.external_options
 ---@return lunapost.entity? part
 ---@return lunapost.err? error
-M.external = options.placed(external.part)
+M.external = options.placed(entity.sealed(external.part))
 
 --- Makes a multipart/report of data: of delivery, disposition or abuse.
 ---@param spec lunapost.report_options
 ---@return lunapost.entity? multipart  as mime.message{ body = } takes it
 ---@return lunapost.err? error  kind "file": the original cannot be read
-M.report = options.placed(report.multipart)
+M.report = options.placed(entity.sealed(report.multipart))
 
 --- Splits a message into several of at most size octets: message/partial.
 ---@param message any  one that was built or read, or octets

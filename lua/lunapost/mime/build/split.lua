@@ -87,21 +87,23 @@ local function octets_of(message)
   return octets, mime.parse(octets)
 end
 
+local piece = entity.sealed(function(plan, number, total, octets)
+  local out = head_of(plan, number, total)
+  out.content = content.of_string(octets)
+  return out
+end)
+
 local function pieces_of(plan, octets, size)
   local head = #table.concat(plan.inner) + 2
   local body = table.concat(plan.inner) .. "\r\n" .. octets
-  local empty = head_of(plan, MOST, MOST)
-  empty.content = content.of_string ""
-  local room = size - empty:size()
+  local room = size - piece(plan, MOST, MOST, ""):size()
   local starts = room > 0 and cuts(body, room)
   if not starts or #starts > MOST or starts[2] and starts[2] <= head then
     error(("split: %d octets are too few for a piece"):format(size), 0)
   end
   local out = {}
   for i, from in ipairs(starts) do
-    out[i] = head_of(plan, i, #starts)
-    out[i].content = content.of_string(
-      body:sub(from, (starts[i + 1] or 0) - 1))
+    out[i] = piece(plan, i, #starts, body:sub(from, (starts[i + 1] or 0) - 1))
   end
   return out
 end
