@@ -165,7 +165,7 @@ describe("misuse of mime.message", function()
     assert.matches("build_spec.lua:%d+: unknown option", text)
   end)
 
-  it("raises for a field that is assigned to once all is entities", function()
+  it("raises for a field that is assigned to once it is built", function()
     local part = mime.part { data = "x", name = "x.bin" }
     local entities = { part, mime.multipart("mixed", { part }),
       mime.message { from = "a@b", subject = "old", body = part },
