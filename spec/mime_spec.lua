@@ -93,6 +93,32 @@ describe("a parsed message", function()
     assert.is_nil(bare.nonsense)
   end)
 
+  it("takes the words of Content-* fields as programs write them", function()
+    for field, expected in pairs {
+      ['Type: "text/html"; charset=utf-8'] = { "text/html", "utf-8" },
+      ["Type: text/html, charset=utf-8"] = { "text/html", "utf-8" },
+      ["Type: text/html charset=utf-8"] = { "text/html", "utf-8" },
+      ["Type: charset=utf-8"] = { "text/plain", "utf-8" },
+      ["Disposition: filename=a.txt"] = { nil, "a.txt" },
+      ['Disposition: filename="a b.txt"; size=3'] = { nil, "a b.txt" },
+      ["Disposition: ; filename=a.txt"] = { nil, "a.txt" },
+      ['Disposition: "attachment"; filename=a'] = { "attachment", "a" },
+      ["Disposition: attachment, filename=a"] = { "attachment", "a" },
+      ["Disposition: attachment (x) filename=a"] = { "attachment", "a" },
+    } do
+      local part = mime.parse("Content-" .. field .. "\n\nx")
+      if field:find "^Type" then
+        assert.same(expected, { part.type, part.parameters.charset }, field)
+      else
+        assert.equal(expected[1], part.disposition, field)
+        assert.equal(expected[2], part.filename, field)
+      end
+    end
+    local parts = mime.parse('Content-Type: "multipart/mixed"; boundary=b\n'
+      .. "\n--b\n\nx\n--b--\n").parts
+    assert.equal(1, #parts)
+  end)
+
   it("gives header fields by name, and in order as they stand", function()
     assert.equal("1", message:header("X-A"))
     assert.same({ "1", "2" }, message:headers("x-a"))

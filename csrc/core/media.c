@@ -30,19 +30,37 @@ static struct span take(struct span *s)
     return w;
 }
 
+/* Takes the quote that some programs set around the words. */
+static bool take_quote(struct span *s)
+{
+    bool quoted = s->n && s->p[0] == '"';
+    *s = span_skip(*s, quoted);
+    return quoted;
+}
+
+/* Without a "," that stands for the first ";". */
+static struct span parameters(struct span s)
+{
+    struct span next = skip(s);
+    return next.n && next.p[0] == ',' ? span_skip(next, 1) : s;
+}
+
 bool media_split(struct span value, struct media *m)
 {
-    struct span s = skip(value);
+    struct span s = skip(value), first = s;
+    bool quoted = take_quote(&s);
     m->type = take(&s);
     m->subtype = span_of(NULL, 0);
     s = skip(s);
     if (s.n && s.p[0] == '/') {
         s = skip(span_skip(s, 1));
         m->subtype = take(&s);
+    } else if (s.n && s.p[0] == '=') {
+        s = first; /* a parameter stands in the place of the type */
     }
-    m->rest = span_skip(s, span_find(s, ';'));
-    if (m->rest.n == 0)
-        m->rest = s;
+    if (quoted)
+        take_quote(&s);
+    m->rest = parameters(s);
     if (m->subtype.n == 0)
         m->type = m->subtype;
     return m->type.n > 0;
@@ -50,11 +68,14 @@ bool media_split(struct span value, struct media *m)
 
 struct span media_word(struct span value, struct span *rest)
 {
-    struct span s = skip(value), w;
-    bool quoted = s.n && s.p[0] == '"';
-    if (quoted)
-        s = span_skip(s, 1);
+    struct span s = skip(value), first = s, w;
+    bool quoted = take_quote(&s);
     w = take(&s);
-    *rest = span_skip(s, quoted && s.n && s.p[0] == '"');
-    return w;
+    if (quoted)
+        take_quote(&s);
+    *rest = parameters(s);
+    if (skip(s).n == 0 || skip(s).p[0] != '=')
+        return w;
+    *rest = first; /* a parameter stands in the place of the word */
+    return span_of(NULL, 0);
 }
