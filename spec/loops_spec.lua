@@ -4,6 +4,7 @@ local core = require "lunapost.core"
 local deadline = require "lunapost.deadline"
 local peers = require "spec.support.peers"
 local post = require "lunapost"
+local process = require "lunapost.smtp.process"
 local served = require "spec.support.served"
 local smtp = require "lunapost.smtp"
 local tree = require "spec.support.tree"
@@ -58,6 +59,11 @@ local function together(loop, count, fn)
     end)
   end
   while left > 0 do loop.sleep(0.01) end
+end
+
+-- Until a condition holds; the carrier's own limit ends it.
+local function await(loop, holds)
+  while not holds() do loop.sleep(0.01) end
 end
 
 local function settings(loop, more)
@@ -196,6 +202,34 @@ local function task_suite(carrier)
     loop.kill(task)
     loop.sleep(0.05)
     assert.is_true(unwound)
+  end)
+
+  it_does("ends at once the program of a killed delivery", function(loop)
+    local path = folder .. "/killed"
+    local transport = smtp.sendmail { loop = loop, arguments = false,
+      command = { "sh", "-c", "trap '' TERM; echo $$ >" .. path
+        .. "; exec sleep 60" } }
+    local task = loop.spawn(function()
+      transport:send({ from = "", to = "b@example.org" },
+        ("Subject: x\r\n"):rep(1 << 20))
+    end)
+    local pid
+    await(loop, function()
+      pid = math.tointeger(tonumber(tree.read(path) or ""))
+      return pid
+    end)
+    local waits, sleep = 0, loop.sleep
+    loop.sleep = function(seconds)
+      waits = waits + 1
+      return sleep(seconds)
+    end
+    loop.kill(task)
+    assert.equal(0, waits)
+    loop.sleep = sleep
+    local state = ("/proc/%d/stat"):format(pid)
+    await(loop, function() return not tree.read(state) end)
+    await(loop, function() return process.left() == 0 end)
+    os.remove(path)
   end)
 
   it_does("delivers by several tasks at a time", function(loop)

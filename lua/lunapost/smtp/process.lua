@@ -4,6 +4,7 @@
 local core = require "lunapost.core"
 local default_loop = require "lunapost.loop"
 local err = require "lunapost.err"
+local net = require "lunapost.net"
 
 local M = {}
 
@@ -12,6 +13,8 @@ local now <const> = core.loop.now
 ---@class lunapost.process
 ---@field conn userdata  its standard input and output
 ---@field name string  the program, for errors
+---@field carried boolean  it is a task's of a built-in loop, which starts
+--- another whoever asks
 local Process = {}
 local meta <const> = { __name = "lunapost.process", __index = Process }
 
@@ -64,8 +67,9 @@ function M.start(command, options)
     return nil, err.new { kind = child, text = "cannot start " .. text,
       host = "exec:" .. command[1], transient = false }
   end
+  local loop = options.loop or default_loop
   return setmetatable({ conn = conn, child = child, name = command[1],
-    loop = options.loop or default_loop }, meta)
+    loop = loop, carried = loop.blocks ~= nil and loop.inside() }, meta)
 end
 
 --- Waits until it has ended; nobody else is kept waiting.
@@ -101,9 +105,9 @@ function Process:release()
   self.since = now()
   leaving[#leaving + 1] = self
   sweep()
-  if not self.child:ended() and coroutine.isyieldable() then
-    self.loop.spawn(see_out, self)
-  end
+  -- a killed task cannot yield any more: the built-in loop goes on without
+  local runs = self.carried or coroutine.isyieldable()
+  if runs and not self.child:ended() then self.loop.spawn(see_out, self) end
 end
 
 --- After a goodbye: gives it time to end.
@@ -113,8 +117,19 @@ function Process:settle(seconds)
   sweep()
 end
 
+--- Ends it, at once and without waiting: whoever unwinds a killed task must
+--- not wait.
+---@param force boolean  SIGKILL, so that it does nothing more; else SIGTERM,
+--- and after GRACE seconds SIGKILL
+function Process:abandon(force)
+  self.child:terminate(force)
+  net.close(self.conn, self.loop)
+  self:release()
+end
+
 --- Ends it: SIGTERM, and soon SIGKILL.
 function Process:stop()
+  if self:wait(0) then return end
   self.child:terminate()
   if not self:wait(0.5) then
     self.child:terminate(true)

@@ -111,7 +111,7 @@ local function pour(w, self, reader)
   end
   if ok and held then ok, why = feed(w, "\r") end
   if why == "timeout" then return nil, why end
-  if ok then w.conn:shutdown() end
+  if ok then w.whole = w.conn:shutdown() end
   return true
 end
 
@@ -140,26 +140,27 @@ local function verdict(w, self)
     transient = transient[code] or false, output = w.said })
 end
 
+-- Ends what still runs, when the task is killed. The end of its input would be
+-- the end of half a message: only a program that has the whole one may still
+-- do something.
+local function leave(w)
+  if w.ear then net.close(w.ear, w.loop) end
+  w.process:abandon(not w.whole)
+end
+
+local work_meta <const> = { __close = leave }
+
 -- What a delivery works with; the ear is of its own, since who cannot be
--- told any more may have said why. Closing it ends what still runs.
+-- told any more may have said why.
 local function begin(self, command)
   local started, problem = process.start(command, { errors = true,
     loop = self.loop })
   if not started then return nil, problem end
-  local w = setmetatable({ conn = started.conn, loop = started.loop,
-    process = started, said = "", deadline = now() + self.timeout },
-    { __close = function(w)
-      -- first: the end of its input would be the end of half a message
-      if not w.process.child:ended() then w.process:stop() end
-      net.close(w.conn, w.loop)
-      if w.ear then net.close(w.ear, w.loop) end
-    end })
-  return w
+  return setmetatable({ conn = started.conn, loop = started.loop,
+    process = started, said = "", deadline = now() + self.timeout }, work_meta)
 end
 
-local function run(self, command, content)
-  local w <close>, problem = begin(self, command)
-  if not w then return nil, problem end
+local function converse(w, self, content)
   local kind, text
   w.ear, kind, text = core.net.adopt(w.conn:fd())
   if not w.ear then return nil, err.of(kind, text) end
@@ -167,6 +168,14 @@ local function run(self, command, content)
   if not ok and err.is(why) then return nil, why end
   if not ok then return late(self) end
   return verdict(w, self)
+end
+
+local function run(self, command, content)
+  local w <close>, problem = begin(self, command)
+  if not w then return nil, problem end
+  local ok, why = converse(w, self, content)
+  w.process:stop() -- while it cannot take its input for ended
+  return ok, why
 end
 
 local function failed(problem, command)
