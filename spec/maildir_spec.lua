@@ -40,6 +40,8 @@ describe("a Maildir", function()
     assert.equal(bytes, read(final))
     assert.same({}, files(path .. "/tmp"))
     assert.equal(1, #files(path .. "/new"))
+    local pipe <close> = assert(io.popen("stat -c %a " .. final))
+    assert.equal("600", pipe:read "l") -- nobody else's mail
   end)
 
   it("syncs what it delivers, file and folder, unless told not to", function()

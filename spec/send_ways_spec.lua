@@ -157,6 +157,8 @@ describe("lunapost send", function()
       .. "/t.txt"))
     assert.matches("^<svg", tree.read(folder .. "/t.svg"))
     assert.matches("^sequenceDiagram", tree.read(folder .. "/t.mmd"))
+    assert.equal("600\n600\n600", (peers.run(("stat -c %%a %s/t.*"):format(
+      folder))))
     output, code = send("--server 127.0.0.1:1" .. envelope .. flags)
     assert.equal(75, code)
     assert.matches("cannot connect", output)

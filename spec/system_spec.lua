@@ -48,6 +48,33 @@ describe("the system", function()
     assert.is_nil(system.stat(folder .. "/b"))
   end)
 
+  it("makes files for their owner alone, whatever the umask", function()
+    local out = wire.script(([[
+      local core = require "lunapost.core"
+      local create, path = core.system.create, %q
+      local file = assert(create(path))
+      assert(file:write "first, and longer")
+      assert(file:close())
+      io.popen("stat -c %%a " .. path, "w"):close()
+      assert(os.execute("chmod 644 " .. path))
+      local file <close> = assert(create(path))
+      assert(file:write "again")
+      assert(file:flush())
+      io.popen("stat -c '%%a %%s' " .. path, "w"):close()
+      print(create "/no/such/file")
+      local file = assert(core.system.temporary(path .. "-XXXXXX"))
+      assert(file:write "kept")
+      assert(file:seek "set")
+      print(file:read "a", #core.system.list(%q), file:close(), io.type(file))
+      print(core.system.temporary "/no/such/XXXXXX")
+    ]]):format(folder .. "/x", folder), "umask 022; ")
+    assert.equal("600\n644 5\nnil\t/no/such/file: No such file or directory\n"
+      .. "kept\t1\ttrue\tclosed file\n"
+      .. "nil\t/no/such/: No such file or directory\n",
+      (out:gsub("/such/......:", "/such/:")))
+    assert.error_matches(function() system.create "a\0b" end, "NUL")
+  end)
+
   it("makes folders for a while, and removes them", function()
     local path = system.temporary_folder(folder .. "/x-XXXXXX")
     assert.matches("^" .. folder:gsub("%p", "%%%0") .. "/x%-......$", path)

@@ -9,7 +9,10 @@
  * system.identity() -> { user, group, groups = { ... } }, numbers
  * system.become(user[, group]) system.tell(path, words) -> true | nil, text
  * system.sockets() -> how many were passed to this process, from 3 on
- * Files: system.sync(path) system.make_folder(path[, mode])
+ * Files: system.create(path) -> file, as io.open gives it, for its owner alone
+ *   where it is new; system.temporary("/tmp/x-XXXXXX") -> file without a name;
+ *   nil, text where it cannot be;
+ *   system.sync(path) system.make_folder(path[, mode])
  *   system.rename(from, to) system.link(from, to) system.remove(path)
  *   system.remove_folder(path) -> true | nil, text;
  *   system.temporary_folder("/tmp/x-XXXXXX") -> path | nil, text;
@@ -28,6 +31,8 @@
 
 #define TYPE_SIGNALS "lunapost.signals"
 #define TYPE_FOLDER  "lunapost.folder"
+
+enum { LSYSTEM_PATH = 1024 }; /* room for the path of a temporary */
 
 struct folder {
     void *handle;
@@ -102,6 +107,56 @@ static int lsystem_sync(lua_State *L)
     return lsystem_done(L, system_sync(lsystem_path(L, 1), text), text);
 }
 
+static int lfile_close(lua_State *L)
+{
+    luaL_Stream *s = luaL_checkudata(L, 1, LUA_FILEHANDLE);
+    return luaL_fileresult(L, fclose(s->f) == 0, NULL);
+}
+
+/* A file of Lua's, closed as yet. */
+static luaL_Stream *lfile_new(lua_State *L)
+{
+    luaL_Stream *s = lua_newuserdatauv(L, sizeof *s, 0);
+    s->closef = NULL;
+    luaL_setmetatable(L, LUA_FILEHANDLE);
+    return s;
+}
+
+static int lfile_opened(lua_State *L, luaL_Stream *s, const char *text)
+{
+    if (!s->f)
+        return lsystem_fail(L, text);
+    s->closef = lfile_close;
+    return 1;
+}
+
+static int lsystem_create(lua_State *L)
+{
+    char text[SOCK_TEXT];
+    const char *path = lsystem_path(L, 1);
+    luaL_Stream *s = lfile_new(L); /* ... file */
+    s->f = system_create(path, text);
+    return lfile_opened(L, s, text);
+}
+
+/* Copies the pattern of a temporary name; its X's are replaced in place. */
+static void lsystem_pattern(lua_State *L, char path[LSYSTEM_PATH])
+{
+    const char *pattern = lsystem_path(L, 1);
+    size_t n = strlen(pattern);
+    luaL_argcheck(L, n < LSYSTEM_PATH, 1, "too long");
+    memcpy(path, pattern, n + 1);
+}
+
+static int lsystem_temporary(lua_State *L)
+{
+    char text[SOCK_TEXT], path[LSYSTEM_PATH];
+    lsystem_pattern(L, path);
+    luaL_Stream *s = lfile_new(L); /* ... file */
+    s->f = system_temporary(path, text);
+    return lfile_opened(L, s, text);
+}
+
 static int lsystem_make_folder(lua_State *L)
 {
     char text[SOCK_TEXT];
@@ -140,11 +195,8 @@ static int lsystem_remove_folder(lua_State *L)
 
 static int lsystem_temporary_folder(lua_State *L)
 {
-    char text[SOCK_TEXT], path[1024];
-    const char *pattern = lsystem_path(L, 1);
-    size_t n = strlen(pattern);
-    luaL_argcheck(L, n < sizeof path, 1, "too long");
-    memcpy(path, pattern, n + 1);
+    char text[SOCK_TEXT], path[LSYSTEM_PATH];
+    lsystem_pattern(L, path);
     if (system_temporary_folder(path, text) < 0)
         return lsystem_fail(L, text);
     lua_pushstring(L, path);
@@ -287,6 +339,8 @@ static const luaL_Reg functions[] = {
     {"time", lsystem_time},
     {"zone", lsystem_zone},
     {"raise_descriptors", lsystem_raise_descriptors},
+    {"create", lsystem_create},
+    {"temporary", lsystem_temporary},
     {"sync", lsystem_sync},
     {"make_folder", lsystem_make_folder},
     {"rename", lsystem_rename},

@@ -83,6 +83,36 @@ int system_sync(const char *path, char text[SOCK_TEXT])
     return err;
 }
 
+/* NULL, and closed, where there is no memory for a stream. */
+static FILE *system_stream(int fd, const char *mode, const char *path,
+                           char *text)
+{
+    FILE *file = fd < 0 ? NULL : fdopen(fd, mode);
+    if (file)
+        return file;
+    (void)system_fail(text, path);
+    if (fd >= 0)
+        (void)close(fd);
+    return NULL;
+}
+
+FILE *system_create(const char *path, char text[SOCK_TEXT])
+{
+    int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
+    return system_stream(open(path, flags, S_IRUSR | S_IWUSR), "wb", path,
+                         text);
+}
+
+FILE *system_temporary(char *pattern, char text[SOCK_TEXT])
+{
+    int fd = mkstemp(pattern);
+    if (fd >= 0) {
+        (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+        (void)unlink(pattern);
+    }
+    return system_stream(fd, "w+b", pattern, text);
+}
+
 int system_make_folder(const char *path, unsigned mode, char text[SOCK_TEXT])
 {
     struct stat s;

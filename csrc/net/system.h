@@ -7,6 +7,8 @@
 #ifndef NET_SYSTEM_H
 #define NET_SYSTEM_H
 
+#include <stdio.h>
+
 #include "sock.h"
 
 struct system_stat {
@@ -31,6 +33,14 @@ INTERNAL size_t system_raise_descriptors(void);
 
 /* Makes a file's bytes, or a folder's names, survive a power cut. */
 INTERNAL int system_sync(const char *path, char text[SOCK_TEXT]);
+
+/* A file to write, emptied where there was one; a new one is for its owner
+   alone, whatever the umask. NULL: it cannot be. */
+INTERNAL FILE *system_create(const char *path, char text[SOCK_TEXT]);
+
+/* A file to write and to read that has no name any more: that of the pattern,
+   whose X's are replaced, is taken away at once. NULL: it cannot be. */
+INTERNAL FILE *system_temporary(char *pattern, char text[SOCK_TEXT]);
 
 /* mode: permission bits. 1 when the folder was there before. */
 INTERNAL int system_make_folder(const char *path, unsigned mode,

@@ -50,7 +50,7 @@ end
 function Maildir:begin()
   local name = unique()
   local temporary = self.path .. "/tmp/" .. name
-  local file, text = io.open(temporary, "wb")
+  local file, text = system.create(temporary)
   if not file then return failure(text) end
   file:setvbuf("full", 65536)
   return setmetatable({ maildir = self, name = name, file = file,

@@ -128,7 +128,7 @@ local forms <const> = { svg = "svg", mmd = "mermaid", mermaid = "mermaid" }
 function M.copy(transcript, path)
   local form = forms[path:match("%.(%a+)$")]
   if not form then return transcript:save(path) end
-  local file <close>, problem = io.open(path, "wb")
+  local file <close>, problem = core.system.create(path)
   local ok = file
   if file then ok, problem = file:write(transcript[form](transcript)) end
   if ok then ok, problem = file:close() end

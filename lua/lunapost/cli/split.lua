@@ -1,5 +1,6 @@
 --- lunapost split: one message as several of message/partial.
 
+local core = require "lunapost.core"
 local err = require "lunapost.err"
 local mime = require "lunapost.mime"
 local output = require "lunapost.cli.output"
@@ -31,7 +32,7 @@ local function read(name)
 end
 
 local function write(path, piece)
-  local file <close>, problem = io.open(path, "wb")
+  local file <close>, problem = core.system.create(path)
   if not file then return nil, problem end
   for chunk in piece:source() do
     local ok, why = file:write(chunk)

@@ -1,6 +1,7 @@
 --- A dry run: the message as it would be sent, and its envelope, with nobody
 --- at the other end.
 
+local core = require "lunapost.core"
 local err = require "lunapost.err"
 local options_of = require "lunapost.options"
 local outgoing = require "lunapost.smtp.outgoing"
@@ -26,7 +27,7 @@ local function sink_of(self)
     return function(octets) pieces[#pieces + 1] = octets end,
       function() return table.concat(pieces) end
   end
-  local file, problem = io.open(self.path, "wb")
+  local file, problem = core.system.create(self.path)
   if not file then return nil, problem end
   local failed
   return function(octets)

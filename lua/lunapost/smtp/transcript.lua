@@ -245,7 +245,7 @@ end
 ---@return true? ok
 ---@return lunapost.err? error  kind "file"
 function Transcript:save(path)
-  local file <close>, problem = io.open(path, "wb")
+  local file <close>, problem = core.system.create(path)
   local ok = file
   if file then ok, problem = file:write(self:text()) end
   if ok then ok, problem = file:close() end
