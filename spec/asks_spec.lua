@@ -107,6 +107,29 @@ describe("parameters", function()
       { table.unpack(heard[1], 2, 4) })
   end)
 
+  it("make two of a recipient that is named twice with different ones",
+    function()
+    local heard = scripted.run(function(peer)
+      offering("DSN", "250 ok", "250 ok", "550 5.1.1 no", "354 go")(peer)
+      peer:body()
+      peer:say "250 kept"
+    end, function(options)
+      local client = assert(smtp.open(options))
+      local result = assert(client:send({ from = "a@x", to = {
+        { address = "b@y", notify = "NEVER" },
+        { address = "<b@y>", notify = "NEVER" },
+        { address = "b@y", notify = "SUCCESS", parameters = { "XA", "XB" } },
+        { address = "b@y", notify = "SUCCESS", parameters = { "XB", "XA" } },
+      } }, "x"))
+      assert.same({ "b@y" }, result.accepted)
+      assert.equal("b@y", result.rejected[1].address)
+      assert.is_nil(result.rejected[2])
+    end)
+    assert.same({ "RCPT TO:<b@y> NOTIFY=NEVER",
+      "RCPT TO:<b@y> NOTIFY=SUCCESS XA XB", "DATA" },
+      { table.unpack(heard[1], 3, 5) })
+  end)
+
   it("go with mail and rcpt", function()
     local heard = scripted.run(offering("DSN\r\n250-REQUIRETLS", "250 ok",
       "250 ok", "250 ok"), function(options)

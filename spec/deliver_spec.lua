@@ -142,6 +142,24 @@ describe("direct delivery", function()
       tostring(result.deliveries[3].transcript))
   end)
 
+  it_does("counts who is there twice as reached when one of the two was",
+    function()
+    local asked = 0
+    return { { options = { extensions = { DSN = true } },
+      on = { rcpt = function()
+        asked = asked + 1
+        if asked == 2 then return 451, "4.2.1", "busy" end
+      end } }, { options = { extensions = { DSN = true } } } }
+  end, function(port, hosts)
+    local result = assert(deliver({ { address = "a@three.test" },
+      { address = "a@three.test", notify = "NEVER" } }, { port = port }))
+    assert.equal(451, result.deliveries[1].rejected[1].code)
+    assert.same({ "a@three.test", "a@three.test" }, result.accepted)
+    local count = 0
+    for _, host in ipairs(hosts) do count = count + #host.got end
+    assert.equal(1, count)
+  end)
+
   it_does("asks for the domain's own address where it has no MX", two,
     function(port, hosts)
     assert(deliver("a@plain.test", { port = port }))

@@ -279,6 +279,20 @@ local function add_raw(list, params)
   return true
 end
 
+--- What is asked for, as text: the same text, the same wishes.
+---@param asked? lunapost.asked[]
+---@param params? table
+---@return string
+function M.digest(asked, params)
+  local list = {}
+  for i, one in ipairs(asked or {}) do list[i] = one.text end
+  for name, value in pairs(params or {}) do
+    list[#list + 1] = raw_word(name, value) or nil
+  end
+  table.sort(list)
+  return table.concat(list, " ")
+end
+
 --- Adds parameters to a command's line.
 ---@param client lunapost.client
 ---@param line string

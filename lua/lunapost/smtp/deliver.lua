@@ -100,7 +100,16 @@ local function again(one)
   return one and not one.final and (one.transient or one.early)
 end
 
--- Keeps what became of some recipients; those that another host may take.
+-- What became of an address that is now rejected, after what was before: that
+-- one host is no good does not make it final that another was busy.
+local function worse(before, one)
+  if before == true then return before end
+  local busy = before and before.transient
+  return busy and one.early and not one.transient and before or one
+end
+
+-- Keeps what became of some recipients; those that another host may take. An
+-- address that is there twice has the message when one of the two was accepted.
 local function keep(group, pending, seen)
   local last, left = {}, {}
   for _, address in ipairs(seen.accepted) do group.fate[address] = true end
@@ -108,15 +117,11 @@ local function keep(group, pending, seen)
     one.host, one.domain = seen.host, group.domain
     one.transient = one.code < 500
     last[one.address] = one
-    local before = group.fate[one.address]
-    -- that one host is no good does not make it final that another was busy
-    if not (before and before.transient and one.early
-      and not one.transient) then
-      group.fate[one.address] = one
-    end
+    group.fate[one.address] = worse(group.fate[one.address], one)
   end
   for _, to in ipairs(pending) do
-    if again(last[to.address]) then left[#left + 1] = to end
+    local open = group.fate[to.address] ~= true
+    if open and again(last[to.address]) then left[#left + 1] = to end
   end
   group.visits[#group.visits + 1] = seen
   return left

@@ -75,8 +75,16 @@ local envelope_keys <const> = { from = "string|table", to = "string|table",
 for name, kind in pairs(parameters.mail) do envelope_keys[name] = kind end
 for name, kind in pairs(parameters.rcpt) do envelope_keys[name] = kind end
 
--- Who is named twice gets the message once: replies that are told by address
--- would not say which of the two they mean.
+-- Who is named twice gets the message once, unless it is to be delivered in
+-- two ways: then there are two recipients, as other MTAs have it (Postfix's
+-- duplicate filter goes by the address, NOTIFY and ORCPT, too).
+local function same(to)
+  local bare = clean_address(to.address) or to.address
+  if not (to.asks or to.parameters) then return bare end
+  return (bare .. " " .. parameters.digest(to.asks, to.parameters))
+    :gsub(" $", "")
+end
+
 local function recipients_of(list)
   if type(list) == "string" or type(list) == "table" and list.address then
     list = { list }
@@ -84,9 +92,9 @@ local function recipients_of(list)
   local recipients, seen = {}, {}
   for i, value in ipairs(list or {}) do
     local to = recipient_of(i, value)
-    local bare = clean_address(to.address) or to.address
-    if not seen[bare] then recipients[#recipients + 1] = to end
-    seen[bare] = true
+    local key = same(to)
+    if not seen[key] then recipients[#recipients + 1] = to end
+    seen[key] = true
   end
   if #recipients == 0 then error("the envelope has no recipient", 0) end
   return recipients
