@@ -333,6 +333,18 @@ local function listen_at(where, host, port, backlog, options)
     transient = false }
 end
 
+--- Raises where a server cannot listen by what is written.
+---@param where string
+---@param level? integer  default 2
+---@return string host
+---@return integer? port
+---@return string? path
+function M.place(where, level)
+  local host, port, path = M.split(where)
+  if host then return host, port, path end
+  error(("'%s' is not HOST:PORT or unix:PATH"):format(where), level or 2)
+end
+
 --- Listens at "HOST:PORT", "[V6]:PORT", "*:PORT" (both families) or
 --- "unix:PATH". Port 0: listener:address() tells which.
 ---@param where string
@@ -341,10 +353,7 @@ end
 ---@return lunapost.err? err
 function M.listen(where, options)
   options = options or {}
-  local host, port, path = M.split(where)
-  if not host then
-    error(("'%s' is not HOST:PORT or unix:PATH"):format(where), 2)
-  end
+  local host, port, path = M.place(where, 3)
   if not path then
     return listen_at(where, host, port, options.backlog, options)
   end

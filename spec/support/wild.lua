@@ -340,7 +340,7 @@ M.dispositions = {
   { "inline", "inline", "ct.bin" },
   { "", false, "ct.bin" },
   { "; filename=x", false, "x" },
-  { "filename=x", "filename", "ct.bin" },
+  { "filename=x", false, "x" },
   { "\"attachment\"; filename=x", "attachment", "x" },
   { "attachment;filename=\"=?utf-8?b?w7w=?=\"", "attachment", "\u{fc}" },
   { "attachment; filename*=utf-8''%e2%82%ac.txt", "attachment",

@@ -80,7 +80,16 @@ local function become(server)
   return nil, err.of("limit", text)
 end
 
+-- Misuse is told before any door is open.
+local function check_places(server)
+  for _, where in ipairs(places_of(server)) do
+    if not where:find "^systemd" then net.place(where, 0) end
+  end
+  if server.options.metrics then net.place(server.options.metrics, 0) end
+end
+
 local function open(server)
+  check_places(server)
   for _, where in ipairs(places_of(server)) do
     local ok, problem = listen_at(server, where)
     if not ok then return nil, problem end
