@@ -261,7 +261,8 @@ describe("several commands at once", function()
       ["must not hold"] = "RCPT TO:<a@x>\rDATA" } do
       local machine = greeted()
       local lines = { "MAIL FROM:<>", "RCPT TO:<a@x>", "NOOP", line }
-      local behind, kind, why = machine:commands(lines, 1, 2)
+      local behind, kind, why, at = machine:commands(lines, 1, 2)
+      assert.equal(4, at)
       assert.is_nil(behind)
       assert.is_string(kind)
       assert.matches(text, why)

@@ -37,6 +37,7 @@ describe("a transaction", function()
           to = { "b@y", ("u"):rep(1 << 14) .. "@y" } }, body)
         assert.is_nil(result)
         assert.equal("limit", problem.kind)
+        assert.equal("RCPT TO:<" .. ("u"):rep(71) .. "...", problem.command)
       end
       assert.same({ "c@y" }, assert(client:send({ from = "d@x",
         to = { "c@y" } }, "x")).accepted)

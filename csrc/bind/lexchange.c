@@ -186,15 +186,20 @@ static struct span line_at(lua_State *L, int list, lua_Integer at)
     return line;
 }
 
-/* 0 when each line of a list can be a command, or ERR_*: the first is not
-   written where another cannot follow it. */
-static int lines_sound(lua_State *L, struct client *c, int list)
+/* 0 when each line of a list can be a command, or ERR_*, and *at says which:
+   the first is not written where another cannot follow it. */
+static int lines_sound(lua_State *L, struct client *c, int list,
+                       lua_Integer *at)
 {
     lua_Integer count = (lua_Integer)lua_rawlen(L, list);
-    int err = 0;
-    for (lua_Integer at = 1; at <= count && err == 0; at++)
-        err = client_sound(c, line_at(L, list, at));
-    return err;
+    for (lua_Integer i = 1; i <= count; i++) {
+        int err = client_sound(c, line_at(L, list, i));
+        if (err < 0) {
+            *at = i;
+            return err;
+        }
+    }
+    return 0;
 }
 
 /* Writes the lines of a list, from the one at first on, as far as window
@@ -219,20 +224,24 @@ static lua_Integer say_lines(lua_State *L, struct client *c, int list,
 
 /* commands(lines, at, window) -> the position behind those that were written,
    of which replies are due: no more than window are. From 1 on: where one of
-   all the lines cannot be a command, none is written. */
+   all the lines cannot be a command, none is written. Failing is nil, kind,
+   text, and the position of the line. */
 static int lexchange_commands(lua_State *L)
 {
     struct client *c = &check(L)->machine;
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_Integer behind, at = (lua_Integer)lbind_size(L, 3, INT_MAX);
     size_t window = lbind_size(L, 4, CLIENT_QUEUE);
-    behind = at == 1 ? lines_sound(L, c, 2) : 0;
+    behind = at == 1 ? lines_sound(L, c, 2, &at) : 0;
     if (behind == 0)
         behind = say_lines(L, c, 2, at, window);
-    if (behind < 0)
-        return lbind_fail(L, (int)behind, c->text);
-    lua_pushinteger(L, behind);
-    return 1;
+    if (behind >= 0) {
+        lua_pushinteger(L, behind);
+        return 1;
+    }
+    (void)lbind_fail(L, (int)behind, c->text);
+    lua_pushinteger(L, at); /* nil kind text at */
+    return 4;
 }
 
 /* Adds the reply that has come to the list: a yes is its code alone. */

@@ -12,6 +12,9 @@ local now <const> = core.loop.now
 -- Commands that may be unanswered at a time.
 local WINDOW <const> = 200
 
+-- Octets of a command that an error names.
+local SHOWN <const> = 80
+
 ---@class lunapost.group
 ---@field lines string[]
 ---@field heard (integer|lunapost.reply)[]  one for each line, in order
@@ -30,6 +33,12 @@ function M.code(heard)
   return type(heard) == "table" and heard.code or heard
 end
 
+-- A line as an error names it: one that cannot be said may hold anything.
+local function named(line)
+  if #line > SHOWN then line = line:sub(1, SHOWN) .. "..." end
+  return (line:gsub("%c", "?"))
+end
+
 --- Writes as many commands as may be unanswered.
 ---@param client lunapost.client
 ---@param group lunapost.group
@@ -43,12 +52,13 @@ function M.say(client, group)
   local ok, problem = client:glance(lines[from])
   if not ok then return nil, problem end
   local due = client:unanswered()
-  local behind, kind, text = client.machine:commands(lines, from, WINDOW)
+  local behind, kind, text, at = client.machine:commands(lines, from, WINDOW)
   if not behind then -- some may have been written: what is due is not known
+    local line = named(lines[at])
     if client.machine:failed() or client:unanswered() > due then
-      return client:broken(kind, text, lines[from])
+      return client:broken(kind, text, line)
     end
-    return nil, client:failed(kind, text, lines[from])
+    return nil, client:failed(kind, text, line)
   end
   if behind > from then
     local all = from == 1 and behind > #lines
