@@ -129,6 +129,61 @@ describe("a pool", function()
     end)
   end
 
+  it("wakes the next one where who was woken is killed before it runs",
+    function()
+    local _, on = counting()
+    local go = false
+    on.message = function() while not go do loops.sleep(0.01) end end
+    served.run({ on = on }, function(server)
+      local first, second, last
+      local function wait(...)
+        local ready, why = loops.wait(...)
+        if coroutine.running() == second then last = why or last end
+        return ready, why
+      end
+      local pool <close> = pool_of(server, { max_connections = 1,
+        loop = setmetatable({ wait = wait }, { __index = loops }) })
+      local result
+      loops.spawn(function()
+        assert(pool:send(envelope, "x"))
+        loops.kill(first) -- it was woken just now
+      end)
+      while pool:stats().connections == 0 do loops.sleep(0.01) end
+      first = loops.spawn(function() pool:send(envelope, "x") end)
+      second = loops.spawn(function() result = pool:send(envelope, "x") end)
+      loops.sleep(0.02)
+      go = true
+      while not result do loops.sleep(0.01) end
+      assert.equal("closed", last) -- woken, not "timeout" of its own look
+      assert.same({ "b@y" }, result.accepted)
+    end)
+  end)
+
+  it("waits again where somebody else is quicker", function()
+    local _, on = counting()
+    local go, turn = false, {}
+    on.message = function() while not go do loops.sleep(0.01) end end
+    served.run({ on = on }, function(server)
+      local pool <close> = pool_of(server, { max_connections = 1 })
+      loops.spawn(function()
+        assert(pool:send(envelope, "x"))
+        assert(pool:send(envelope, "x")) -- before who was woken runs
+        turn[#turn + 1] = "quick"
+      end)
+      while pool:stats().connections == 0 do loops.sleep(0.01) end
+      for i = 1, 2 do
+        loops.spawn(function()
+          assert(pool:send(envelope, "x"))
+          turn[#turn + 1] = i
+        end)
+      end
+      loops.sleep(0.02)
+      go = true
+      while #turn < 3 do loops.sleep(0.01) end
+      assert.same({ "quick", 1, 2 }, turn)
+    end)
+  end)
+
   it("keeps to its rate", function()
     local _, on = counting()
     on.message = nil

@@ -191,15 +191,13 @@ static struct span line_at(lua_State *L, int list, lua_Integer at)
 static int lines_sound(lua_State *L, struct client *c, int list,
                        lua_Integer *at)
 {
-    lua_Integer count = (lua_Integer)lua_rawlen(L, list);
-    for (lua_Integer i = 1; i <= count; i++) {
-        int err = client_sound(c, line_at(L, list, i));
-        if (err < 0) {
-            *at = i;
-            return err;
-        }
-    }
-    return 0;
+    lua_Integer i = 0, count = (lua_Integer)lua_rawlen(L, list);
+    int err = 0;
+    while (i < count && err == 0)
+        err = client_sound(c, line_at(L, list, ++i));
+    if (err < 0)
+        *at = i;
+    return err;
 }
 
 /* Writes the lines of a list, from the one at first on, as far as window

@@ -54,7 +54,16 @@ local function rate_of(rate)
     each = seconds / count, at = now() }
 end
 
+-- Lets the task go on that has waited longest.
+local function wake(pool)
+  local b = table.remove(pool.waiting, 1)
+  if not b then return end
+  b.woken = true
+  if b.fd >= 0 then pool.settings.loop.forget(b.fd) end
+end
+
 -- A bench that is left is nobody's to wake: its number may be another's soon.
+-- Who was woken and did not live to see it leaves its turn to the next.
 local function leave(b)
   local pool = b.pool
   for i, other in ipairs(pool.waiting) do
@@ -62,6 +71,7 @@ local function leave(b)
   end
   if b.fd >= 0 then pool.settings.loop.forget(b.fd) end
   b.poller:close()
+  if b.woken then wake(pool) end
 end
 
 local bench_meta <const> = { __close = leave }
@@ -94,12 +104,6 @@ local function keep_rate(pool)
     sit(pool, b, (1 - rate.left) * rate.each)
   end
   rate.left = rate.left - 1
-end
-
--- Lets the task go on that has waited longest.
-local function wake(pool)
-  local b = table.remove(pool.waiting, 1)
-  if b and b.fd >= 0 then pool.settings.loop.forget(b.fd) end
 end
 
 local function retire(pool, client, politely)
@@ -157,8 +161,13 @@ local function queue(pool)
       return nil, exhausted(pool, ("no connection of the pool was free "
         .. "within %g seconds"):format(pool.patience))
     end
+    if b.woken then -- somebody else was quicker
+      b.woken = false
+      table.insert(pool.waiting, 1, b)
+    end
     sit(pool, b, math.min(SLICE, due - now()))
   end
+  b.woken = false
   return true
 end
 
