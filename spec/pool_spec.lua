@@ -288,6 +288,28 @@ describe("a pool", function()
     end)
   end)
 
+  it("splits a message by the server's limits from its first use on",
+    function()
+    local sizes = {}
+    served.run({ extensions = { LIMITS = { words = "RCPTMAX=2" } },
+      on = { message = function(session)
+        sizes[#sizes + 1] = #session.envelope.to
+      end } }, function(server)
+      local pool <close> = pool_of(server, {})
+      local result = assert(pool:send({ from = "a@x", to = { "b@y", "c@y",
+        "d@y", "e@y", "f@y" } }, "x"))
+      assert.equal(5, #result.accepted)
+      assert.equal(1, pool:stats().connections)
+    end)
+    assert.same({ 2, 2, 1 }, sizes)
+    local pool <close> = smtp.pool { host = "127.0.0.1", port = 1 }
+    local result, problem = pool:send({ from = "a@x", to = { "b@y", "c@y" } },
+      "x")
+    assert.is_nil(result)
+    assert.equal("connect", problem.kind)
+    assert.same({}, problem.accepted)
+  end)
+
   it("replaces a session at MAILMAX", function()
     local function limited(peer)
       peer:say "220 x"

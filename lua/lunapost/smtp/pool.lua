@@ -138,6 +138,7 @@ local function dialled(pool)
   if not client then return nil, problem end
   done = true
   pool.counts.connections = pool.counts.connections + 1
+  pool.limits = limits_of.of(client.extensions.LIMITS)
   client.sent = 0
   return client
 end
@@ -187,14 +188,18 @@ local function spent(pool, client)
   return client.sent >= math.min(pool.max_messages, most or math.huge)
 end
 
+local function keep(pool, client)
+  pool.idle[#pool.idle + 1] = { client = client, since = now() }
+  wake(pool)
+end
+
 local function release(pool, client)
   client.sent = client.sent + 1
   if not client.conn or pool.closed or client:unanswered() > 0 then
     return retire(pool, client)
   end
   if spent(pool, client) then return retire(pool, client, true) end
-  pool.idle[#pool.idle + 1] = { client = client, since = now() }
-  wake(pool)
+  keep(pool, client)
 end
 
 -- Gives a session back however its use ends: one whose use raised, or whose
@@ -246,11 +251,16 @@ local function run(pool, job)
   return result, problem
 end
 
--- What the server limits, known once there is a session.
-local function limits_now(pool)
-  local entry = pool.idle[#pool.idle]
-  if entry then return limits_of.of(entry.client.extensions.LIMITS) end
-  return {}
+-- What the server limits, as its last session has it. At the pool's first use
+-- one is opened to know.
+local function limits_now(pool, job)
+  if pool.limits or not job.envelope.recipients[2] then
+    return pool.limits or {}
+  end
+  local client, problem = acquire(pool)
+  if not client then return nil, problem end
+  keep(pool, client)
+  return pool.limits
 end
 
 local function send(pool, envelope, message, options)
@@ -259,7 +269,13 @@ local function send(pool, envelope, message, options)
   if not job then return nil, problem end
   if not options then job.whole = { envelope, message } end
   keep_rate(pool)
-  return limits_of.deliver(job, limits_now(pool), function(part)
+  local limits
+  limits, problem = limits_now(pool, job)
+  if not limits then
+    problem.accepted, problem.rejected = {}, {}
+    return nil, problem
+  end
+  return limits_of.deliver(job, limits, function(part)
     local result, why = run(pool, part)
     if why and not why.accepted then why.accepted, why.rejected = {}, {} end
     return result, why
