@@ -116,6 +116,17 @@ describe("TLSA records", function()
       local none, problem = open(port, list, { host = "mx.example.org" })
       assert.is_nil(none)
       assert.equal("tls", problem.kind)
+      local of_domain <close> = assert(open(port, list, {
+        host = "mx.example.org", tlsa_domain = "localhost" }))
+      assert.is_true(of_domain.tls.certificate.verified)
+      none, problem = open(port, list, { host = "mx.example.org",
+        tlsa_domain = "example.org" })
+      assert.is_nil(none)
+      assert.equal("tls", problem.kind)
+      local long
+      long, problem = open(port, list, { tlsa_domain = ("x"):rep(256) })
+      assert.is_nil(long)
+      assert.matches("too long", problem.text)
     end)
     peers.remove(folder)
   end)
@@ -221,6 +232,34 @@ describe("direct delivery by DANE", function()
     local result = assert(deliver(port, zone_of(port, wrong),
       { trust_ad = false }))
     assert.is_false(result.deliveries[1].tls.certificate.verified)
+  end)
+
+  it_does("finds the records where the aliases of a host lead", true,
+    function(port, key)
+    local name = ("_%d._tcp.%%s 52"):format(port)
+    local right, wrong = "030101" .. hex(key), "030101" .. ("00"):rep(32)
+    local function zone(more)
+      local records = { ["example 15"] = mx "alias.example",
+        ["alias.example 1"] = LOCAL,
+        ["alias.example 5"] = hex(wire_name "mx.example"),
+        ["mx.example 1"] = LOCAL }
+      for key_of, value in pairs(more) do records[key_of] = value end
+      return records
+    end
+    for _, records in ipairs {
+      zone { [name:format "mx.example"] = right },
+      zone { [name:format "mx.example"] = right,
+        [name:format "alias.example"] = wrong },
+      zone { [name:format "alias.example"] = right },
+    } do
+      local result = assert(deliver(port, records))
+      assert.equal("alias.example", result.deliveries[1].host)
+      assert.is_true(result.deliveries[1].tls.certificate.verified)
+    end
+    local _, problem = deliver(port, zone {
+      [name:format "mx.example"] = wrong,
+      [name:format "alias.example"] = right })
+    assert.equal("tls", problem.kind)
   end)
 
   it_does("holds for a domain without MX", true, function(port, key)

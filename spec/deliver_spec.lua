@@ -3,6 +3,7 @@ local loop = require "lunapost.loop"
 local mime = require "lunapost.mime"
 local name_server = require "spec.support.name_server"
 local peers = require "spec.support.peers"
+local proxies = require "spec.support.proxies"
 local scripted = require "spec.support.scripted"
 local smtp = require "lunapost.smtp"
 local tree = require "spec.support.tree"
@@ -140,6 +141,20 @@ describe("direct delivery", function()
     assert.same({ "mx.one.test", "mx.two.test", "backup.two.test" }, seen)
     assert.matches("RCPT TO:<b@two.test>",
       tostring(result.deliveries[3].transcript))
+  end)
+
+  it_does("goes through a proxy, and into the script's transcript", two,
+    function(port, hosts)
+    local where, seen = proxies.start("socks5", { to = port,
+      address = "127.0.0.2" })
+    local transcript = smtp.transcript.new()
+    local result = assert(deliver("a@one.test", { port = port,
+      proxy = "socks5://" .. where, transcript = transcript }))
+    loop.kill(seen.task)
+    assert.equal(transcript, result.deliveries[1].transcript)
+    assert.matches("C: MAIL FROM:<ana@me.test>", tostring(transcript))
+    assert.equal("mx.one.test", seen.host)
+    assert.equal(1, #hosts[1].got)
   end)
 
   it_does("counts who is there twice as reached when one of the two was",

@@ -467,6 +467,7 @@ static int lnet_tls_context(lua_State *L)
     s.maximum = lbind_field(L, 1, "maximum");
     lcontext_pins(L, &s);
     lcontext_tlsa(L, &s);
+    s.domain = lbind_field(L, 1, "tlsa_domain");
     struct context *c = lbind_new(L, sizeof *c, TYPE_CONTEXT, 0);
     int err = tls_context_new(&c->tls, &s, text);
     return err < 0 ? lbind_fail(L, err, text[0] ? text : NULL) : 1;

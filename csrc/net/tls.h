@@ -48,6 +48,8 @@ struct tls_settings {
                   can be used, nothing is verified */
     struct tls_tlsa tlsa[TLS_TLSA];
     size_t ntlsa;
+    struct span domain; /* with dane: another name that a certificate below a
+                           trust anchor may have; empty: none */
 };
 
 /* What is known after the handshake. */

@@ -5,7 +5,9 @@
  * OpenSSL matches the records. Those of usage 0 and 1 mean nothing for mail,
  * nor do those that OpenSSL cannot use: where none is left the server's
  * certificate is not looked at (RFC 7672 2.2). A certificate of usage 3 may
- * carry any name and be expired (3.1.1).
+ * carry any name and be expired (3.1.1). One below a trust anchor of usage 2
+ * carries the name that the records are found by, or that of the domain whose
+ * mail the host takes (3.2.2).
  */
 #include "tls_parts.h"
 
@@ -28,6 +30,10 @@ int tls_dane_context(struct tls_context *c, const struct tls_settings *s,
 {
     if (SSL_CTX_dane_enable(c->ctx) <= 0)
         return tls_failure(text, "no DANE here");
+    if (s->domain.n >= sizeof c->domain)
+        return tls_failure(text, "the name of the domain is too long");
+    if (s->domain.n > 0)
+        memcpy(c->domain, s->domain.p, s->domain.n);
     for (size_t i = 0; i < s->ntlsa; i++)
         if (s->tlsa[i].data.n > 0 && !dane_copy(c, &s->tlsa[i]))
             return ERR_MEMORY;
@@ -57,6 +63,8 @@ bool tls_dane_expect(struct tls *tls)
 {
     const struct tls_context *c = tls->context;
     if (SSL_dane_enable(tls->ssl, tls->host) <= 0)
+        return false;
+    if (c->domain[0] && SSL_add1_host(tls->ssl, c->domain) != 1)
         return false;
     SSL_dane_set_flags(tls->ssl, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
     for (size_t i = 0; i < c->ntlsa; i++) {

@@ -34,6 +34,7 @@ struct tls_context {
     struct tls_pin pins[TLS_PINS];
     size_t ntlsa;
     struct tls_tlsa tlsa[TLS_TLSA]; /* their data is the context's */
+    char domain[TLS_NAME];          /* with dane: another name, or "" */
     struct tls_kept kept[TLS_KEPT];
     size_t oldest; /* of kept: the next to go */
 };

@@ -228,6 +228,8 @@ end
 ---@field insecure? boolean  verifies nothing
 ---@field tlsa? table[]  the server's TLSA records, as dns.tlsa gives them:
 --- they decide alone (RFC 7672); where none can be used nothing is verified
+---@field tlsa_domain? string  with tlsa: another name that the certificate may
+--- have, the domain whose mail the host takes (RFC 7672 3.2.2)
 ---@field minimum_version? "1.0"|"1.1"|"1.2"|"1.3"  default 1.2
 ---@field maximum_version? "1.0"|"1.1"|"1.2"|"1.3"  default: the newest
 
@@ -236,6 +238,7 @@ local known_context <const> = {
   hostname = "string",
   certificate = "string", key = "string", ca = "string",
   pin = "string|table", insecure = "boolean", tlsa = "table",
+  tlsa_domain = "string",
   minimum_version = "string",
   maximum_version = "string",
 }
@@ -246,6 +249,7 @@ local function make_context(options)
     hostname = options.hostname, certificate = options.certificate,
     key = options.key, ca = options.ca, pin = options.pin,
     insecure = options.insecure, tlsa = options.tlsa,
+    tlsa_domain = options.tlsa_domain,
     minimum = options.minimum_version,
     maximum = options.maximum_version,
   }

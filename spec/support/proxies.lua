@@ -53,8 +53,8 @@ local function carry(from, to)
   if to:fd() >= 0 then to:shutdown() end
 end
 
-local function connect(port)
-  local conn = assert(core.net.connect("127.0.0.1", port))
+local function connect(port, address)
+  local conn = assert(core.net.connect(address or "127.0.0.1", port))
   await(conn, "write")
   assert(conn:connected())
   return conn

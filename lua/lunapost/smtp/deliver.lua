@@ -31,7 +31,9 @@ local known <const> = {
 
 -- Those of smtp.open that make sense for strangers' servers.
 local of_session <const> = { helo = "string", timeout = "number",
-  timeouts = "table", ca = "string", chunking = "boolean" }
+  timeouts = "table", ca = "string", chunking = "boolean",
+  certificate = "string", key = "string", proxy = "string",
+  transcript = "table" }
 for name, kind in pairs(of_session) do known[name] = kind end
 
 local function check(options)
@@ -232,6 +234,7 @@ end
 ---@param options? { from: string, to: string|table, envelope: table,
 --- tls: string, port: integer, concurrency: integer, loopback: boolean,
 --- helo: string, timeout: number, timeouts: table, ca: string,
+--- certificate: string, key: string, proxy: string, transcript: table,
 --- chunking: boolean, nameserver: string|string[], trust_ad: boolean,
 --- dns_timeout: number, loop: table }
 ---@return table? result  accepted = { address, ... }, rejected = { { address,

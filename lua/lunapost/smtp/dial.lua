@@ -12,6 +12,7 @@ local function tls_maker(s)
   return function()
     local context, problem = net.context {
       ca = s.ca, pin = s.pin, insecure = s.insecure, tlsa = s.tlsa,
+      tlsa_domain = s.tlsa_domain,
       certificate = s.certificate, key = s.key,
       minimum_version = s.minimum_tls,
     }

@@ -29,6 +29,7 @@ M.known = {
   pin = "string|table",    -- "sha256/BASE64" of the key, or a fingerprint
   insecure = "boolean",    -- verifies nothing
   tlsa = "table",          -- records of dns.tlsa, which decide alone (DANE)
+  tlsa_domain = "string",  -- with them: the domain whose mail the host takes
   certificate = "string",  -- of the client
   key = "string",
   proxy = "string",        -- socks5:// http://, with USER:PASSWORD@

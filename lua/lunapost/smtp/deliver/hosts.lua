@@ -13,6 +13,7 @@ local HOSTS <const>, ADDRESSES <const> = 10, 8
 ---@class lunapost.deliver.host
 ---@field name string  a name, or an address
 ---@field addresses? string[]  known beforehand
+---@field domain? string  whose MX it is
 ---@field secure? boolean  that it is one for the domain was verified (DNSSEC)
 
 -- An error that a recipient is refused with.
@@ -64,7 +65,7 @@ local function plain(name)
 end
 
 -- Without this host and all that are wanted no more than it, RFC 5321 5.1.
-local function without_self(list, own)
+local function without_self(domain, list, own)
   local limit = math.huge
   for _, mx in ipairs(list) do
     if own and plain(mx.host) == plain(own) then
@@ -74,7 +75,8 @@ local function without_self(list, own)
   local out = {}
   for _, mx in ipairs(list) do
     if mx.preference < limit and mx.host ~= "" and #out < HOSTS then
-      out[#out + 1] = { name = mx.host, secure = list.secure }
+      out[#out + 1] = { name = mx.host, secure = list.secure,
+        domain = domain }
     end
   end
   return out
@@ -84,7 +86,7 @@ local function of_mx(domain, list, o)
   if list[1].host == "" and not list[2] then
     return refusal(556, "5.1.10", domain .. " takes no mail (null MX)")
   end
-  local hosts = without_self(mixed(list), o.own_name)
+  local hosts = without_self(domain, mixed(list), o.own_name)
   if hosts[1] then return hosts end
   return refusal(554, "5.4.6", "mail for " .. domain
     .. " would come back to this host")
@@ -101,7 +103,7 @@ function M.of(domain, o)
   if not name then return refusal(550, "5.1.2", tostring(problem)) end
   local list
   list, problem = dns.mx(name, o.query)
-  if list then return of_mx(domain, list, o) end
+  if list then return of_mx(name, list, o) end
   if problem.reason == "nodata" then
     return { { name = name, secure = problem.secure } }
   end

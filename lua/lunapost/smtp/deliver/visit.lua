@@ -30,19 +30,48 @@ local function is_of_tls(problem)
   return problem.kind == "tls" or problem.command == "STARTTLS"
 end
 
+-- Aliases behind each other that are followed.
+local ALIASES <const> = 8
+
 -- Denied, or not to be believed: there is no DANE here.
 local denied <const> = { nxdomain = true, nodata = true }
+
+-- RFC 7672 2.2.2: the names that a host's records may be found by, the one that
+-- its aliases lead to first. The way there was verified with its addresses.
+local function bases(o, host)
+  local names, name = { host.name }, host.name
+  while #names <= ALIASES do
+    local list = dns.query(name, "CNAME", o.query)
+    if not (list and list[1] and list.secure) then break end
+    name = list[1].host
+    table.insert(names, 1, name)
+  end
+  return names
+end
+
+-- The records at the first of these names that has any; nil without an error:
+-- none has. What is not verified is as if it were not there.
+local function records(o, names)
+  for _, name in ipairs(names) do
+    local list, problem = dns.tlsa(("_%d._tcp.%s"):format(o.port, name),
+      o.query)
+    if list and list.secure then return list, name end
+    if not (list or denied[problem.reason]) then return nil, problem end
+  end
+end
 
 -- RFC 7672 2.2: TLS as a host's records want it, where host and records are
 -- verified; opportunistic where there are none; no way where they cannot be
 -- had, since somebody may keep them back.
 local function dane(o, host)
   if not host.secure then return ways.opportunistic end
-  local list, problem = dns.tlsa(("_%d._tcp.%s"):format(o.port, host.name),
-    o.query)
-  if list and list.secure then return { { tls = "starttls", tlsa = list } } end
-  if list or denied[problem.reason] then return ways.opportunistic end
-  return nil, err.of("tls", tostring(problem))
+  local list, base = records(o, bases(o, host))
+  if list then
+    return { { tls = "starttls", tlsa = list, host = base,
+      tlsa_domain = host.domain } }
+  end
+  if not base then return ways.opportunistic end
+  return nil, err.of("tls", tostring(base))
 end
 
 local function open(o, host, addresses)
