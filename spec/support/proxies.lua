@@ -115,7 +115,7 @@ local function serve(conn, kind, options, seen)
     if options.hold then loop.sleep(options.hold) end
     return conn:close()
   end
-  local there = connect(options.to or port)
+  local there = connect(options.to or port, options.address)
   loop.spawn(function() carry(there, conn) end)
   carry(conn, there)
   loop.sleep(0.05)
