@@ -65,6 +65,73 @@ describe("a replay", function()
     play(transcript:text(), session "fourth")
   end)
 
+  describe("of a proof", function()
+    local function proving(mechanism, password)
+      return function(options)
+        options.user, options.password = "ana", password or "secret"
+        options.auth, options.tls = { mechanism = mechanism }, "starttls"
+        local client <close>, problem = smtp.open(options)
+        if not client then return problem end
+        client:quit()
+      end
+    end
+
+    local server <const> = { tls = "test", auth = {
+      secret = function() return "secret" end, mechanisms = { "CRAM-MD5",
+        "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS" } } }
+
+    it("takes any answer to the recorded challenge of CRAM-MD5", function()
+      local transcript = record(server, proving "CRAM-MD5")
+      play(transcript, proving("CRAM-MD5", "another"))
+    end)
+
+    it("proves SCRAM anew, by the password it is given", function()
+      for _, name in ipairs { "SCRAM-SHA-1", "SCRAM-SHA-256",
+        "SCRAM-SHA-256-PLUS" } do
+        local transcript = record(server, proving(name))
+        local replay = play(transcript:text(), proving(name),
+          { password = "secret" })
+        assert.equal(1, replay.played)
+        assert.error_matches(function() smtp.replay(transcript) end,
+          "line %d+ of the transcript: " .. name:gsub("%p", "%%%0")
+          .. " fits one session alone: the option 'password'")
+        local ok, problem = pcall(play, transcript, proving(name, "wrong"),
+          { password = "secret" })
+        assert.is_false(ok)
+        assert.matches("the password is another one", tostring(problem))
+      end
+    end)
+
+    it("refuses where the recorded server refused", function()
+      local function tries(password)
+        return function(options)
+          options.user, options.password = "ana", password
+          local client <close> = assert(smtp.connect(options))
+          assert(client:ehlo())
+          assert(client:starttls())
+          assert(client:ehlo())
+          local _, problem = client:auth { mechanism = "SCRAM-SHA-256" }
+          assert.equal(535, problem.code)
+          client:quit()
+        end
+      end
+      local transcript = record(server, tries "wrong")
+      play(transcript, tries "secret")
+    end)
+
+    it("tells who leaves within it", function()
+      local transcript = record(server, proving "SCRAM-SHA-256")
+      local ok, problem = pcall(play, transcript, function(options)
+        options.tls = "starttls"
+        local client <close> = assert(smtp.open(options))
+        client:command("AUTH", "SCRAM-SHA-256 biwsbj1hbmEscj1ub25jZQ==")
+        client:close()
+      end, { password = "secret" })
+      assert.is_false(ok)
+      assert.matches("the client left within SCRAM", tostring(problem))
+    end)
+  end)
+
   it("plays to as many clients as come", function()
     local transcript = record(checked, session "secret")
     local server = play(transcript, function(options)

@@ -17,6 +17,7 @@ and tells where a client departs from its own; a masked secret stands for any.
 
   --listen HOST:PORT   127.0.0.1:0 unless given; the first line tells which
   --times N            ends after N connections (1 unless given; 0: never)
+  --password-env V     the environment's V is the password that SCRAM proves
   --pace               pauses as long as the recorded server did
   --timeout S          seconds that a client may be silent (10)
 
@@ -24,7 +25,8 @@ and tells where a client departs from its own; a masked secret stands for any.
 
 Exit code: 0 all as recorded, 1 a client departed from it, 64 usage.]],
   flags = {
-    listen = "value", times = "number", pace = "flag", timeout = "number",
+    listen = "value", ["password-env"] = "value", times = "number",
+    pace = "flag", timeout = "number",
     print = "flag", svg = "flag", mermaid = "flag",
   },
 }
@@ -61,7 +63,8 @@ end
 
 local function play(transcript, options)
   local server = smtp.replay(transcript, { listen = options.listen,
-    pace = options.pace, timeout = options.timeout })
+    pace = options.pace, timeout = options.timeout,
+    password = session.environment(options["password-env"]) })
   local ok, problem = server:start()
   if not ok then
     outcome.complain("replay", problem)

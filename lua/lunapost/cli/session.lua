@@ -37,7 +37,10 @@ M.usage = [[
   --copy FILE          keeps the transcript: as a text, as a picture (.svg)
                        or as a Mermaid diagram (.mmd); repeatable]]
 
-local function from_environment(name)
+--- What the environment has by a name; raises where it has nothing.
+---@param name? string
+---@return string? value  nil: no name
+function M.environment(name)
   return name and (os.getenv(name)
     or error("the environment has no " .. name, 0))
 end
@@ -62,7 +65,7 @@ local function from_terminal(user)
 end
 
 local function password_of(options)
-  return from_environment(options["password-env"])
+  return M.environment(options["password-env"])
     or from_file(options["password-file"])
 end
 
@@ -91,7 +94,7 @@ function M.settings(options, ask)
     proxy = options.proxy, minimum_tls = options["minimum-tls"],
     protocol = options.lmtp and "lmtp" or nil,
     auth = { mechanism = options.auth,
-      token = from_environment(options["token-env"]),
+      token = M.environment(options["token-env"]),
       cleartext = options.tls == "none" or nil },
   })
   prove(s, ask)

@@ -6,6 +6,7 @@ local default_loop = require "lunapost.loop"
 local err = require "lunapost.err"
 local net = require "lunapost.net"
 local options_of = require "lunapost.options"
+local proof = require "lunapost.smtp.replay.proof"
 local steps_of = require "lunapost.smtp.replay.steps"
 local transcripts = require "lunapost.smtp.transcript"
 
@@ -43,6 +44,7 @@ local known <const> = {
   timeout = "number",  -- seconds that the client may be silent
   tls = "table",       -- { certificate =, key = }; default: a test one
   pace = "boolean",    -- true: pauses as long as the transcript tells
+  password = "string", -- that SCRAM proves
   match = "function",  -- match(expected, got): whether that will do, too
 }
 
@@ -168,6 +170,27 @@ function acts.chunk(s, step)
     s.chunks = nil
   end
   return true
+end
+
+-- Whether a recorded proof was accepted.
+local function proven(step)
+  return step.octets ~= nil and step.octets:find "^235" ~= nil
+end
+
+-- A server that refused did not know the password; a client that was refused
+-- hears it at the same point.
+function acts.prove(s, step)
+  local wanted = proven(step)
+  local good, problem = proof.run(s, step,
+    wanted and s.replay.options.password or nil,
+    function(octets)
+      return acts.say(s, { octets = octets, number = step.number })
+    end, function() return (take(s, line_end)) end)
+  if wanted and not good then
+    deviate(s.replay, step, problem or "the password is another one")
+    return false
+  end
+  return step.octets == nil or acts.say(s, step)
 end
 
 function acts.secure(s, step)
@@ -297,11 +320,27 @@ local function context_of(options)
   return context or error(tostring(problem), 0)
 end
 
+-- What was recorded of a SCRAM that went well cannot be played as it is.
+local function check_proofs(sessions, password)
+  if password then return sessions end
+  for _, steps in ipairs(sessions) do
+    for _, step in ipairs(steps) do
+      if step.act == "prove" and proven(step) then
+        error(("line %d of the transcript: %s fits one session alone: the "
+          .. "option 'password' lets the replay prove it anew"):format(
+          step.number, step.mechanism), 0)
+      end
+    end
+  end
+  return sessions
+end
+
 --- Makes a scripted server of a recorded transcript. It says what the server
 --- said, expects what the client said (a masked secret stands for any),
 --- takes any body where one went, and shakes hands where TLS came about.
 ---@param transcript lunapost.transcript|string  or its text form
----@param options? table  listen, loop, timeout, tls, pace, match
+---@param options? table  listen, loop, timeout, tls, pace, match,
+--- password (where the client proves one by SCRAM)
 ---@return lunapost.replay
 M.new = options_of.placed(function(transcript, options)
   options = options_of.check("option of smtp.replay", options or {}, known, 0)
@@ -313,7 +352,8 @@ M.new = options_of.placed(function(transcript, options)
     error("smtp.replay: a transcript or its text is expected, not "
       .. type(transcript), 0)
   end
-  return setmetatable({ sessions = steps_of.of(transcript), open = {},
+  local sessions = check_proofs(steps_of.of(transcript), options.password)
+  return setmetatable({ sessions = sessions, open = {},
     options = options, loop = options.loop or default_loop, deviations = {},
     bodies = {}, played = 0, ended = 0, addresses = {}, last = #transcript,
     context = context_of(options) }, meta)

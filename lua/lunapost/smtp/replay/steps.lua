@@ -1,11 +1,13 @@
 --- What a scripted server does, step by step, to play a transcript.
 
+local proof = require "lunapost.smtp.replay.proof"
 local transcripts = require "lunapost.smtp.transcript"
 
 local M = {}
 
 ---@class lunapost.replay.step
----@field act "say"|"hear"|"secure"|"body"|"chunk"|"close"
+---@field act "say"|"hear"|"secure"|"body"|"chunk"|"close"|"prove"
+---@field mechanism? string  of prove, whose octets are how it ended
 ---@field octets? string  to say, or as they are expected
 ---@field whole? boolean  of hear: up to a line's end
 ---@field number integer  the transcript's line
@@ -55,6 +57,35 @@ local function say(steps, line, number)
   end
 end
 
+-- The step that ends an exchange of challenges, and its place.
+local function verdict_of(steps, from)
+  for at = from, #steps, 2 do
+    local step = steps[at]
+    if step.act ~= "say" then return nil end
+    if not step.octets:find "^334" then return step, at end
+  end
+end
+
+-- Exchanges that fit one session alone become one step each.
+local function with_proofs(steps)
+  local out, at = {}, 1
+  while steps[at] do
+    local step, after = steps[at], steps[at + 1]
+    out[#out + 1] = step
+    at = at + 1
+    local mechanism = step.act == "hear" and proof.begins(step.octets)
+    if mechanism and after and after.act == "say"
+      and after.octets:find "^334" then
+      local last, place = verdict_of(steps, at)
+      out[#out + 1] = { act = "prove", mechanism = mechanism,
+        octets = last and last.octets, number = step.number,
+        time = after.time }
+      at = (place or #steps) + 1
+    end
+  end
+  return out
+end
+
 --- The steps of each connection that a transcript tells of.
 ---@param transcript lunapost.transcript
 ---@return lunapost.replay.step[][]
@@ -73,6 +104,7 @@ function M.of(transcript)
     end
   end
   sessions[#sessions + 1] = steps
+  for i, one in ipairs(sessions) do sessions[i] = with_proofs(one) end
   return sessions
 end
 
