@@ -168,6 +168,11 @@ describe("a session with a program", function()
     end
     assert.error_matches(function() smtp.open { command = { "x\0y" } } end,
       "contains a NUL")
+    for text, why in pairs { ["a 'b"] = "a single quote", ['a "b\\"'] =
+      "a double quote", ["a\\"] = "nothing follows the backslash" } do
+      local server = "exec:" .. text
+      assert.error_matches(function() smtp.open { server = server } end, why)
+    end
     assert.error_matches(function() smtp.open { server = "exec:" } end,
       "'command' is empty")
   end)

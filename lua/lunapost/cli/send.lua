@@ -11,6 +11,7 @@ local outcome = require "lunapost.cli.outcome"
 local session = require "lunapost.cli.session"
 local smtp_dry = require "lunapost.smtp.dry"
 local transcripts = require "lunapost.smtp.transcript"
+local words_in = require "lunapost.words"
 
 local M = {
   summary = "sends a message, and shows the dialogue",
@@ -20,7 +21,8 @@ where to:
   --server URL         smtp://[USER[:PASSWORD]@]HOST[:PORT], smtps://,
                        lmtp://, unix:PATH
   --pipe 'PROGRAM ...' a program that speaks SMTP on its standard input and
-                       output (sendmail -bs); no shell reads the words
+                       output (sendmail -bs); quotes and backslashes as in a
+                       shell, but none reads the words
   --sendmail 'PROGRAM ...'  a program that takes the message on its standard
                        input (sendmail -i), the envelope as -f FROM -- TO...
   --dry-run            says what would be sent, to nobody
@@ -195,10 +197,9 @@ local function by_transport(job)
   return job.transport:send(job.envelope, job.message)
 end
 
-local function words_of(text)
-  local words = {}
-  for word in text:gmatch("%S+") do words[#words + 1] = word end
-  return words
+local function words_of(flag, text)
+  local words, problem = words_in.split(text)
+  return words or error(("--%s %q: %s"):format(flag, text, problem), 0)
 end
 
 local ways <const> = { "server", "pipe", "sendmail", "dry-run" }
@@ -218,7 +219,8 @@ end
 local transports <const> = {
   sendmail = function(options)
     return require("lunapost.smtp.sendmail").new {
-      command = words_of(options.sendmail), timeout = options.timeout }
+      command = words_of("sendmail", options.sendmail),
+      timeout = options.timeout }
   end,
   ["dry-run"] = function(options) return dry.new(options) end,
 }

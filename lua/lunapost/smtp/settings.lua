@@ -3,6 +3,7 @@
 local auth = require "lunapost.smtp.auth"
 local options_of = require "lunapost.options"
 local timeouts = require "lunapost.smtp.timeouts"
+local words_in = require "lunapost.words"
 
 local M = {}
 
@@ -92,9 +93,8 @@ end
 
 -- "exec:sendmail -bs"
 local function words_of(text)
-  local words = {}
-  for word in text:gmatch("%S+") do words[#words + 1] = word end
-  return words
+  local words, problem = words_in.split(text)
+  return words or misuse("server %q: %s", "exec:" .. text, problem)
 end
 
 -- "user", "user:password", percent-encoded
