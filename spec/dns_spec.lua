@@ -232,6 +232,32 @@ describe("asking the DNS", function()
     assert.equal(1, #list)
   end)
 
+  it("asks name servers by IPv6, where there is glibc and IPv6", function()
+    local six = core.net.listen("::1", 0)
+    if not peers.need("python3", peers.has "python3") or not six then
+      return
+    end
+    six:close()
+    local own = peers.folder()
+    local there = name_server.verifying(own, { ["x.example 16"] = "0178" },
+      "::1")
+    local list, problem
+    for _, servers in ipairs { { there.address },
+      { "127.0.0.1:1", there.address }, { there.address, "127.0.0.1:1" } } do
+      list, problem = dns.txt("x.example", { nameserver = servers,
+        timeout = 10 })
+      if problem and problem.text:find("IPv4 address here", 1, true) then
+        break -- as the platform has it
+      end
+      assert.equal("x", assert(list, problem)[1].text)
+    end
+    local _, why = dns.mx("x.example", { nameserver = "fe80::1%lo",
+      timeout = 1 })
+    assert.matches("a name server is an", why.text)
+    there:stop()
+    peers.remove(own)
+  end)
+
   it_does("stops no loop, and may be given up", function()
     local before = wire.descriptors()
     local loop, ticks, reason = loops.new(), 0, nil
@@ -294,9 +320,10 @@ describe("asking the DNS", function()
       "did you mean 'nameserver'")
     assert.error_matches(function() dns.query("x", "MXX") end,
       "did you mean 'MX'")
-    for _, bad in ipairs { "ns.example.org", "::1", "127.0.0.1:99999" } do
+    for _, bad in ipairs { "ns.example.org", "127.0.0.1:99999", "[::1", "[]:1",
+      "[::1]:x", "[::1]:99999", "[ns]:53", "::1:x" } do
       assert.error_matches(function() dns.mx("x", { nameserver = bad }) end,
-        "an IPv4 address, or ADDRESS:PORT")
+        "an address, ADDRESS:PORT or %[ADDRESS%]:PORT")
     end
     assert.error_matches(function()
       dns.mx("x", { nameserver = ("127.0.0.1 "):rep(4) })

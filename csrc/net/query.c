@@ -4,9 +4,11 @@
  * res_nquery tells little about why it failed, but leaves the header of the
  * last answer in the buffer: it is zero where none came. musl has no
  * res_nquery, and a res_query that is safe on threads and asks the system's
- * servers only.
+ * servers only. Name servers by IPv6 stand in a part of the state that is
+ * glibc's own.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <arpa/inet.h>
@@ -23,20 +25,28 @@
 #define HAS_STATE 0
 #endif
 
+#if defined(__GLIBC__)
+#define HAS_SIX 1
+#else
+#define HAS_SIX 0
+#endif
+
 enum { HEAD = 12, RESPONSE = 0x80, TRIES = 2, LONGEST = 30, INTERNET = 1 };
 
 int query_check(const struct query *q, char text[SOCK_TEXT])
 {
-    struct in_addr address;
+    struct in6_addr address;
     if (q->count > 0 && !HAS_STATE) {
         snprintf(text, SOCK_TEXT,
                  "this system's resolver asks no other name servers");
         return ERR_SYSTEM;
     }
     for (size_t i = 0; i < q->count; i++)
-        if (inet_pton(AF_INET, q->servers[i].host, &address) != 1) {
-            snprintf(text, SOCK_TEXT,
-                     "a name server is an IPv4 address, not %.100s",
+        if (inet_pton(AF_INET, q->servers[i].host, &address) != 1 &&
+            !(HAS_SIX &&
+              inet_pton(AF_INET6, q->servers[i].host, &address) == 1)) {
+            snprintf(text, SOCK_TEXT, "a name server is an %s, not %.100s",
+                     HAS_SIX ? "address" : "IPv4 address here",
                      q->servers[i].host);
             return ERR_SYSTEM;
         }
@@ -63,18 +73,47 @@ static int query_outcome(const char *answer, size_t room, int size, size_t *n)
 }
 
 #if HAS_STATE
-static void query_servers(struct __res_state *state, const struct query *q)
+#if HAS_SIX
+/* The place for a longer address, which res_nclose frees; the short one is to
+   hold none then. */
+static int query_six(struct __res_state *state, size_t i,
+                     const struct sock_name *server)
 {
+    struct sockaddr_in6 *a = state->_u._ext.nsaddrs[i];
+    if (!a && !(a = malloc(sizeof *a)))
+        return ERR_MEMORY;
+    memset(a, 0, sizeof *a);
+    a->sin6_family = AF_INET6;
+    a->sin6_port = htons((uint16_t)server->port);
+    (void)inet_pton(AF_INET6, server->host, &a->sin6_addr);
+    state->_u._ext.nsaddrs[i] = a;
+    return 0;
+}
+#else
+static int query_six(struct __res_state *state, size_t i,
+                     const struct sock_name *server)
+{
+    (void)state, (void)i, (void)server;
+    return ERR_SYSTEM;
+}
+#endif
+
+static int query_servers(struct __res_state *state, const struct query *q)
+{
+    int err = 0;
     if (q->count == 0)
-        return;
-    for (size_t i = 0; i < q->count; i++) {
+        return 0;
+    for (size_t i = 0; i < q->count && err == 0; i++) {
         struct sockaddr_in *a = &state->nsaddr_list[i];
         memset(a, 0, sizeof *a);
-        a->sin_family = AF_INET;
         a->sin_port = htons((uint16_t)q->servers[i].port);
-        (void)inet_pton(AF_INET, q->servers[i].host, &a->sin_addr);
+        if (inet_pton(AF_INET, q->servers[i].host, &a->sin_addr) == 1)
+            a->sin_family = AF_INET;
+        else
+            err = query_six(state, i, &q->servers[i]);
     }
     state->nscount = (int)q->count;
+    return err;
 }
 
 static void query_options(struct __res_state *state, const struct query *q)
@@ -117,9 +156,10 @@ int query_run(const struct query *q, const char *name, char *answer,
     if (res_ninit(&state) != 0)
         return ERR_SYSTEM;
     int servers = state.nscount; /* the system's */
-    query_servers(&state, q);
+    int size = 0, err = query_servers(&state, q);
     query_options(&state, q);
-    int size = res_nquery(&state, name, INTERNET, (int)q->type,
+    if (err == 0)
+        size = res_nquery(&state, name, INTERNET, (int)q->type,
                           (unsigned char *)answer, (int)room);
     if (state.nscount < servers) /* else it keeps those that are IPv6 */
         state.nscount = servers;
@@ -129,7 +169,7 @@ int query_run(const struct query *q, const char *name, char *answer,
     res_ndestroy(&state);
 #endif
     query_distrust(q, answer);
-    return query_outcome(answer, room, size, n);
+    return err < 0 ? err : query_outcome(answer, room, size, n);
 }
 #else
 int query_run(const struct query *q, const char *name, char *answer,

@@ -18,7 +18,7 @@ enum { QUERY_SERVERS = 3, QUERY_ANSWER = 65535 };
 
 struct query {
     unsigned type;                           /* enum dns_type, or another */
-    struct sock_name servers[QUERY_SERVERS]; /* IPv4 */
+    struct sock_name servers[QUERY_SERVERS]; /* IPv4; with glibc IPv6, too */
     size_t count;                            /* 0: the system's servers */
     bool trust;     /* these servers' word that an answer is verified */
     double seconds; /* about how long to wait; 0: as the system has it */

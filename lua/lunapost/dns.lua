@@ -52,13 +52,15 @@ local function failure(reason, name, type_name, secure)
     transient = transient[reason] or false }
 end
 
+-- "192.0.2.1", "192.0.2.1:53", "2001:db8::1", "[2001:db8::1]:53"
 local function add_server(list, text)
   local host, port = text:match "^([%d.]+):(%d+)$"
-  port = math.tointeger(tonumber(port or PORT))
+  if not host then host, port = text:match "^%[(.+)%]:?(%d*)$" end
+  port = math.tointeger(tonumber(port ~= "" and port or PORT))
   host = host or text
-  if not core.net.numeric(host) or host:find(":", 1, true) or port > 65535 then
-    error(("option 'nameserver' must be an IPv4 address, or ADDRESS:PORT, "
-      .. "not %q"):format(text), 0)
+  if not core.net.numeric(host) or port > 65535 then
+    error(("option 'nameserver' must be an address, ADDRESS:PORT or "
+      .. "[ADDRESS]:PORT, not %q"):format(text), 0)
   end
   list[#list + 1] = host
   list[#list + 1] = port

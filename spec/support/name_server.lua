@@ -90,8 +90,9 @@ end
 ---@param records table<string, string>  "NAME TYPE" (a number) -> answers as
 --- hexadecimal digits, joined by blanks; a name that begins with "!" is not
 --- verified, "servfail" fails
+---@param at? string  an address to listen at; default: "127.0.0.1"
 ---@return table process  with address
-function M.verifying(folder, records)
+function M.verifying(folder, records, at)
   local lines = {}
   for key, data in pairs(records) do
     lines[#lines + 1] = key .. "=" .. data
@@ -106,8 +107,10 @@ for line in open(sys.argv[1]):
     secure = not key.startswith("!")
     known[key.lstrip("!")] = (secure, data)
 names = {key.split()[0] for key in known}
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.bind(("127.0.0.1", 0))
+six = ":" in sys.argv[2]
+s = socket.socket(socket.AF_INET6 if six else socket.AF_INET,
+                  socket.SOCK_DGRAM)
+s.bind((sys.argv[2], 0))
 print("listening on 127.0.0.1:%d" % s.getsockname()[1], flush=True)
 while True:
     q, peer = s.recvfrom(4096)
@@ -126,9 +129,11 @@ while True:
         head += b"\xc0\x0c" + struct.pack(">HHLH", kind, 1, 60, len(d)) + d
     s.sendto(head, peer)
 ]==])
-  local server = peers.listening(("/usr/bin/python3 %s %s/records")
-    :format(path, folder), folder .. "/verifying.log")
-  server.address = "127.0.0.1:" .. server.port
+  at = at or "127.0.0.1"
+  local server = peers.listening(("/usr/bin/python3 %s %s/records %s")
+    :format(path, folder, at), folder .. "/verifying.log")
+  server.address = (at:find ":" and "[%s]:%d" or "%s:%d"):format(at,
+    server.port)
   return server
 end
 
