@@ -1,4 +1,4 @@
-local words = require "lunapost.words"
+local words = require "lunapost.smtp.words"
 
 describe("the words of a command line", function()
   it("are what a shell makes of quotes and backslashes", function()

@@ -11,7 +11,7 @@ local outcome = require "lunapost.cli.outcome"
 local session = require "lunapost.cli.session"
 local smtp_dry = require "lunapost.smtp.dry"
 local transcripts = require "lunapost.smtp.transcript"
-local words_in = require "lunapost.words"
+local words_in = require "lunapost.smtp.words"
 
 local M = {
   summary = "sends a message, and shows the dialogue",

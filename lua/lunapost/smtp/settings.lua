@@ -3,7 +3,7 @@
 local auth = require "lunapost.smtp.auth"
 local options_of = require "lunapost.options"
 local timeouts = require "lunapost.smtp.timeouts"
-local words_in = require "lunapost.words"
+local words_in = require "lunapost.smtp.words"
 
 local M = {}
 
