@@ -215,6 +215,7 @@ build = {
         "csrc/bind/lclient.c",
         "csrc/bind/lcodec.c",
         "csrc/bind/lcompose.c",
+        "csrc/bind/lconfig.c",
         "csrc/bind/lcrypto.c",
         "csrc/bind/ldns.c",
         "csrc/bind/lexchange.c",

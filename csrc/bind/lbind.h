@@ -356,6 +356,10 @@ struct lbind_client {
 
 INTERNAL void lbind_open_exchange(lua_State *L);
 
+/* lconfig: settings of the server's machine. Adds to the table at the top. */
+#define LBIND_CONFIG "lunapost.server_config"
+INTERNAL void lbind_open_config(lua_State *L);
+
 INTERNAL int lbind_open_stream(lua_State *L);
 INTERNAL int lbind_open_mime(lua_State *L);
 INTERNAL int lbind_open_parts(lua_State *L);

@@ -8,12 +8,14 @@
  * read before the next wait. Without a conn the same machine is fed and
  * emptied by hand.
  *
- *   "command"|"refused", verb, argument, code       path() tells more
- *   "chunk"|"message"|"broken", code                "line"|"body", octets
- *   "tls"   "closed"   "read"|"write"               nil, kind, text
+ *   "MAIL"|"RCPT", address, local part, domain, parameters or nil
+ *   any other VERB of core's, argument              "other", verb, argument
+ *   "refused", verb, argument, code                 "line"|"body", octets
+ *   "chunk"|"message"|"broken", code                "tls"   "closed"
+ *   "read"|"write"                                  nil, kind, text
  *
  * The code is that of the default answer: default() gives all of it, until
- * the next step but those of ask().
+ * the next step but those of ask(). reply() gives the code that was sent.
  *
  * Owns: the machine; the config is its user value. Fails with: raises on
  * misuse, nil and kind and text where the world fails. I/O: through conn.
@@ -23,7 +25,6 @@
 #include "../net/conn.h"
 #include "lbind.h"
 
-#define CONFIG  "lunapost.server_config"
 #define MACHINE "lunapost.server"
 
 enum { OUT_HIGH = 16384 }; /* answers beyond this are written at once */
@@ -45,68 +46,17 @@ struct machine {
 };
 
 /* User values of a machine. */
-enum { ITS_CONFIG = 1, ITS_MAIL, ITS_RCPT, ITS_CONN };
+enum { ITS_CONFIG = 1, ITS_CONN, ITS_MAIL, ITS_RCPT };
 
 static struct machine *check_machine(lua_State *L)
 {
     return lbind_self(L, MACHINE);
 }
 
-/* User values of a config: strings, which its options need not keep. */
-enum { ITS_HOSTNAME = 1, ITS_MAIL_PARAMETERS, ITS_RCPT_PARAMETERS };
-
-/* A string of the options at 1, from now on also a user value of the config
-   at 2. */
-static struct span config_string(lua_State *L, const char *name, int place)
-{
-    struct span s = {NULL, 0};
-    if (lua_getfield(L, 1, name) == LUA_TSTRING)
-        s.p = lua_tolstring(L, -1, &s.n);
-    else if (!lua_isnil(L, -1))
-        (void)luaL_error(L, "option '%s' must be a string", name);
-    lua_setiuservalue(L, 2, place);
-    return s;
-}
-
-static int config_new(lua_State *L)
-{
-    struct server_config *c;
-    size_t policy;
-    luaL_checktype(L, 1, LUA_TTABLE);
-    lua_settop(L, 1);
-    c = lbind_new(L, sizeof *c, CONFIG, ITS_RCPT_PARAMETERS);
-    /* options config */
-    c->hostname = config_string(L, "hostname", ITS_HOSTNAME);
-    c->mail_parameters =
-        config_string(L, "mail_parameters", ITS_MAIL_PARAMETERS);
-    c->rcpt_parameters =
-        config_string(L, "rcpt_parameters", ITS_RCPT_PARAMETERS);
-    c->line_limit = lbind_field_size(L, 1, "line_limit", 4096);
-    c->body_line_limit = lbind_field_size(L, 1, "body_line_limit", 1 << 20);
-    c->size_limit = lbind_field_size(L, 1, "size_limit", 64 << 20);
-    c->recipient_limit = lbind_field_size(L, 1, "recipient_limit", 1000);
-    c->header_limit = lbind_field_size(L, 1, "header_limit", SIZE_MAX / 2);
-    c->unknown_limit = lbind_field_size(L, 1, "unknown_limit", SIZE_MAX / 2);
-    c->command_limit = lbind_field_size(L, 1, "command_limit", SIZE_MAX / 2);
-    c->mail_limit = lbind_field_size(L, 1, "mail_limit", SIZE_MAX / 2);
-    c->in_step = lbind_field_bool(L, 1, "in_step", false);
-    c->error_limit = lbind_field_size(L, 1, "error_limit", 20);
-    policy = lbind_field_size(L, 1, "bare", DOT_REJECT);
-    luaL_argcheck(L, policy <= DOT_KEEP, 1, "bare is out of range");
-    luaL_argcheck(L, c->line_limit <= 1 << 24, 1, "line_limit is too big");
-    c->bare = (enum dot_policy)policy;
-    c->lmtp = lbind_field_bool(L, 1, "lmtp", false);
-    c->tls = lbind_field_bool(L, 1, "tls", false);
-    c->auth = lbind_field_bool(L, 1, "auth", false);
-    c->auth_required = lbind_field_bool(L, 1, "auth_required", false);
-    c->auth_cleartext = lbind_field_bool(L, 1, "auth_cleartext", false);
-    return 1;
-}
-
 static int machine_new(lua_State *L)
 {
-    struct server_config *c = luaL_checkudata(L, 1, CONFIG);
-    struct machine *m = lbind_new(L, sizeof *m, MACHINE, ITS_CONN);
+    struct server_config *c = luaL_checkudata(L, 1, LBIND_CONFIG);
+    struct machine *m = lbind_new(L, sizeof *m, MACHINE, ITS_RCPT);
     lua_pushvalue(L, 1);                  /* config ... machine config */
     lua_setiuservalue(L, -2, ITS_CONFIG); /* config ... machine */
     server_init(&m->server, c);
@@ -114,16 +64,10 @@ static int machine_new(lua_State *L)
     return 1;
 }
 
-/* Before the octets that the last event points to may go. */
-static void forget_command(struct machine *m)
-{
-    memset(&m->event.cmd, 0, sizeof m->event.cmd);
-}
-
 static int machine_drop(lua_State *L)
 {
     struct machine *m = check_machine(L);
-    forget_command(m);
+    memset(&m->event, 0, sizeof m->event); /* its text may be the server's */
     server_free(&m->server);
     return 0;
 }
@@ -147,23 +91,28 @@ static void push_parameters(lua_State *L, struct span rest)
     }
 }
 
-/* path(): of MAIL and RCPT: address, local part, domain, parameters or nil */
-static int machine_path(lua_State *L)
+static void push_local(lua_State *L, struct span local)
 {
-    const struct cmd *cmd = &check_machine(L)->event.cmd;
     luaL_Buffer b;
     char *p;
-    if (!cmd->path.address.p)
-        return 0;
+    if (local.n == 0 || local.p[0] != '"') {
+        lbind_push(L, local);
+        return;
+    }
+    p = luaL_buffinitsize(L, &b, local.n);
+    luaL_pushresultsize(&b, path_unquote(local, p));
+}
+
+static int push_path(lua_State *L, const struct cmd *cmd)
+{
     lbind_push(L, cmd->path.address);
-    p = luaL_buffinitsize(L, &b, cmd->path.local.n + 1);
-    luaL_pushresultsize(&b, path_unquote(cmd->path.local, p));
+    push_local(L, cmd->path.local);
     lbind_push(L, cmd->path.domain);
     if (cmd->parameters.n)
         push_parameters(L, cmd->parameters);
     else
         lua_pushnil(L);
-    return 4;
+    return 5;
 }
 
 /* default(): code, enhanced, text */
@@ -177,31 +126,42 @@ static int machine_default(lua_State *L)
 }
 
 static const char *const kinds[] = {
-    [SERVER_COMMAND] = "command", [SERVER_REFUSED] = "refused",
-    [SERVER_LINE] = "line",       [SERVER_BODY] = "body",
-    [SERVER_BROKEN] = "broken",   [SERVER_CHUNK] = "chunk",
-    [SERVER_MESSAGE] = "message", [SERVER_TLS] = "tls",
-    [SERVER_CLOSED] = "closed",
+    [SERVER_REFUSED] = "refused", [SERVER_LINE] = "line",
+    [SERVER_BODY] = "body",       [SERVER_BROKEN] = "broken",
+    [SERVER_CHUNK] = "chunk",     [SERVER_MESSAGE] = "message",
+    [SERVER_TLS] = "tls",         [SERVER_CLOSED] = "closed",
 };
 
-static int push_command(lua_State *L, const struct server_event *ev)
+static void push_verb(lua_State *L, const struct cmd *cmd)
 {
-    if (ev->cmd.verb == VERB_OTHER)
-        lbind_push(L, ev->cmd.name);
+    if (cmd->verb == VERB_OTHER)
+        lbind_push(L, cmd->name);
     else
-        lua_pushstring(L, verb_row(ev->cmd.verb)->name);
-    lbind_push(L, ev->cmd.argument);
-    lua_pushinteger(L, ev->code);
-    return 4;
+        lua_pushstring(L, verb_row(cmd->verb)->name);
+}
+
+static int push_command(lua_State *L, const struct cmd *cmd)
+{
+    if (cmd->verb == VERB_OTHER)
+        lua_pushliteral(L, "other");
+    push_verb(L, cmd);
+    if (cmd->path.address.p)
+        return push_path(L, cmd);
+    lbind_push(L, cmd->argument);
+    return cmd->verb == VERB_OTHER ? 3 : 2;
 }
 
 static int push_event(lua_State *L, const struct server_event *ev)
 {
+    if (ev->kind == SERVER_COMMAND)
+        return push_command(L, &ev->cmd);
     lua_pushstring(L, kinds[ev->kind]);
     switch (ev->kind) {
-    case SERVER_COMMAND:
     case SERVER_REFUSED:
-        return push_command(L, ev);
+        push_verb(L, &ev->cmd);
+        lbind_push(L, ev->cmd.argument);
+        lua_pushinteger(L, ev->code);
+        return 4;
     case SERVER_LINE:
     case SERVER_BODY:
         lbind_push(L, ev->bytes);
@@ -325,7 +285,7 @@ static int machine_step(lua_State *L)
     }
 }
 
-/* reply([code, enhanced, text]): without arguments, the default answer. */
+/* reply([code, enhanced, text]) -> code; without arguments, the default. */
 static int machine_reply(lua_State *L)
 {
     struct machine *m = check_machine(L);
@@ -347,7 +307,7 @@ static int machine_reply(lua_State *L)
         return luaL_error(L, "nothing waits for an answer");
     if (r < 0)
         return lbind_fail(L, r, NULL);
-    lua_pushboolean(L, 1);
+    lua_pushinteger(L, code);
     return 1;
 }
 
@@ -434,13 +394,12 @@ static int machine_flush(lua_State *L)
     return 1;
 }
 
-/* feed(bytes): how many were taken. path() tells nothing any more. */
+/* feed(bytes): how many were taken */
 static int machine_feed(lua_State *L)
 {
     struct machine *m = check_machine(L);
     struct span in = lbind_check(L, 2);
     size_t done = 0;
-    forget_command(m);
     while (done < in.n) {
         size_t room;
         char *p = server_space(&m->server, &room);
@@ -493,23 +452,14 @@ static int machine_body(lua_State *L)
 }
 
 static const luaL_Reg machine_methods[] = {
-    {"step", machine_step},
-    {"path", machine_path},
-    {"default", machine_default},
-    {"reply", machine_reply},
-    {"ask", machine_ask},
-    {"restart", machine_restart},
-    {"each", machine_each},
-    {"close", machine_close},
-    {"offer", machine_offer},
-    {"secured", machine_secured},
-    {"flush", machine_flush},
-    {"feed", machine_feed},
-    {"finish", machine_finish},
-    {"output", machine_output},
-    {"body", machine_body},
-    {"free", machine_drop},
-    {NULL, NULL},
+    {"step", machine_step},       {"default", machine_default},
+    {"reply", machine_reply},     {"ask", machine_ask},
+    {"restart", machine_restart}, {"each", machine_each},
+    {"close", machine_close},     {"offer", machine_offer},
+    {"secured", machine_secured}, {"flush", machine_flush},
+    {"feed", machine_feed},       {"finish", machine_finish},
+    {"output", machine_output},   {"body", machine_body},
+    {"free", machine_drop},       {NULL, NULL},
 };
 
 /* syntax(verb): of a command of core's, else nil */
@@ -524,7 +474,6 @@ static int verb_syntax(lua_State *L)
 
 static const luaL_Reg functions[] = {
     {"syntax", verb_syntax},
-    {"config", config_new},
     {"new", machine_new},
     {NULL, NULL},
 };
@@ -533,15 +482,14 @@ static const luaL_Reg functions[] = {
 static const luaL_Reg exported[] = {
     {"step", machine_step},
     {"reply", machine_reply},
-    {"path", machine_path},
     {NULL, NULL},
 };
 
 int lbind_open_server(lua_State *L)
 {
-    lbind_type(L, CONFIG, NULL, NULL, NULL);
     lbind_type(L, MACHINE, machine_methods, NULL, machine_drop);
     luaL_newlib(L, functions);
+    lbind_open_config(L);
     lbind_export(L, MACHINE, exported);
     return 1;
 }

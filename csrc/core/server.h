@@ -34,8 +34,17 @@
 #include "line.h"
 #include "scan.h"
 
+/* What was answered, in all sessions that share it. */
+struct server_counts {
+    uint64_t replies[6]; /* by the first digit of their code */
+    uint64_t recipients, recipients_refused;
+    uint64_t messages, messages_refused;
+    uint64_t octets; /* of the messages that were kept */
+};
+
 /* Settings, shared by many sessions and borrowed by each while it lives. */
 struct server_config {
+    struct server_counts *counts; /* NULL: nobody counts */
     struct span hostname;
     struct span mail_parameters; /* keywords offered unless server_offer says */
     struct span rcpt_parameters; /* otherwise, spaces between them */
@@ -105,7 +114,9 @@ struct server {
     struct dot_encoder mend; /* of their line ends */
     struct buf scratch;      /* a text that is put together; mended line ends */
     enum server_state state;
-    size_t due; /* answers that the last event still needs */
+    size_t due;  /* answers that the last event still needs */
+    size_t kept; /* of a message's answers, those that take it */
+    bool each;   /* they are one a recipient, and one for all of it (PRDR) */
     enum server_kind due_kind;
     enum verb due_verb;
     enum server_hello hello;

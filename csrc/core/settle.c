@@ -28,8 +28,9 @@ void server_body_begin(struct server *s)
     memset(&s->mend, 0, sizeof s->mend);
     s->mend.plain = true;
     s->dot.kernel = s->notes.kernel = s->mend.kernel = s->kernel;
-    s->ended = false;
+    s->ended = s->each = false;
     s->broken = 0;
+    s->kept = 0;
     memset(&s->head, 0, sizeof s->head);
 }
 
@@ -80,8 +81,28 @@ static void settle_command(struct server *s, int code)
     }
 }
 
+/* Has somebody the message now? */
+static bool message_kept(const struct server *s, int code)
+{
+    return s->config->lmtp ? s->kept > 0 : code < 300 && s->kept > s->each;
+}
+
+static void count_message(const struct server *s, int code)
+{
+    struct server_counts *all = s->config->counts;
+    if (!all)
+        return;
+    if (message_kept(s, code)) {
+        all->messages++;
+        all->octets += server_body(s).size;
+    } else {
+        all->messages_refused++;
+    }
+}
+
 static void settle_message(struct server *s, int code)
 {
+    count_message(s, code);
     transaction_reset(s);
     server_enter(s, SERVER_AT_COMMAND);
     if (code < 300)
@@ -138,6 +159,22 @@ static bool is_plain(const struct server *s, int code)
            s->due_verb == VERB_LHLO;
 }
 
+static void count_reply(struct server *s, int code)
+{
+    struct server_counts *all = s->config->counts;
+    if (s->due_kind == SERVER_MESSAGE && code < 300)
+        s->kept++;
+    if (!all)
+        return;
+    all->replies[code / 100]++;
+    if (s->due_kind != SERVER_COMMAND || s->due_verb != VERB_RCPT)
+        return;
+    if (code < 400)
+        all->recipients++;
+    else
+        all->recipients_refused++;
+}
+
 int server_reply(struct server *s, int code, struct span enhanced,
                  struct span text)
 {
@@ -151,6 +188,7 @@ int server_reply(struct server *s, int code, struct span enhanced,
     r = reply_write(&s->out, code, enhanced, text);
     if (r < 0)
         return r == ERR_SYNTAX ? r : server_fail(s, r);
+    count_reply(s, code);
     if (code != 421 && --s->due > 0)
         return 0;
     s->due = 0;
@@ -210,6 +248,7 @@ int server_each(struct server *s, struct span text)
     if (r < 0)
         return server_fail(s, r);
     s->due += s->recipients;
+    s->each = true;
     return 0;
 }
 

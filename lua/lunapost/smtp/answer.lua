@@ -57,16 +57,35 @@ end
 -- the same few answers.
 local fitting = {}
 
---- An answer of the plain form, if it is one that was made before.
+--- Whether three values are an answer as they are: a code and an enhanced
+--- code that were found to fit before, and a text.
 ---@param code any
 ---@param enhanced any
 ---@param text any
----@return lunapost.answer?
-function M.known(code, enhanced, text)
-  if enhanced and fitting[code] == enhanced and type(text) == "string"
-    and text ~= "" then
-    return { code = code, enhanced = enhanced, text = text }
-  end
+---@return boolean
+function M.is_plain(code, enhanced, text)
+  return enhanced and fitting[code] == enhanced and type(text) == "string"
+    and text ~= ""
+end
+
+--- The three values of an answer; a list of answers, or nil, as it is.
+---@param given lunapost.answer|lunapost.answer[]|nil
+---@return integer|lunapost.answer[]|nil code
+---@return string? enhanced
+---@return string? text
+function M.spread(given)
+  if not given or not given.code then return given end
+  return given.code, given.enhanced, given.text
+end
+
+--- The other way.
+---@param code integer|lunapost.answer[]|nil
+---@param enhanced? string
+---@param text? string
+---@return lunapost.answer|lunapost.answer[]|nil
+function M.gathered(code, enhanced, text)
+  if not enhanced then return code end
+  return { code = code, enhanced = enhanced, text = text }
 end
 
 --- Makes an answer of a code, an enhanced status code (may be left out or

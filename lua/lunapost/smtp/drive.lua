@@ -3,12 +3,13 @@
 
 local core = require "lunapost.core"
 local deadline = require "lunapost.deadline"
+local over = require "lunapost.smtp.over"
 local verbs = require "lunapost.smtp.verbs"
 
 local M = {}
 
 local now <const>, fd_of <const> = core.loop.now, core.net.fd
-local step <const> = core.server.step
+local step <const>, by_event <const> = core.server.step, verbs.by_event
 
 local waits <const> = { read = true, write = true }
 
@@ -66,21 +67,15 @@ local function converse(session, ready, limit)
   if not ready then session:expired() end
   local machine, conn = session.machine, session.conn
   local may_rest = conn and session.server.rest
-  local verb_of, handle = verbs.of, verbs.handle
   repeat
-    local event, a, b, c = step(machine, conn)
+    local event, a, b, c, d = step(machine, conn)
     if event == "read" and may_rest then
       return rest(session, limit)
     elseif not event or waits[event] then
-      event, a, b, c = session:arrive(event, a, b)
+      event, a, b, c, d = session:arrive(event, a, b)
     end
-    limit = nil
-    if event == "command" then
-      session.verb = a
-      verb_of[a](session, b, c, a)
-    else
-      handle(session, event, a, b, c)
-    end
+    limit, session.verb = nil, event
+    by_event[event](session, a, b, c, d)
   until event == "closed"
 end
 
@@ -94,7 +89,7 @@ local function run(session, fn, ready, limit)
   local ok, fault = xpcall(fn, session.traceback, session, ready, limit)
   if session.rests or session.killed then return end -- who killed it says so
   local why, problem = session.quit and "quit" or "closed", nil
-  if not ok then why, problem = session.why_over(fault) end
+  if not ok then why, problem = over.why(fault) end
   finish(session, why, problem)
 end
 

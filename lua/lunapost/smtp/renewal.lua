@@ -15,7 +15,7 @@ local apart <const> = { commands = true, extensions = true, limits = true,
 
 -- What a script sets, and a server gives to new sessions.
 local renewed <const> = { "on", "handlers", "checked_on", "commands",
-  "extensions", "limits", "rates", "config" }
+  "extensions", "limits", "rates", "paced", "config" }
 
 --- Gives a server what a script holds: handlers, commands, or configure, a
 --- function that gets the server.

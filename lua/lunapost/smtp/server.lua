@@ -49,6 +49,7 @@ local function configure(server)
   local options, limits = server.options, server.limits
   local auth = options.auth
   return core.server.config {
+    counts = server.answered,
     hostname = server.hostname,
     mail_parameters = "", rcpt_parameters = "", -- opened by EHLO: see offer
     line_limit = limits.command, body_line_limit = limits.line,
@@ -80,7 +81,8 @@ local function make(options)
   server.trusted = server_options.trusted(options)
   server.listeners, server.addresses = {}, {}
   server.sessions, server.sources = {}, {}
-  server.counts, server.spooled = counters.new(), 0 -- octets in files
+  server.counts, server.answered = counters.new(), core.server.counts()
+  server.spooled = 0 -- octets in files
   certificates.put(server, certificates.read(server))
   return server
 end
@@ -290,6 +292,7 @@ end
 --- The counts of all workers, others' as of a second ago at most.
 ---@return table<string, integer>
 function Server:all_counts()
+  self.answered:take(self.counts)
   if not self.board then return self.counts end
   if self.slot then self.board:publish(self.slot, self.counts) end
   return self.board:sum()

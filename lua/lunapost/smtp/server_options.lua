@@ -160,6 +160,7 @@ function M.parts(given)
     config = false, -- made of all these before the first session
   }
   parts.rates = rates.of(parts.limits)
+  parts.paced = next(parts.rates) ~= nil
   M.take_handlers(parts, type(given.on) == "table" and given.on or nil)
   return parts
 end

@@ -8,19 +8,19 @@ local core = require "lunapost.core"
 local answer = require "lunapost.smtp.answer"
 local body = require "lunapost.smtp.body"
 local deadline = require "lunapost.deadline"
-local delivery = require "lunapost.smtp.delivery"
 local drive = require "lunapost.smtp.drive"
 local net = require "lunapost.net"
+local over_of = require "lunapost.smtp.over"
 local options_of = require "lunapost.options"
 local found = require "lunapost.smtp.results"
 local trace = require "lunapost.smtp.trace"
 local verbs = require "lunapost.smtp.verbs"
+local verdict = require "lunapost.smtp.verdict"
 
 local M = {}
 
 local now <const>, fd_of <const> = core.loop.now, core.net.fd
-local known <const> = answer.known
-local step <const>, reply <const> = core.server.step, core.server.reply
+local step <const>, over <const> = core.server.step, over_of.raise
 
 ---@class lunapost.envelope
 ---@field from lunapost.path
@@ -59,17 +59,6 @@ end
 -- However a session ends, its place becomes free.
 function meta.__close(session)
   if not session.rests then session.server:leave(session) end
-end
-
--- What ends a session from within: raised, caught by drive().
-local over_meta = { __name = "lunapost.over" }
-
-function over_meta.__tostring(o)
-  return "the session is over: " .. o.why
-end
-
-local function over(why, problem)
-  error(setmetatable({ why = why, problem = problem }, over_meta), 0)
 end
 
 --- Ends the session from within: never returns.
@@ -167,7 +156,7 @@ end
 ---@return string event
 ---@return any ...  as next_event
 function Session:arrive(event, a, b)
-  local machine, conn, limit, c = self.machine, self.conn, nil, nil
+  local machine, conn, limit, c, d = self.machine, self.conn, nil, nil, nil
   local mode = modes[event]
   while mode do
     local time = now()
@@ -176,13 +165,13 @@ function Session:arrive(event, a, b)
       if limit > self.due then limit = self.due end
     end
     await(self, mode, limit - time)
-    event, a, b, c = step(machine, conn)
+    event, a, b, c, d = step(machine, conn)
     mode = modes[event]
   end
   if event == nil then
     over(a == "closed" and "closed" or "error", a .. ": " .. b)
   end
-  return event, a, b, c
+  return event, a, b, c, d
 end
 
 --- The machine's next event; never returns when the session ended.
@@ -190,10 +179,11 @@ end
 ---@return any a  what the machine tells of it, as b and c
 ---@return any b
 ---@return any c
+---@return any d
 function Session:next_event()
-  local event, a, b, c = step(self.machine, self.conn)
+  local event, a, b, c, d = step(self.machine, self.conn)
   if not event or modes[event] then return self:arrive(event, a, b) end
-  return event, a, b, c
+  return event, a, b, c, d
 end
 
 --- Sends what is to be sent, for at most a few seconds.
@@ -229,78 +219,6 @@ function Session:report(problem)
     peer = self.peer.address, text = tostring(problem) }
 end
 
-local function control(problem)
-  local of = getmetatable(problem)
-  return of == over_meta or body.is_broken(problem)
-    or answer.is_reject(problem)
-end
-
-local function traceback(problem)
-  if type(problem) == "table" then return problem end
-  return debug.traceback(tostring(problem), 2)
-end
-
--- For what runs a script's functions by itself (smtp/linear.lua).
-Session.control, Session.traceback = control, traceback
-
--- What came of a handler: its answer, or the one that a fault deserves.
-local function outcome(session, ok, code, enhanced, text)
-  if ok then
-    local fine, given = pcall(answer.returned, code, enhanced, text)
-    if fine then return given end
-    session:report(given)
-    return answer.fault()
-  end
-  local problem = code
-  if answer.is_reject(problem) then
-    return { code = problem.code, enhanced = problem.enhanced,
-      text = problem.text }
-  end
-  if session.killed or control(problem) then error(problem, 0) end
-  session:report(problem)
-  return answer.fault()
-end
-
--- Runs a handler within its deadline, which is session.work_due. What it
--- raises is an answer (reject), the end of the session or of the body (passed
--- on), or a fault of the handler, which the error handler gets and the client
--- does not.
-local function guard(session, fn, a, b, c, d)
-  local within = session.work_due
-  if not within then session.work_due = -session.server.limits.handler end
-  local ok, code, enhanced, text = xpcall(fn, traceback, a, b, c, d)
-  if not within then session.work_due = false end
-  if ok and code == nil then return nil end
-  return ok and known(code, enhanced, text)
-    or outcome(session, ok, code, enhanced, text)
-end
-
--- The report-only twin of a handler: whatever it does, returns or raises
--- changes no answer; it has a handler's time.
-local function watch(session, name, a, b, c)
-  local twin = session.on.observe[name]
-  if not twin then return end
-  local within = session.work_due
-  if not within then session.work_due = -session.server.limits.handler end
-  local ok, problem = xpcall(twin, traceback, session, a, b, c)
-  if not within then session.work_due = false end
-  if not ok then session:report(problem) end
-end
-
---- Asks a handler, then its report-only twin.
----@param name string
----@param a? any  what the handler gets behind the session
----@param b? any
----@param c? any
----@return lunapost.answer|lunapost.answer[]|nil
-function Session:call(name, a, b, c)
-  local on, given = self.on, nil
-  local handler = on[name]
-  if handler then given = guard(self, handler, self, a, b, c) end
-  if on.observe then watch(self, name, a, b, c) end
-  return given
-end
-
 --- Asks the connect handler for a greeting.
 ---@return lunapost.answer? given
 function Session:greeting()
@@ -312,36 +230,6 @@ function Session:greeting()
   return given
 end
 
---- Runs a function of the script as a handler.
----@param fn function
----@param a? any  its arguments
----@param b? any
----@param c? any
----@param d? any
----@return lunapost.answer|lunapost.answer[]|nil
-function Session:guarded(fn, a, b, c, d)
-  return guard(self, fn, a, b, c, d)
-end
-
--- What the reply handler puts in the place of an answer; its twin sees what
--- is sent.
-local function rewritten(session, code, enhanced, text)
-  local on = session.on
-  local given = on.reply and guard(session, on.reply, session, code, enhanced,
-    text)
-  if given and given.code then
-    code, enhanced, text = given.code, given.enhanced, given.text
-  end
-  if on.observe then watch(session, "reply", code, enhanced, text) end
-  return code, enhanced, text
-end
-
--- Who is refused waits a little for it, if so wanted.
-local function slow_down(session)
-  local seconds = session.server.limits.tarpit
-  if seconds > 0 and session.conn then session.server.pause(seconds) end
-end
-
 --- Counts one more of a kind; see smtp/counters.lua.
 ---@param kind string
 ---@param n? integer
@@ -350,9 +238,6 @@ function Session:count(kind, n)
   counts[kind] = counts[kind] + (n or 1)
 end
 
-local replies <const> = { [2] = "replies_2", [3] = "replies_3",
-  [4] = "replies_4", [5] = "replies_5" }
-
 --- Tells the log of what happened in this session; called only where somebody
 --- listens (server.chatty).
 ---@param record table
@@ -360,76 +245,6 @@ function Session:note(record)
   record.level = record.level or "info"
   record.session, record.peer = self.id, self.peer.address
   self.server.log(record)
-end
-
--- An answer was given.
-local function answered(session, code, enhanced, text)
-  local server = session.server
-  local counts, kind = server.counts, replies[code // 100]
-  counts[kind] = counts[kind] + 1
-  session.last_code = code
-  if code < 400 then return code end
-  if server.chatty then
-    session:note { event = "refused", verb = session.verb, code = code,
-      enhanced = enhanced, text = text }
-  end
-  slow_down(session)
-  return code
-end
-
---- Answers the present event. The reply handler may put another answer in
---- its place.
----@param code integer
----@param enhanced string
----@param text string
----@return integer code  that was sent
-function Session:answer(code, enhanced, text)
-  if self.on.reply or self.on.observe then
-    code, enhanced, text = rewritten(self, code, enhanced, text)
-  end
-  local ok, kind, why = reply(self.machine, code, enhanced, text)
-  if not ok then over("error", kind .. ": " .. why) end
-  return answered(self, code, enhanced, text)
-end
-
---- Answers the present event by default.
----@param code integer  of the default answer
----@return integer code  that was sent
-function Session:accept(code)
-  local on = self.on
-  if on.reply or on.observe or code >= 400 and self.server.chatty then
-    return self:answer(self.machine:default())
-  end
-  local ok, kind, why = reply(self.machine)
-  if not ok then over("error", kind .. ": " .. why) end
-  return answered(self, code)
-end
-
-local accept <const> = Session.accept
-
---- Answers as a handler says, else by default.
----@param given lunapost.answer|lunapost.answer[]|nil
----@param code integer?  of the default answer
----@return integer code  that was sent
-function Session:conclude(given, code)
-  if not given then return accept(self, code) end
-  given = delivery.checked(self, given)
-  return self:answer(given.code, given.enhanced, given.text)
-end
-
---- Asks a handler, and answers as it says, else by default.
----@param name string
----@param code integer  of the default answer
----@param a? any  what the handler gets behind the session
----@param b? any
----@return integer code  that was sent
-function Session:serve(name, code, a, b)
-  local on, given = self.on, nil
-  local handler = on[name]
-  if handler then given = guard(self, handler, self, a, b) end
-  if on.observe then watch(self, name, a, b) end
-  if given then return self:conclude(given) end
-  return accept(self, code)
 end
 
 --- Queues a question; ask waits for its answer, too.
@@ -454,7 +269,7 @@ function Session:ask(code, text)
 end
 
 --- The next octets of the body, nil at its end. What ends it is kept as
---- session.ending: the code of the default answer, and the command that took
+--- session.ending: the code of the default answer, or the command that took
 --- the place of a chunk. Raises where the session is over.
 ---@return string?
 ---@return table? broken  the body fails of this
@@ -463,7 +278,7 @@ function Session:next_chunk()
     local event, a, b, c = self:next_event()
     if event == "body" then return a end
     if event == "message" then
-      self.ending = { code = a }
+      self.ending = a
       return nil
     end
     if event == "broken" then
@@ -471,7 +286,7 @@ function Session:next_chunk()
     end
     if event == "closed" then return over("closed") end
     verbs.between(self, event, a, b, c)
-    if self.ending then return nil, body.broken(self.ending.verb) end
+    if self.ending then return nil, body.broken(self.ending) end
   end
 end
 
@@ -479,8 +294,9 @@ end
 function Session:forget(reason)
   local open = self.envelope
   self.envelope, self.forwarded = nil, nil
-  if open and open.parameters.SMTPUTF8 then self:settle_protocol() end
-  if open and reason ~= "rset" then self:call("rset", reason) end
+  if not open then return end
+  if open.parameters.SMTPUTF8 then self:settle_protocol() end
+  if reason ~= "rset" then self:consult("rset", reason) end
 end
 
 --- TLS came up: what was learnt before counts no more (RFC 3207 4.2).
@@ -494,18 +310,7 @@ function Session:secured()
   self:call("secured")
 end
 
--- Why a dialogue that was left by an error is over.
-local function why_over(problem)
-  if getmetatable(problem) == over_meta then
-    return problem.why, problem.problem
-  elseif body.is_broken(problem) then
-    return "closed"
-  end
-  return "error", problem
-end
-
-Session.why_over = why_over
-
+verdict.fill(Session)
 drive.fill(Session)
 
 return M

@@ -1,7 +1,6 @@
 --- What a server does for each event of its machine: asks the handler of
 --- the verb, answers, and keeps the session's fields in step.
 
-local core = require "lunapost.core"
 local answer = require "lunapost.smtp.answer"
 local delivery = require "lunapost.smtp.delivery"
 local rates = require "lunapost.smtp.rates"
@@ -11,14 +10,12 @@ local verifier = require "lunapost.smtp.verifier"
 
 local M = {}
 
-local path_of <const> = core.server.path
-
-local by_event, by_verb = {}, {}
+local by_event = {}
 
 -- The greeting; no client can send this as a verb.
-by_verb["(connect)"] = function(session, _, code)
+by_event["(connect)"] = function(session)
   session.verb = "CONNECT"
-  if session:conclude(session:greeting(), code) >= 400 then
+  if session:conclude(session:greeting()) >= 400 then
     session:count "refused"
   elseif session.server.chatty then
     session:note { event = "connect", port = session.peer.port }
@@ -43,32 +40,31 @@ local function introduced(session, helo, extended)
   session:settle_protocol()
 end
 
-function by_verb.HELO(session, domain, code)
+function by_event.HELO(session, domain)
   local helo, extended = introduce(session, domain, false)
-  session:serve("helo", code, domain)
+  session:serve("helo", domain)
   introduced(session, helo, extended)
 end
 
-function by_verb.EHLO(session, domain, code)
+function by_event.EHLO(session, domain)
   local helo, extended = introduce(session, domain, true)
   local keywords = session.server:keywords(session)
-  local given = session:call("ehlo", domain, keywords)
-  if given then given = delivery.checked(session, given) end
-  if given and given.code >= 400 then
-    session:conclude(given)
+  local code, enhanced, text = session:consult("ehlo", domain, keywords)
+  if code then code, enhanced, text = session:checked(code, enhanced, text) end
+  if code and code >= 400 then
+    session:answer(code, enhanced, text)
   else
     session.server:offer(session, keywords)
-    table.insert(keywords, 1, given and given.text
-      or select(3, session.machine:default()))
-    session:answer(code, "", table.concat(keywords, "\n"))
+    table.insert(keywords, 1, text or select(3, session.machine:default()))
+    session:answer(250, "", table.concat(keywords, "\n"))
   end
   introduced(session, helo, extended)
 end
 
-by_verb.LHLO = by_verb.EHLO
+by_event.LHLO = by_event.EHLO
 
-function by_verb.STARTTLS(session, _, code)
-  session:serve("starttls", code)
+function by_event.STARTTLS(session)
+  session:serve("starttls")
 end
 
 function by_event.tls(session)
@@ -134,13 +130,13 @@ local function authenticated(session, argument)
   end
 end
 
-function by_verb.AUTH(session, argument, code)
+function by_event.AUTH(session, argument)
   local given = session:call("begin_auth", argument)
     or verify(session, argument)
   if given and given.code == 535 then
     penalty(session)
   else
-    session:conclude(given, code)
+    session:conclude(given)
   end
   if session.last_code ~= 235 then session.user = nil end
   session:settle_protocol()
@@ -150,7 +146,7 @@ end
 -- A message more than the rates allow; nil where it is none.
 local function too_often(session)
   local server = session.server
-  local over = next(server.rates) and session.source
+  local over = session.source
     and rates.message(server.rates, session.source)
   if over == "source" then
     return answer.make(450, "4.7.1", "too many messages from you; try later")
@@ -159,70 +155,66 @@ local function too_often(session)
   end
 end
 
-function by_verb.MAIL(session, _, code)
-  local refusal = too_often(session)
+function by_event.MAIL(session, address, localpart, domain, parameters)
+  local refusal = session.server.paced and too_often(session)
   if refusal then return session:conclude(refusal) end
-  local from = path.new(path_of(session.machine))
+  local from = path.new(address, localpart, domain, parameters)
   session:new_message()
-  session.envelope = { from = from, to = {}, parameters = from.parameters }
-  if from.parameters.SMTPUTF8 then session:settle_protocol() end
-  if session:serve("mail", code, from, from.parameters) >= 400 then
+  parameters = from.parameters
+  session.envelope = { from = from, to = {}, parameters = parameters }
+  if parameters.SMTPUTF8 then session:settle_protocol() end
+  if session:serve("mail", from, parameters) >= 400 then
     session.envelope = nil
   end
 end
 
-function by_verb.RCPT(session, _, code)
-  local to = path.new(path_of(session.machine))
-  if session:serve("rcpt", code, to, to.parameters) < 400 then
-    session:count "recipients"
+function by_event.RCPT(session, address, localpart, domain, parameters)
+  local to = path.new(address, localpart, domain, parameters)
+  if session:serve("rcpt", to, to.parameters) < 400 then
     local list = session.envelope.to
     list[#list + 1] = to
-  else
-    session:count "recipients_refused"
   end
 end
 
 -- A body; RSET and QUIT may come in the place of a chunk.
 local function receive(session)
-  local ending = delivery.receive(session)
-  if ending.verb then
-    return by_verb[ending.verb](session, ending.argument, ending.code)
-  end
+  local command = delivery.receive(session)
+  if command then return by_event[command](session) end
 end
 
-function by_verb.DATA(session, _, code)
-  local given = session:call("begin_data")
-  if given then return session:conclude(given) end
-  if session:accept(code) == 354 then receive(session) end
+function by_event.DATA(session)
+  local code, enhanced, text = session:consult("begin_data")
+  if code then return session:pronounce(code, enhanced, text) end
+  if session:accept() == 354 then receive(session) end
 end
 
 -- RFC 3030 2: nothing is said before the octets of the chunk are here.
-by_verb.BDAT = receive
+by_event.BDAT = receive
 
-function by_verb.RSET(session, _, code)
+function by_event.RSET(session)
   session:forget("rset")
-  session:call("rset", "rset")
-  session:accept(code)
+  session:consult("rset", "rset")
+  session:accept()
 end
 
 -- Verbs whose handler takes the argument and whose answer is all.
 for _, verb in ipairs { "NOOP", "VRFY", "EXPN" } do
   local name <const> = verb:lower()
-  by_verb[verb] = function(session, argument, code)
-    session:serve(name, code, argument)
+  by_event[verb] = function(session, argument)
+    session:serve(name, argument)
   end
 end
 
-function by_verb.HELP(session, argument, code)
+function by_event.HELP(session, argument)
   local given = session:call("help", argument)
   local text = not given and session.server:help(argument)
-  if text then given = answer.make(code, "2.0.0", text) end
-  session:conclude(given, code)
+  if text then given = answer.make(214, "2.0.0", text) end
+  session:conclude(given)
 end
 
-function by_verb.QUIT(session, _, code)
+function by_event.QUIT(session)
   session.quit = true
-  session:serve("quit", code)
+  session:serve("quit")
 end
 
 local function lacks(session, needs)
@@ -254,7 +246,8 @@ end
 
 -- A verb that core does not know: one of the script's own, of peers that speak
 -- for others, or unknown.
-local function other(session, argument, code, verb)
+function by_event.other(session, verb, argument)
+  session.verb = verb
   local known = verb:upper()
   local command = session.server.commands[known]
   local given
@@ -266,12 +259,17 @@ local function other(session, argument, code, verb)
     given = trusted.command(session, known, argument)
       or session:call("unknown", verb, argument)
   end
-  session:conclude(given, code)
+  session:conclude(given)
 end
 
-function by_event.refused(session, verb, _, code)
+function by_event.refused(session, verb)
   session.verb = verb
-  session:accept(code)
+  session:accept()
+end
+
+function by_event.chunk(session)
+  session.verb = "BDAT"
+  session:accept()
 end
 
 function by_event.closed() end
@@ -280,40 +278,21 @@ function by_event.closed() end
 --- command out of order; RSET and QUIT end the body, and take effect when the
 --- handler is unwound (session.ending).
 ---@param session lunapost.session
----@param event string  chunk command refused
+---@param event string  chunk, refused, or a verb
 ---@param a any  as the machine tells of it
----@param argument? string
----@param code? integer
-function M.between(session, event, a, argument, code)
-  if event == "chunk" then
-    session.verb = "BDAT"
-    return session:accept(a)
+function M.between(session, event, a)
+  if event == "BDAT" then return end
+  session.verb = event
+  if event == "RSET" or event == "QUIT" then
+    session.ending = event
+  else
+    by_event[event](session, a)
   end
-  if event == "command" and a == "BDAT" then return end
-  if event == "command" and a ~= "NOOP" then
-    session.ending = { verb = a, argument = argument, code = code }
-    session.verb = a
-    return
-  end
-  M.handle(session, event, a, argument, code)
 end
 
---- What is done for each command, by verb: fn(session, argument, code of the
---- default answer, verb).
-M.of = setmetatable(by_verb, { __index = function() return other end })
-
---- Handles one event of the machine.
----@param session lunapost.session
----@param event string
----@param verb? string
----@param argument? string
----@param code? integer  of the default answer
-function M.handle(session, event, verb, argument, code)
-  if event ~= "command" then
-    return by_event[event](session, verb, argument, code)
-  end
-  session.verb = verb
-  return by_verb[verb](session, argument, code, verb)
-end
+--- What is done for each event of the machine: fn(session, what the machine
+--- tells of it).
+---@type table<string, fun(session: lunapost.session, ...): any>
+M.by_event = by_event
 
 return M

@@ -24,6 +24,7 @@ local REPORT <const>, EXTRA <const> = 1, 5
 local function report(server, slot, parent)
   while true do
     server.pause(REPORT)
+    server.answered:take(server.counts)
     server.board:publish(slot, server.counts)
     if process.parent() ~= parent then
       process.tell(core.system.pid(), "end")
@@ -42,6 +43,7 @@ local function work(pool, slot, parent)
   server.loop.spawn(report, server, slot, parent)
   pool.serve(pool.signals)
   server.counts.sessions = 0
+  server.answered:take(server.counts)
   server.board:publish(slot, server.counts)
 end
 

@@ -1,0 +1,225 @@
+--- Handlers, and what becomes of their answers: each runs within its deadline;
+--- what it returns or raises becomes the reply.
+---
+--- A verdict is three values: a code, an enhanced code and a text; a list of
+--- answers, one a recipient; or nil, for the default answer. Most commands
+--- pass through here without a table being made.
+
+local core = require "lunapost.core"
+local answer = require "lunapost.smtp.answer"
+local body = require "lunapost.smtp.body"
+local over = require "lunapost.smtp.over"
+
+local M = {}
+
+local reply <const> = core.server.reply
+local is_plain <const> = answer.is_plain
+
+local function control(problem)
+  return over.is(problem) or body.is_broken(problem)
+    or answer.is_reject(problem)
+end
+
+local function traceback(problem)
+  if type(problem) == "table" then return problem end
+  return debug.traceback(tostring(problem), 2)
+end
+
+-- What came of a handler: its answer, or the one that a fault deserves.
+local function outcome(session, ok, code, enhanced, text)
+  if ok then
+    local fine, given = pcall(answer.returned, code, enhanced, text)
+    if fine then return answer.spread(given) end
+    session:report(given)
+    return answer.spread(answer.fault())
+  end
+  local problem = code
+  if answer.is_reject(problem) then return answer.spread(problem) end
+  if session.killed or control(problem) then error(problem, 0) end
+  session:report(problem)
+  return answer.spread(answer.fault())
+end
+
+-- Runs a handler within its deadline, which is session.work_due. What it
+-- raises is an answer (reject), the end of the session or of the body (passed
+-- on), or a fault of the handler, which the error handler gets and the client
+-- does not.
+local function guard(session, fn, a, b, c, d)
+  local within = session.work_due
+  if not within then session.work_due = -session.server.limits.handler end
+  local ok, code, enhanced, text = xpcall(fn, traceback, a, b, c, d)
+  if not within then session.work_due = false end
+  if ok and (code == nil or is_plain(code, enhanced, text)) then
+    return code, enhanced, text
+  end
+  return outcome(session, ok, code, enhanced, text)
+end
+
+-- The report-only twin of a handler: whatever it does, returns or raises
+-- changes no answer; it has a handler's time.
+local function watch(session, name, a, b, c)
+  local twin = session.on.observe[name]
+  if not twin then return end
+  local within = session.work_due
+  if not within then session.work_due = -session.server.limits.handler end
+  local ok, problem = xpcall(twin, traceback, session, a, b, c)
+  if not within then session.work_due = false end
+  if not ok then session:report(problem) end
+end
+
+-- What the reply handler puts in the place of an answer; its twin sees what
+-- is sent.
+local function rewritten(session, code, enhanced, text)
+  local on = session.on
+  if on.reply then
+    local new, new_enhanced, new_text = guard(session, on.reply, session, code,
+      enhanced, text)
+    if math.type(new) == "integer" then
+      code, enhanced, text = new, new_enhanced, new_text
+    end
+  end
+  if on.observe then watch(session, "reply", code, enhanced, text) end
+  return code, enhanced, text
+end
+
+-- A refusal was said; who is refused waits a little for it, if so wanted.
+local function refused(session, code, enhanced, text)
+  local server = session.server
+  if server.chatty then
+    if not text then code, enhanced, text = session.machine:default() end
+    session:note { event = "refused", verb = session.verb, code = code,
+      enhanced = enhanced, text = text }
+  end
+  local seconds = server.limits.tarpit
+  if seconds > 0 and session.conn then server.pause(seconds) end
+end
+
+-- What a handler may say where this is the default: one answer, and 3yz only
+-- where a question is asked. Anything else is a fault of the handler.
+local function checked(session, code, enhanced, text)
+  local problem
+  if math.type(code) ~= "integer" then
+    problem = "a list of answers is for the body of LMTP and PRDR"
+  elseif code // 100 == 3 then
+    problem = code .. " answers nothing here: ask with session:ask"
+  else
+    return code, enhanced, text
+  end
+  session:report(problem)
+  return answer.spread(answer.fault())
+end
+
+--- Gives sessions the methods by which handlers are asked and answers given.
+---@param Session table
+function M.fill(Session)
+  -- for what runs a script's functions by itself (smtp/linear.lua)
+  Session.control, Session.traceback = control, traceback
+
+  --- Asks a handler, then its report-only twin.
+  ---@param name string
+  ---@param a? any  what the handler gets behind the session
+  ---@param b? any
+  ---@param c? any
+  ---@return integer|lunapost.answer[]|nil code  of the verdict
+  ---@return string? enhanced
+  ---@return string? text
+  function Session:consult(name, a, b, c)
+    local on, code, enhanced, text = self.on, nil, nil, nil
+    local handler = on[name]
+    if handler then
+      code, enhanced, text = guard(self, handler, self, a, b, c)
+    end
+    if on.observe then watch(self, name, a, b, c) end
+    return code, enhanced, text
+  end
+
+  local consult <const> = Session.consult
+
+  --- The same; the verdict is one value.
+  ---@param name string
+  ---@param a? any
+  ---@param b? any
+  ---@param c? any
+  ---@return lunapost.answer|lunapost.answer[]|nil
+  function Session:call(name, a, b, c)
+    return answer.gathered(consult(self, name, a, b, c))
+  end
+
+  --- Runs a function of the script as a handler.
+  ---@param fn function
+  ---@param a? any  its arguments
+  ---@param b? any
+  ---@param c? any
+  ---@param d? any
+  ---@return lunapost.answer|lunapost.answer[]|nil
+  function Session:guarded(fn, a, b, c, d)
+    return answer.gathered(guard(self, fn, a, b, c, d))
+  end
+
+  --- Answers the present event. The reply handler may put another answer in
+  --- its place.
+  ---@param code integer
+  ---@param enhanced string
+  ---@param text string
+  ---@return integer code  that was sent
+  function Session:answer(code, enhanced, text)
+    local on = self.on
+    if on.reply or on.observe then
+      code, enhanced, text = rewritten(self, code, enhanced, text)
+    end
+    local sent, kind, why = reply(self.machine, code, enhanced, text)
+    if not sent then over.raise("error", kind .. ": " .. why) end
+    self.last_code = sent
+    if sent >= 400 then refused(self, code, enhanced, text) end
+    return sent
+  end
+
+  --- Answers the present event by default.
+  ---@return integer code  that was sent
+  function Session:accept()
+    local on = self.on
+    if on.reply or on.observe then
+      return self:answer(self.machine:default())
+    end
+    local sent, kind, why = reply(self.machine)
+    if not sent then over.raise("error", kind .. ": " .. why) end
+    self.last_code = sent
+    if sent >= 400 then refused(self, sent) end
+    return sent
+  end
+
+  local accept <const> = Session.accept
+
+  --- Answers as a verdict says, else by default.
+  ---@param code integer|lunapost.answer[]|nil
+  ---@param enhanced? string
+  ---@param text? string
+  ---@return integer code  that was sent
+  function Session:pronounce(code, enhanced, text)
+    if code == nil then return accept(self) end
+    return self:answer(checked(self, code, enhanced, text))
+  end
+
+  --- The same, of one value.
+  ---@param given lunapost.answer|lunapost.answer[]|nil
+  ---@return integer code  that was sent
+  function Session:conclude(given)
+    return self:pronounce(answer.spread(given))
+  end
+
+  --- Asks a handler, and answers as it says, else by default.
+  ---@param name string
+  ---@param a? any  what the handler gets behind the session
+  ---@param b? any
+  ---@return integer code  that was sent
+  function Session:serve(name, a, b)
+    local code, enhanced, text = consult(self, name, a, b)
+    if code == nil then return accept(self) end
+    return self:answer(checked(self, code, enhanced, text))
+  end
+
+  --- A verdict as it may be said; what is none is a fault, and reported.
+  Session.checked = checked
+end
+
+return M
