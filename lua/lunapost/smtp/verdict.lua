@@ -109,117 +109,122 @@ local function checked(session, code, enhanced, text)
   return answer.spread(answer.fault())
 end
 
---- Gives sessions the methods by which handlers are asked and answers given.
----@param Session table
-function M.fill(Session)
-  -- for what runs a script's functions by itself (smtp/linear.lua)
-  Session.control, Session.traceback = control, traceback
+-- The methods of sessions by which handlers are asked and answers given. For
+-- what runs a script's functions by itself (smtp/linear.lua): control and
+-- traceback.
+---@class lunapost.session
+local Session = { control = control, traceback = traceback }
 
-  --- Asks a handler, then its report-only twin.
-  ---@param name string
-  ---@param a? any  what the handler gets behind the session
-  ---@param b? any
-  ---@param c? any
-  ---@return integer|lunapost.answer[]|nil code  of the verdict
-  ---@return string? enhanced
-  ---@return string? text
-  function Session:consult(name, a, b, c)
-    local on, code, enhanced, text = self.on, nil, nil, nil
-    local handler = on[name]
-    if handler then
-      code, enhanced, text = guard(self, handler, self, a, b, c)
-    end
-    if on.observe then watch(self, name, a, b, c) end
-    return code, enhanced, text
+--- Asks a handler, then its report-only twin.
+---@param name string
+---@param a? any  what the handler gets behind the session
+---@param b? any
+---@param c? any
+---@return integer|lunapost.answer[]|nil code  of the verdict
+---@return string? enhanced
+---@return string? text
+function Session:consult(name, a, b, c)
+  local on, code, enhanced, text = self.on, nil, nil, nil
+  local handler = on[name]
+  if handler then
+    code, enhanced, text = guard(self, handler, self, a, b, c)
   end
+  if on.observe then watch(self, name, a, b, c) end
+  return code, enhanced, text
+end
 
-  local consult <const> = Session.consult
+local consult <const> = Session.consult
 
-  --- The same; the verdict is one value.
-  ---@param name string
-  ---@param a? any
-  ---@param b? any
-  ---@param c? any
-  ---@return lunapost.answer|lunapost.answer[]|nil
-  function Session:call(name, a, b, c)
-    return answer.gathered(consult(self, name, a, b, c))
+--- The same; the verdict is one value.
+---@param name string
+---@param a? any
+---@param b? any
+---@param c? any
+---@return lunapost.answer|lunapost.answer[]|nil
+function Session:call(name, a, b, c)
+  return answer.gathered(consult(self, name, a, b, c))
+end
+
+--- Runs a function of the script as a handler.
+---@param fn function
+---@param a? any  its arguments
+---@param b? any
+---@param c? any
+---@param d? any
+---@return lunapost.answer|lunapost.answer[]|nil
+function Session:guarded(fn, a, b, c, d)
+  return answer.gathered(guard(self, fn, a, b, c, d))
+end
+
+--- Answers the present event. The reply handler may put another answer in
+--- its place.
+---@param code integer
+---@param enhanced string
+---@param text string
+---@return integer code  that was sent
+function Session:answer(code, enhanced, text)
+  local on = self.on
+  if on.reply or on.observe then
+    code, enhanced, text = rewritten(self, code, enhanced, text)
   end
+  local sent, kind, why = reply(self.machine, code, enhanced, text)
+  if not sent then over.raise("error", kind .. ": " .. why) end
+  self.last_code = sent
+  if sent >= 400 then refused(self, code, enhanced, text) end
+  return sent
+end
 
-  --- Runs a function of the script as a handler.
-  ---@param fn function
-  ---@param a? any  its arguments
-  ---@param b? any
-  ---@param c? any
-  ---@param d? any
-  ---@return lunapost.answer|lunapost.answer[]|nil
-  function Session:guarded(fn, a, b, c, d)
-    return answer.gathered(guard(self, fn, a, b, c, d))
+--- Answers the present event by default.
+---@return integer code  that was sent
+function Session:accept()
+  local on = self.on
+  if on.reply or on.observe then
+    return self:answer(self.machine:default())
   end
+  local sent, kind, why = reply(self.machine)
+  if not sent then over.raise("error", kind .. ": " .. why) end
+  self.last_code = sent
+  if sent >= 400 then refused(self, sent) end
+  return sent
+end
 
-  --- Answers the present event. The reply handler may put another answer in
-  --- its place.
-  ---@param code integer
-  ---@param enhanced string
-  ---@param text string
-  ---@return integer code  that was sent
-  function Session:answer(code, enhanced, text)
-    local on = self.on
-    if on.reply or on.observe then
-      code, enhanced, text = rewritten(self, code, enhanced, text)
-    end
-    local sent, kind, why = reply(self.machine, code, enhanced, text)
-    if not sent then over.raise("error", kind .. ": " .. why) end
-    self.last_code = sent
-    if sent >= 400 then refused(self, code, enhanced, text) end
-    return sent
-  end
+local accept <const> = Session.accept
 
-  --- Answers the present event by default.
-  ---@return integer code  that was sent
-  function Session:accept()
-    local on = self.on
-    if on.reply or on.observe then
-      return self:answer(self.machine:default())
-    end
-    local sent, kind, why = reply(self.machine)
-    if not sent then over.raise("error", kind .. ": " .. why) end
-    self.last_code = sent
-    if sent >= 400 then refused(self, sent) end
-    return sent
-  end
+--- Answers as a verdict says, else by default.
+---@param code integer|lunapost.answer[]|nil
+---@param enhanced? string
+---@param text? string
+---@return integer code  that was sent
+function Session:pronounce(code, enhanced, text)
+  if code == nil then return accept(self) end
+  return self:answer(checked(self, code, enhanced, text))
+end
 
-  local accept <const> = Session.accept
+--- The same, of one value.
+---@param given lunapost.answer|lunapost.answer[]|nil
+---@return integer code  that was sent
+function Session:conclude(given)
+  return self:pronounce(answer.spread(given))
+end
 
-  --- Answers as a verdict says, else by default.
-  ---@param code integer|lunapost.answer[]|nil
-  ---@param enhanced? string
-  ---@param text? string
-  ---@return integer code  that was sent
-  function Session:pronounce(code, enhanced, text)
-    if code == nil then return accept(self) end
-    return self:answer(checked(self, code, enhanced, text))
-  end
+--- Asks a handler, and answers as it says, else by default.
+---@param name string
+---@param a? any  what the handler gets behind the session
+---@param b? any
+---@return integer code  that was sent
+function Session:serve(name, a, b)
+  local code, enhanced, text = consult(self, name, a, b)
+  if code == nil then return accept(self) end
+  return self:answer(checked(self, code, enhanced, text))
+end
 
-  --- The same, of one value.
-  ---@param given lunapost.answer|lunapost.answer[]|nil
-  ---@return integer code  that was sent
-  function Session:conclude(given)
-    return self:pronounce(answer.spread(given))
-  end
+--- A verdict as it may be said; what is none is a fault, and reported.
+Session.checked = checked
 
-  --- Asks a handler, and answers as it says, else by default.
-  ---@param name string
-  ---@param a? any  what the handler gets behind the session
-  ---@param b? any
-  ---@return integer code  that was sent
-  function Session:serve(name, a, b)
-    local code, enhanced, text = consult(self, name, a, b)
-    if code == nil then return accept(self) end
-    return self:answer(checked(self, code, enhanced, text))
-  end
-
-  --- A verdict as it may be said; what is none is a fault, and reported.
-  Session.checked = checked
+--- Gives sessions these methods.
+---@param class table
+function M.fill(class)
+  for name, method in pairs(Session) do class[name] = method end
 end
 
 return M
