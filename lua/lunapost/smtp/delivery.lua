@@ -139,18 +139,23 @@ local function note(session)
     user = session.user }
 end
 
+--- A body is due: it has its own time from now on.
+---@param session lunapost.session
+function M.open(session)
+  session.ending, session.in_body = nil, session.due
+  session.due = math.min(session.due, now() + session.server.limits.body_time)
+end
+
 --- The body, from its first octet to the answer behind its last.
 ---@param session lunapost.session
 ---@return string? verb  of the command that came in the place of a chunk, and
 --- is still to be handled
 function M.receive(session)
-  local verb, due = session.verb, session.due
-  session.ending, session.in_body = nil, true
-  session.due = math.min(due, now() + session.server.limits.body_time)
+  local verb = session.verb
   local reader = body.new(session.next_chunk, session)
   local code, enhanced, text = judge(session, reader)
   local ending = session.ending
-  session.in_body, session.due = nil, due
+  session.due, session.in_body = session.in_body, nil
   if type(ending) == "string" then return ending end
   session.verb = verb -- NOOP may have come between chunks
   if ending >= 400 then code = nil end

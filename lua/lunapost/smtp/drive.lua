@@ -66,7 +66,7 @@ local function converse(session, ready, limit)
   if session.ended then session:over(session.ended) end
   if not ready then session:expired() end
   local machine, conn = session.machine, session.conn
-  local may_rest = conn and session.server.rest
+  local may_rest = session:may_rest()
   repeat
     local event, a, b, c, d = step(machine, conn)
     if event == "read" and may_rest then

@@ -268,6 +268,20 @@ function Session:ask(code, text)
   return over("closed")
 end
 
+--- Whether it can wait without a coroutine (loop.rest).
+---@return boolean
+function Session:may_rest()
+  return self.conn and self.server.rest ~= nil
+end
+
+-- The next event of a body, of which the first may be here already.
+local function next_of_body(session)
+  local event = session.ahead
+  if not event then return session:next_event() end
+  session.ahead = nil
+  return event, session.ahead_with
+end
+
 --- The next octets of the body, nil at its end. What ends it is kept as
 --- session.ending: the code of the default answer, or the command that took
 --- the place of a chunk. Raises where the session is over.
@@ -275,7 +289,7 @@ end
 ---@return table? broken  the body fails of this
 function Session:next_chunk()
   while true do
-    local event, a, b, c = self:next_event()
+    local event, a = next_of_body(self)
     if event == "body" then return a end
     if event == "message" then
       self.ending = a
@@ -285,7 +299,7 @@ function Session:next_chunk()
       return nil, body.broken(select(3, self.machine:default()))
     end
     if event == "closed" then return over("closed") end
-    verbs.between(self, event, a, b, c)
+    verbs.between(self, event, a)
     if self.ending then return nil, body.broken(self.ending) end
   end
 end

@@ -176,7 +176,7 @@ function by_event.RCPT(session, address, localpart, domain, parameters)
   end
 end
 
--- A body; RSET and QUIT may come in the place of a chunk.
+-- The rest of a body; RSET and QUIT may come in the place of a chunk.
 local function receive(session)
   local command = delivery.receive(session)
   if command then return by_event[command](session) end
@@ -185,11 +185,26 @@ end
 function by_event.DATA(session)
   local code, enhanced, text = session:consult("begin_data")
   if code then return session:pronounce(code, enhanced, text) end
-  if session:accept() == 354 then receive(session) end
+  if session:accept() ~= 354 then return end
+  delivery.open(session)
+  if not session:may_rest() then receive(session) end
+end
+
+-- What a body begins with that came while the session rested: most bodies are
+-- whole then, and their handler need not wait.
+for _, event in ipairs { "body", "message", "broken" } do
+  by_event[event] = function(session, a)
+    session.verb = "DATA"
+    session.ahead, session.ahead_with = event, a
+    receive(session)
+  end
 end
 
 -- RFC 3030 2: nothing is said before the octets of the chunk are here.
-by_event.BDAT = receive
+function by_event.BDAT(session)
+  delivery.open(session)
+  receive(session)
+end
 
 function by_event.RSET(session)
   session:forget("rset")
