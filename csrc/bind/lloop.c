@@ -167,12 +167,18 @@ static int lloop_forget(lua_State *L)
     return 0;
 }
 
-static int lloop_turn(lua_State *L)
+static struct poller *lloop_turned(lua_State *L)
 {
     struct poller *p = lloop_check(L);
     int err = poller_turn(p, lloop_seconds(L, 2));
     if (err < 0)
-        return luaL_error(L, "the poller failed: %s", err_text(err));
+        (void)luaL_error(L, "the poller failed: %s", err_text(err));
+    return p;
+}
+
+static int lloop_turn(lua_State *L)
+{
+    (void)lloop_turned(L);
     return 0;
 }
 
@@ -186,20 +192,34 @@ static int lloop_next(lua_State *L)
     return 2;
 }
 
-/* next(poller) -> id, true | id, nil, why: what a wait gives. */
-static int lloop_given(lua_State *L)
+/* id, ready, why, more: what a wait gives, and whether more events may be
+   there. Nothing where none is. */
+static int lloop_give(lua_State *L, struct poller *p)
 {
     struct poller_event event;
-    if (!poller_next(lloop_check(L), &event))
+    if (!poller_next(p, &event))
         return 0;
     lua_pushinteger(L, event.id);
     if (event.mode & (POLLER_TIMEOUT | POLLER_CLOSED)) {
         lua_pushnil(L);
         lua_pushstring(L, mode_name(event.mode));
-        return 3;
+    } else {
+        lua_pushboolean(L, 1);
+        lua_pushnil(L);
     }
-    lua_pushboolean(L, 1);
-    return 2;
+    lua_pushboolean(L, poller_more(p));
+    return 4;
+}
+
+static int lloop_given(lua_State *L)
+{
+    return lloop_give(L, lloop_check(L));
+}
+
+/* As turn, and the first event. */
+static int lloop_first(lua_State *L)
+{
+    return lloop_give(L, lloop_turned(L));
 }
 
 static int lloop_waiting(lua_State *L)
@@ -284,7 +304,7 @@ static const luaL_Reg functions[] = {
 /* What each wait needs. */
 static const luaL_Reg exported[] = {
     {"wait", lloop_wait},
-    {"turn", lloop_turn},
+    {"turn", lloop_first},
     {"next", lloop_given},
     {NULL, NULL},
 };

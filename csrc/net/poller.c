@@ -391,10 +391,15 @@ static bool next_ready(struct poller *p, struct poller_event *event)
     return false;
 }
 
+static bool is_due(const struct poller *p)
+{
+    return p->handed < POLLER_BATCH && p->heap_size &&
+           p->heap[0].due <= p->turned;
+}
+
 static bool next_due(struct poller *p, struct poller_event *event)
 {
-    if (p->handed == POLLER_BATCH || p->heap_size == 0 ||
-        p->heap[0].due > p->turned)
+    if (!is_due(p))
         return false;
     int id = p->heap[0].id;
     event->id = id;
@@ -414,6 +419,11 @@ static bool next_due(struct poller *p, struct poller_event *event)
 bool poller_next(struct poller *p, struct poller_event *event)
 {
     return next_ready(p, event) || next_due(p, event);
+}
+
+bool poller_more(const struct poller *p)
+{
+    return p->ready_head < p->ready_tail || is_due(p);
 }
 
 int poller_reopen(struct poller *p)

@@ -95,6 +95,9 @@ INTERNAL int poller_turn(struct poller *p, double seconds);
 /* The next event of this turn, or false. */
 INTERNAL bool poller_next(struct poller *p, struct poller_event *event);
 
+/* False when poller_next has no more to give. */
+INTERNAL bool poller_more(const struct poller *p);
+
 /* In a forked child: the kernel's object is shared with the parent, so it is
    left to it, and a new one takes over what is waited for. */
 INTERNAL int poller_reopen(struct poller *p);

@@ -12,11 +12,15 @@ local now <const>, running <const> = core.loop.now, coroutine.running
 local M = {}
 
 -- Whose deadline a coroutine keeps: the owner's field work_due is a time on the
--- monotonic clock, or nil.
+-- monotonic clock, or nil. An owner may be a place at which others work, one at
+-- a time: at_work.
 local owners = setmetatable({}, { __mode = "k" })
 
--- For a loop that knows its coroutines.
-M.owners = owners
+local function owner_of(co)
+  local owner = owners[co]
+  if not owner or owner.at_work == nil then return owner end
+  return owner.at_work or nil
+end
 
 local meta = { __name = "lunapost.deadline" }
 
@@ -53,7 +57,7 @@ end
 ---@return number? seconds
 ---@return boolean cut  the deadline comes first
 function M.limit(seconds, co)
-  local owner = owners[co or running()]
+  local owner = owner_of(co or running())
   if not owner or not owner.work_due then return seconds, false end
   local left = begun(owner) - now()
   if left <= 0 then raise() end
@@ -73,8 +77,8 @@ end
 ---@return table? before  for M.leave
 function M.enter(seconds)
   local co = running()
-  local before = owners[co]
-  local limit, outer = now() + seconds, before and begun(before)
+  local before, owner = owners[co], owner_of(co)
+  local limit, outer = now() + seconds, owner and begun(owner)
   if not outer or limit < outer then owners[co] = { work_due = limit } end
   return before
 end
@@ -97,6 +101,13 @@ function M.own(owner)
   return before
 end
 
+--- Makes a coroutine keep the deadline of whoever works at a place.
+---@param co thread
+---@param place { at_work: table|false }
+function M.own_at(co, place)
+  owners[co] = place
+end
+
 --- Stops an owner's clock: waiting for a peer is not its work.
 ---@param owner table
 ---@return number? left  for owner.work_due, to let the clock run on
@@ -111,7 +122,7 @@ end
 ---@param from thread
 ---@param to thread
 function M.inherit(from, to)
-  owners[to] = owners[from]
+  owners[to] = owner_of(from)
 end
 
 local leaver = { __close = function(guard) M.leave(guard.before) end }

@@ -32,8 +32,6 @@ local WAKE <const>, CLOSE <const> = { woken = true },
 
 local NOTHING <const> = { n = 0 }
 
-local owned_by <const> = deadline.owners
-
 -- What resuming a coroutine says that somebody else has closed.
 local DEAD <const> = "cannot resume dead coroutine"
 
@@ -46,7 +44,8 @@ local DEAD <const> = "cannot resume dead coroutine"
 ---@field current thread?  the task that runs now
 ---@field resting table<integer, table>  who waits without a task, by
 --- descriptor; see lunapost.loop.resting
----@field count integer  tasks not yet dead, and who rests
+---@field leader lunapost.loop.place?  where the rounds run
+---@field count integer  tasks not yet dead
 
 local function poller(state)
   if not state.poller then
@@ -211,13 +210,15 @@ local function forget(state, fd)
   state.poller:forget(fd)
 end
 
--- Wakes who rested; the leader is its task.
+-- Wakes who rested; the leader is its task. False when the leader has another
+-- in its place: it waited, and was one of the tasks until now.
 local function awake(state, me, owner, ready, why)
-  local working = state.working
-  working[me], owned_by[me], state.current = owner, owner, me
+  me.at_work, state.current = owner, me.co
   owner:wake(ready, why)
-  working[me], owned_by[me], state.current = nil, nil, nil
+  me.at_work, state.current = false, nil
+  if state.leader == me then return true end
   state.count = state.count - 1
+  return false
 end
 
 local function spawn(state, fn, ...)
@@ -241,8 +242,7 @@ local function run_queue(state, me)
     local co, arguments = queue[head], queue.arguments[head]
     queue[head], queue.arguments[head] = nil, nil
     if arguments and arguments.woken then
-      awake(state, me, co, nil, arguments[1])
-      if state.leader ~= me then return false end
+      if not awake(state, me, co, nil, arguments[1]) then return false end
     elseif state.tasks[co] then -- else killed meanwhile
       start(state, co, arguments or NOTHING)
     end
@@ -251,50 +251,60 @@ local function run_queue(state, me)
   return true
 end
 
--- One turn of the poller. False when the leader has another in its place.
-local function turn(state, me)
-  local p, waiters, queue = state.poller, state.waiters, state.queue
-  local resting = state.resting
-  turn_of(p, queue.head < queue.tail and 0 or nil)
-  for id, ready, why in next_of, p do
-    local co, owner = waiters[id], resting[id]
+local function is_empty(state)
+  return state.count == 0 and next(state.resting) == nil
+    and state.queue.head == state.queue.tail
+end
+
+-- Hands out the events of one turn of the poller. False when the leader has
+-- another in its place.
+local function turn(state, me, id, ready, why, more)
+  local waiters, resting = state.waiters, state.resting
+  while id do
+    local owner, co = resting[id], nil
+    if owner then
+      resting[id] = nil
+      if not awake(state, me, owner, ready, why) then return false end
+    else
+      co = waiters[id]
+    end
     if co then
       waiters[id] = nil
       resume(state, co, ready, why)
-    elseif owner then
-      resting[id] = nil
-      awake(state, me, owner, ready, why)
-      if state.leader ~= me then return false end
     end
-    if state.stopped then return true end -- the rest stays in the poller
+    if not more or state.stopped then return true end -- the poller keeps more
+    id, ready, why, more = next_of(state.poller)
   end
   return true
 end
 
 -- Round after round, until the loop is over or another leads it.
 local function lead(state, me)
-  local queue, finished = state.queue, state.finished
+  local queue, finished, p = state.queue, state.finished, state.poller
   repeat
     if queue.head < queue.tail and not run_queue(state, me) then return end
-    if state.stopped or state.count == 0 or finished and finished() then
+    if state.stopped or state.count == 0 and is_empty(state)
+      or finished and finished() then
       state.leader = nil
       return
     end
-  until not turn(state, me)
+  until not turn(state, me, turn_of(p, queue.head < queue.tail and 0 or nil))
 end
 
 -- The rounds run in a coroutine, the leader. Whoever is woken from a rest runs
--- in it; when that waits for something else, it keeps the coroutine, and
--- another leads.
+-- in it; when that waits for something else, it keeps the coroutine, as a task,
+-- and another leads.
 local function run_led(state)
   repeat
-    local co = resting_of.leader(state, lead)
-    state.leader = co
-    local ok, token = resume_coroutine(co, state, co)
-    state.current = nil
+    local place = resting_of.leader(state, lead)
+    local co, works = place.co, nil
+    state.leader = place
+    local ok, token = resume_coroutine(co)
+    works, state.current = place.at_work, nil
+    if works then state.count = state.count + 1 end
     if token == DONE then
       resting_of.release(state, co)
-    elseif not ok and not state.working[co] then
+    elseif not ok and not works then
       state.tasks[co] = nil
       error(token, 0) -- of finished(), or of the loop itself
     elseif token ~= PARK then
@@ -355,9 +365,9 @@ local function kill(state, co)
 end
 
 local function close(state)
-  local all = {}
+  local all, leader = {}, state.leader and state.leader.co
   for co, parked in pairs(state.tasks) do
-    if parked ~= "nested" and co ~= state.current and co ~= state.leader then
+    if parked ~= "nested" and co ~= state.current and co ~= leader then
       all[#all + 1] = co
     end
   end
@@ -455,14 +465,12 @@ local function fill_rest(public, state)
     if waiters[fd] or resting[fd] then check_alone(state, fd) end
     wait_for(state.poller or poller(state), fd, mode, seconds)
     resting[fd] = owner
-    state.count = state.count + 1
   end
 
   --- Calls owner:wake() in a task, in the next round.
   ---@param owner table
   function public.rouse(owner)
     poller(state)
-    state.count = state.count + 1
     enqueue(state, owner, WAKE)
   end
 
@@ -498,8 +506,8 @@ local function fill_care(public, state)
   ---@return boolean
   function public.inside() return state.current ~= nil end
 
-  ---@return integer tasks  not yet dead
-  function public.count() return state.count end
+  ---@return integer tasks  not yet dead, and who rests
+  function public.count() return state.count + resting_of.count(state) end
 
   ---@return string name  epoll, kqueue or poll
   function public.backend() return poller(state):name() end

@@ -5,17 +5,20 @@ local core = require "lunapost.core"
 local deadline = require "lunapost.deadline"
 local over = require "lunapost.smtp.over"
 local verbs = require "lunapost.smtp.verbs"
+local verdict = require "lunapost.smtp.verdict"
 
 local M = {}
 
 local now <const>, fd_of <const> = core.loop.now, core.net.fd
 local step <const>, by_event <const> = core.server.step, verbs.by_event
 
+local traceback <const> = verdict.traceback
+
 local waits <const> = { read = true, write = true }
 
 -- The handlers of this session, where the script makes a set for each.
 local function choose_handlers(session)
-  local ok, on = xpcall(session.server.handlers_for, session.traceback,
+  local ok, on = xpcall(session.server.handlers_for, traceback,
     session.server, session)
   if ok then
     session.on = on
@@ -45,7 +48,8 @@ local function finish(session, why, problem)
   session:call("disconnect", session.ended)
 end
 
--- Waits for the next command without a coroutine; Session:wake goes on.
+-- Waits for the next command without a coroutine; Session:wake goes on. The
+-- limit is of the command that has begun to come.
 local function rest(session, limit)
   local time, server = now(), session.server
   if not limit then
@@ -54,23 +58,23 @@ local function rest(session, limit)
   end
   if limit <= time then session:expired() end
   server.rest(fd_of(session.conn), "r", limit - time, session)
-  session.rests, session.idle = true, limit
-  if server.sessions[session] then -- no task is its own any more
-    server.sessions[session] = true
-  end
+  session.rests = limit
 end
 
--- The dialogue, until it is over or the session rests. The limit is of the
--- command that has begun to come.
-local function converse(session, ready, limit)
-  if session.ended then session:over(session.ended) end
-  if not ready then session:expired() end
+-- The first rest: no task is the session's own any more.
+local function settle_down(session, limit)
+  rest(session, limit)
+  local sessions = session.server.sessions
+  if sessions[session] then sessions[session] = true end
+end
+
+-- The dialogue, until it is over or the session rests, by pause.
+local function converse(session, pause, limit)
   local machine, conn = session.machine, session.conn
-  local may_rest = session:may_rest()
   repeat
     local event, a, b, c, d = step(machine, conn)
-    if event == "read" and may_rest then
-      return rest(session, limit)
+    if pause and event == "read" then
+      return pause(session, limit)
     elseif not event or waits[event] then
       event, a, b, c, d = session:arrive(event, a, b)
     end
@@ -81,13 +85,19 @@ end
 
 local function begin(session)
   choose_handlers(session)
-  return converse(session, true)
+  return converse(session, session:may_rest() and settle_down or nil)
 end
 
--- Runs the dialogue, and ends it where it is over; never raises.
-local function run(session, fn, ready, limit)
-  local ok, fault = xpcall(fn, session.traceback, session, ready, limit)
-  if session.rests or session.killed then return end -- who killed it says so
+-- After a rest; not ready: the time is over, or the descriptor was closed.
+local function resume(session, ready, limit)
+  if session.ended then session:over(session.ended) end
+  if not ready then session:expired() end
+  return converse(session, rest, limit)
+end
+
+-- The dialogue was left, and the session does not rest: how it ended.
+local function conclude(session, ok, fault)
+  if session.killed then return end -- who killed it says so
   local why, problem = session.quit and "quit" or "closed", nil
   if not ok then why, problem = over.why(fault) end
   finish(session, why, problem)
@@ -100,7 +110,8 @@ function M.fill(Session)
   function Session:drive()
     local linear <close> = self.server:linear(self)
     local before = deadline.own(self)
-    run(self, begin)
+    local ok, fault = xpcall(begin, traceback, self)
+    if not self.rests then conclude(self, ok, fault) end
     deadline.leave(before)
     return linear
   end
@@ -108,10 +119,12 @@ function M.fill(Session)
   --- Goes on with the dialogue of a session that rests (loop.rest).
   ---@param ready true?  nil: the time is over, or the descriptor was closed
   function Session:wake(ready)
-    local limit = self.idle
-    self.rests, self.idle = false, false
-    run(self, converse, ready, limit)
-    if not self.rests then self:depart() end
+    local limit = self.rests
+    self.rests = false
+    local ok, fault = xpcall(resume, traceback, self, ready, limit)
+    if self.rests then return end
+    conclude(self, ok, fault)
+    self:depart()
   end
 
   --- Gives up a dialogue whose task was killed.

@@ -128,11 +128,15 @@ function M.start(server)
   return server
 end
 
+-- It waits for a command.
+local function is_idle(session)
+  return (session.idle or session.rests) and not session.in_body
+end
+
 -- Says 421 and closes. An idle session wakes up and ends by itself; one that
 -- is busy is dropped with all that it holds open.
 local function hang_up(server, session, co)
-  local idle, over = session.idle and not session.in_body,
-    session.ended ~= nil
+  local idle, over = is_idle(session), session.ended ~= nil
   if not over then
     session.machine:close(421, "4.3.2", server.hostname .. " shuts down")
     session.machine:flush(session.conn)
@@ -155,7 +159,7 @@ end
 local function hang_up_all(server, idle_only)
   local list = {}
   for session, co in pairs(server.sessions) do
-    if session.idle and not session.in_body or not idle_only then
+    if is_idle(session) or not idle_only then
       list[session] = co
     end
   end

@@ -20,10 +20,16 @@ local function control(problem)
     or answer.is_reject(problem)
 end
 
-local function traceback(problem)
+--- The message handler of all that runs for a session: what is raised as a
+--- table goes on as it is.
+---@param problem any
+---@return any
+function M.traceback(problem)
   if type(problem) == "table" then return problem end
   return debug.traceback(tostring(problem), 2)
 end
+
+local traceback <const> = M.traceback
 
 -- What came of a handler: its answer, or the one that a fault deserves.
 local function outcome(session, ok, code, enhanced, text)
