@@ -167,18 +167,16 @@ static int lloop_forget(lua_State *L)
     return 0;
 }
 
-static struct poller *lloop_turned(lua_State *L)
+static void lloop_go(lua_State *L, struct poller *p, double seconds)
 {
-    struct poller *p = lloop_check(L);
-    int err = poller_turn(p, lloop_seconds(L, 2));
+    int err = poller_turn(p, seconds);
     if (err < 0)
         (void)luaL_error(L, "the poller failed: %s", err_text(err));
-    return p;
 }
 
 static int lloop_turn(lua_State *L)
 {
-    (void)lloop_turned(L);
+    lloop_go(L, lloop_check(L), lloop_seconds(L, 2));
     return 0;
 }
 
@@ -216,10 +214,13 @@ static int lloop_given(lua_State *L)
     return lloop_give(L, lloop_check(L));
 }
 
-/* As turn, and the first event. */
+/* turn(poller, at_once): a turn, which blocks unless it is to end at once, and
+   its first event. */
 static int lloop_first(lua_State *L)
 {
-    return lloop_give(L, lloop_turned(L));
+    struct poller *p = lloop_check(L);
+    lloop_go(L, p, lua_toboolean(L, 2) ? 0 : HUGE_VAL);
+    return lloop_give(L, p);
 }
 
 static int lloop_waiting(lua_State *L)

@@ -288,7 +288,7 @@ local function lead(state, me)
       state.leader = nil
       return
     end
-  until not turn(state, me, turn_of(p, queue.head < queue.tail and 0 or nil))
+  until not turn(state, me, turn_of(p, queue.head < queue.tail))
 end
 
 -- The rounds run in a coroutine, the leader. Whoever is woken from a rest runs
@@ -297,10 +297,11 @@ end
 local function run_led(state)
   repeat
     local place = resting_of.leader(state, lead)
-    local co, works = place.co, nil
+    local co = place.co
     state.leader = place
     local ok, token = resume_coroutine(co)
-    works, state.current = place.at_work, nil
+    local works = place.at_work
+    state.current = nil
     if works then state.count = state.count + 1 end
     if token == DONE then
       resting_of.release(state, co)
