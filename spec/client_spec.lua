@@ -302,8 +302,9 @@ describe("several commands at once", function()
     local conn, child = core.process.start { "cat" }
     local function refused(machine, from, to)
       local due = machine:due()
-      assert.equal("no", machine:post(conn, {}, from, to, "x\r\n", 0, true,
-        false))
+      machine:offered(0, true, false)
+      assert.equal("no", machine:post(conn, false, false, false,
+        { from = from, to = to }, "x\r\n"))
       assert.equal(due, (machine:due()))
       assert.equal("", machine:output())
     end
@@ -313,12 +314,13 @@ describe("several commands at once", function()
     for i = 1, 100 do many[i] = ("u"):rep(most - 100) end
     refused(greeted(), "a@x", many)
     local machine = greeted()
-    for _ = 1, 253 do machine:command("NOOP") end
+    machine:command("NOOP")
     machine:output()
     refused(machine, "a@x", { "b@x", "c@x" })
     local fits = greeted()
-    assert.equal("read", (fits:post(conn, {}, "a@x", { long:sub(65) }, "x\r\n",
-      0, true, false)))
+    fits:offered(0, true, false)
+    assert.equal("read", (fits:post(conn, false, false, false, { from = "a@x",
+      to = { long:sub(65) } }, "x\r\n")))
     assert.equal(3, (fits:due()))
     child:terminate(true)
     conn:close()

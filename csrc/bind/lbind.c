@@ -24,6 +24,15 @@ void lbind_type(lua_State *L, const char *type, const luaL_Reg *methods,
     lua_pop(L, 1);
 }
 
+void lbind_extend(lua_State *L, const char *type, const luaL_Reg *methods)
+{
+    luaL_getmetatable(L, type);
+    lua_getfield(L, -1, "__index"); /* mt index */
+    lua_pushvalue(L, -2);
+    luaL_setfuncs(L, methods, 1); /* each knows its type */
+    lua_pop(L, 2);
+}
+
 void *lbind_new(lua_State *L, size_t size, const char *type, int uservalues)
 {
     void *p = lua_newuserdatauv(L, size, uservalues);

@@ -17,12 +17,12 @@
 #include "../core/addr.h"
 #include "../core/buf.h"
 #include "../core/charset.h"
-#include "../core/client.h"
 #include "../core/err.h"
 #include "../core/kernel.h"
 #include "../core/mime_tree.h"
 #include "../core/param.h"
 #include "../core/span.h"
+#include "../net/exchange.h"
 
 /* Names of the userdata that more than one binding touches. */
 #define LBIND_CONN "lunapost.conn"
@@ -33,6 +33,10 @@
 INTERNAL void lbind_type(lua_State *L, const char *type,
                          const luaL_Reg *methods, const luaL_Reg *meta,
                          lua_CFunction drop);
+
+/* Adds methods to those of a type. */
+INTERNAL void lbind_extend(lua_State *L, const char *type,
+                           const luaL_Reg *methods);
 
 /* Pushes a zeroed userdata of the type with uservalues user values. */
 INTERNAL void *lbind_new(lua_State *L, size_t size, const char *type,
@@ -337,24 +341,27 @@ INTERNAL void lbind_push_reply(lua_State *L, const struct reply *r);
 INTERNAL int lbind_write_reply(lua_State *L);
 INTERNAL void lbind_open_reply(lua_State *L);
 
-/* lclient and lexchange: the client machine, without a conn and over one. */
+/* The client machine: by itself (lclient), over a conn (lexchange), and for
+   whole messages (lpost). */
 #define LBIND_CLIENT "lunapost.client"
 
-enum lbind_post {
-    POST_NONE,    /* the commands are to be written */
-    POST_HEARING, /* the replies to them are due */
-    POST_FINAL    /* that to the final dot is */
+struct lbind_client {
+    struct exchange over;   /* first its machine: lclient's get this alone */
+    struct buf said;        /* replies that were collected, as they came */
+    struct posting posting; /* the messages under way */
 };
 
-struct lbind_client {
-    struct client machine; /* first: lclient's are given this alone */
-    struct buf said;       /* replies that were collected, as they came */
-    struct buf asked;      /* the commands of a message that is posted */
-    double heard;          /* when octets came last */
-    enum lbind_post stage; /* of a message that is posted */
-};
+/* Pushes an event of exchange.h by its name, or nil, kind, text. Returns how
+   many values that are. */
+INTERNAL int lbind_event(lua_State *L, const struct lbind_client *l,
+                         const struct conn *conn, int event);
+
+/* Pushes what was heard: of a yes (2yz, 354) the code alone, else the whole
+   reply. */
+INTERNAL void lbind_push_heard(lua_State *L, const struct reply *r);
 
 INTERNAL void lbind_open_exchange(lua_State *L);
+INTERNAL void lbind_open_post(lua_State *L);
 
 /* lconfig: settings of the server's machine. Adds to the table at the top. */
 #define LBIND_CONFIG "lunapost.server_config"

@@ -2,13 +2,13 @@
  * lclient - lunapost.core.client: the client machine, without a conn
  *
  * new() gives a machine. Its calls that the peer or the machine can refuse
- * return nil, kind, text. Those that send and receive are in lexchange.c.
+ * return nil, kind, text. Those that send and receive are in lexchange.c and
+ * lpost.c.
  *
  * Owns: struct client in its userdata. Fails with: raises on misuse and on
  * memory. I/O: none.
  */
 #include "../core/ascii.h"
-#include "../core/client.h"
 #include "../core/esmtp.h"
 #include "../core/survey.h"
 #include "lbind.h"
@@ -23,19 +23,19 @@ static struct client *check(lua_State *L)
 static int lclient_new(lua_State *L)
 {
     struct lbind_client *c = lbind_new(L, sizeof *c, LBIND_CLIENT, 0);
-    client_init(&c->machine);
+    client_init(&c->over.machine);
     buf_init(&c->said, SAID_MOST);
-    buf_init(&c->asked, SAID_MOST);
-    c->machine.kernel = *lbind_kernel(L);
+    posting_init(&c->posting);
+    c->over.machine.kernel = *lbind_kernel(L);
     return 1;
 }
 
 static int lclient_drop(lua_State *L)
 {
     struct lbind_client *c = luaL_checkudata(L, 1, LBIND_CLIENT);
-    client_free(&c->machine);
+    client_free(&c->over.machine);
     buf_free(&c->said);
-    buf_free(&c->asked);
+    posting_free(&c->posting);
     return 0;
 }
 
@@ -294,6 +294,7 @@ int lbind_open_client(lua_State *L)
     lbind_type(L, LBIND_CLIENT, methods, NULL, lclient_drop);
     lbind_open_reply(L);
     lbind_open_exchange(L);
+    lbind_open_post(L);
     luaL_newlib(L, functions);
     return 1;
 }

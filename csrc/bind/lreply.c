@@ -9,24 +9,13 @@
 
 #define LWRITTEN "lunapost.client.written"
 
-void lbind_push_reply(lua_State *L, const struct reply *r)
+/* Pushes the words of all lines, LF between them. */
+static void push_text(lua_State *L, const struct reply *r)
 {
     struct span line;
-    size_t at = 0;
     luaL_Buffer text;
-    lua_createtable(L, 0, 5);
-    lua_newtable(L);
-    lua_newtable(L); /* reply lines raw */
-    for (lua_Integer i = 1; reply_line(r, &at, &line); i++) {
-        lbind_push(L, line);
-        lua_rawseti(L, -2, i);
-        lbind_push(L, reply_words(r, line));
-        lua_rawseti(L, -3, i);
-    }
-    lua_setfield(L, -3, "raw");   /* reply lines */
-    lua_setfield(L, -2, "lines"); /* reply */
     luaL_buffinit(L, &text);
-    for (at = 0; reply_line(r, &at, &line);) {
+    for (size_t at = 0; reply_line(r, &at, &line);) {
         struct span words = reply_words(r, line);
         if (words.n)
             luaL_addlstring(&text, words.p, words.n);
@@ -34,13 +23,43 @@ void lbind_push_reply(lua_State *L, const struct reply *r)
             luaL_addchar(&text, '\n');
     }
     luaL_pushresult(&text);
-    lua_setfield(L, -2, "text");
+}
+
+void lbind_push_reply(lua_State *L, const struct reply *r)
+{
+    struct span line;
+    size_t at = 0, n = 0;
+    lua_createtable(L, 0, r->enhanced[0] ? 5 : 4);
+    lua_createtable(L, 1, 0);
+    lua_createtable(L, 1, 0); /* reply lines raw */
+    while (reply_line(r, &at, &line)) {
+        n++;
+        lbind_push(L, line);
+        lua_rawseti(L, -2, (lua_Integer)n);
+        lbind_push(L, reply_words(r, line));
+        lua_rawseti(L, -3, (lua_Integer)n);
+    }
+    lua_setfield(L, -3, "raw"); /* reply lines */
+    if (n == 1)
+        lua_rawgeti(L, -1, 1);
+    else
+        push_text(L, r);
+    lua_setfield(L, -3, "text");
+    lua_setfield(L, -2, "lines"); /* reply */
     lua_pushinteger(L, r->code);
     lua_setfield(L, -2, "code");
     if (r->enhanced[0]) {
         lua_pushstring(L, r->enhanced);
         lua_setfield(L, -2, "enhanced");
     }
+}
+
+void lbind_push_heard(lua_State *L, const struct reply *r)
+{
+    if (r->code < 300 || r->code == 354)
+        lua_pushinteger(L, r->code);
+    else
+        lbind_push_reply(L, r);
 }
 
 static int written_drop(lua_State *L)

@@ -258,13 +258,14 @@ function Dialogue:flush()
   return self:broken(kind, text)
 end
 
---- Hears what came unasked: a 421, or the end of the connection.
+--- Judges what came unasked.
 ---@param command? string  what is about to be said
+---@param event? string  of the machine, and what it said besides
+---@param kind? string
+---@param text? string
 ---@return boolean? ok
 ---@return lunapost.err? error
-function Dialogue:glance(command)
-  if self.loose or self.machine:due() > 0 then return true end
-  local event, kind, text = self.machine:peek(self.conn)
+function Dialogue:unasked(command, event, kind, text)
   if modes[event] then return true end
   if event == "reply" then
     return nil, refusal(self, take_reply(self), command)
@@ -272,6 +273,15 @@ function Dialogue:glance(command)
     kind, text = "closed", "the peer closed the connection"
   end
   return self:broken(kind, text, command)
+end
+
+--- Hears what came unasked: a 421, or the end of the connection.
+---@param command? string  what is about to be said
+---@return boolean? ok
+---@return lunapost.err? error
+function Dialogue:glance(command)
+  if self.loose or self.machine:due() > 0 then return true end
+  return self:unasked(command, self.machine:peek(self.conn))
 end
 
 local function line_of(verb, argument)

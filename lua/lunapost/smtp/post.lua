@@ -1,128 +1,155 @@
---- A whole message in one go, as most of them are sent: MAIL, RCPT and DATA
---- ahead of their replies, a short body, its reply. The machine does it; what
---- is out of the ordinary, before or after, is left to transaction.lua.
+--- Whole messages in few calls, as most of them are sent: MAIL, RCPT and DATA
+--- ahead of their replies, the body, its reply; the next message's commands
+--- behind the body, if there is one. The machine does it; what is out of the
+--- ordinary, before or after, is left to transaction.lua.
 
 local core = require "lunapost.core"
 local later = require "lunapost.smtp.transcript.later"
+local limits = require "lunapost.smtp.limits"
 local replies = require "lunapost.smtp.reply"
+local upload = require "lunapost.smtp.upload"
 
 local M = {}
 
 local now <const> = core.loop.now
 
--- Octets of a body that are as well copied.
-local SHORT <const> = 1 << 14
+-- What a session may wait for while it posts; the names of errors.
+local phases <const> = { MAIL = "MAIL", RCPT = "RCPT", DATA = "DATA",
+  data_block = "DATA", data_termination = "the message" }
 
--- Extensions that change the way of a message, or its number.
-local others <const> = { "BINARYMIME", "LIMITS" }
+-- The limit of SIZE, 0: none is told; nil: it is not offered.
+local function size_of(offers)
+  if not offers.SIZE then return nil end
+  local word = offers.SIZE[1] or ""
+  return word:find("^%d+$") and tonumber(word) or 0
+end
 
--- What a session's extensions mean for this way; false: it is not theirs.
+-- What a session's extensions mean for this way.
 local function way_of(client)
   local offers = client.extensions
-  local way = { offers = offers, size = nil, eight_bit = false }
+  local size, most = size_of(offers), limits.of(offers.LIMITS)
+  local way = { offers = offers, mails = most.mails or math.huge }
   way.open = offers.PIPELINING ~= nil and not client.lmtp
-  for _, name in ipairs(others) do
-    way.open = way.open and offers[name] == nil
+    and (size or 0) < 1 << 53
+  if way.open then
+    local none <const> = math.maxinteger
+    client.machine:offered(size, offers["8BITMIME"] ~= nil,
+      offers.BINARYMIME ~= nil,
+      math.min(most.recipients or none, most.domains or none))
   end
-  if offers.SIZE then way.size = tonumber(offers.SIZE[1] or 0) or 0 end
-  way.eight_bit = offers["8BITMIME"] ~= nil
-  way.open = way.open and (way.size or 0) < 1 << 53
   client.way = way
   return way
 end
 
-local function any_twice(list)
-  if not list[2] then return false end
-  local seen = {}
-  for _, to in ipairs(list) do
-    if seen[to] then return true end
-    seen[to] = true
-  end
-  return false
-end
-
--- A plain envelope, { from =, to = } and no more: the list of recipients.
-local function plain(envelope)
-  if type(envelope) ~= "table" or getmetatable(envelope) then return nil end
-  local from, to = envelope.from, envelope.to
-  local key = next(envelope, (next(envelope)))
-  if type(from) ~= "string" or not key or next(envelope, key) then
-    return nil
-  end
-  if type(to) == "string" then return { to } end
-  return type(to) == "table" and not any_twice(to) and to or nil
-end
-
--- Whether the session is as its extensions have it, with nothing unheard.
-local function ready(client)
+-- Whether it is as its extensions have it, with nothing unheard.
+local function ordinary(client)
   return client.conn and not (client.strict or client.chunking
     or client.loose or client.ahead and client.ahead[1])
 end
 
--- The recipients where a message can go so, and how.
-local function fit(client, envelope, message)
-  if type(message) ~= "string" or #message > SHORT then return nil end
+--- Whether a session can send this way, and the server takes another message.
+---@param client lunapost.client
+---@return boolean
+function M.ready(client)
+  if not ordinary(client) then return false end
   local way = client.way
   if not way or way.offers ~= client.extensions then way = way_of(client) end
-  return way.open and ready(client) and plain(envelope), way
+  return way.open and (client.mails or 0) < way.mails
 end
 
--- How long to wait when so many replies have come, and for that to what.
-local function awaited(client, came, recipients)
-  if came == 0 then return client:limit("MAIL"), "MAIL" end
-  if came <= recipients then return client:limit("RCPT"), "RCPT" end
-  if came == recipients + 1 then return client:limit("DATA"), "DATA" end
-  return client:limit("data_termination"), "the message"
+--- Whether a message may go this way, in a session that is ready.
+---@param client lunapost.client
+---@param envelope any
+---@param message any
+---@return boolean
+function M.fits(client, envelope, message)
+  return type(message) == "string" and client.machine:fits(envelope, message)
 end
 
--- Waits until the machine has an outcome: event, kind, text.
-local function drive(client, heard, from, to, message, way)
-  local machine, came, deadline = client.machine, -1, math.huge
-  while true do
-    local patient = client:patient(deadline - now())
-    local event, count, text = machine:post(client.conn, heard, from, to,
-      message, way.size, way.eight_bit, patient)
-    if event ~= "read" and event ~= "write" then return event, count, text end
-    if count ~= came then
-      came = count
-      deadline = now() + awaited(client, came, #to)
+-- The least time that a wait may take.
+local function least(client)
+  local way = client.way
+  if way.limits ~= client.limits or way.timeout ~= client.timeout then
+    way.limits, way.timeout = client.limits, client.timeout
+    way.least = math.huge
+    for phase in pairs(phases) do
+      way.least = math.min(way.least, client:limit(phase))
     end
-    local again, why, words = client:await(event, deadline, patient)
-    if not again then return nil, why, words end
+  end
+  return way.least
+end
+
+-- Waits, then calls the machine again, until it has an outcome: event, and
+-- what the machine says besides.
+local function wait(client, event, patient, flushing, ...)
+  local machine = client.machine
+  while true do
+    local phase, since = machine:under_way()
+    local deadline = since + client:limit(phase)
+    local again, kind, text = client:await(event, deadline, patient)
+    if not again then return nil, kind, text end
+    patient = client:patient(math.min(deadline - now(), least(client)))
+    local a, b, c
+    event, a, b, c = machine:post(client.conn, true, patient, flushing, ...)
+    if event ~= "read" and event ~= "write" then return event, a, b, c end
   end
 end
 
-local function note(client, message, event)
-  local said, heard = client.machine:posted()
-  if event == "done" or client.machine:doubt() then
-    later.message(client.transcript, client.veil, said, heard, #message)
-  else
-    later.message(client.transcript, client.veil, said, heard)
-  end
+-- Posts a message, and waits for its outcome.
+local function drive(client, begun, patient, flushing, ...)
+  local event, a, b, c = client.machine:post(client.conn, begun, patient,
+    flushing, ...)
+  if event ~= "read" and event ~= "write" then return event, a, b, c end
+  return wait(client, event, patient, flushing, ...)
 end
 
 -- The reply to the dot.
-local function final(client)
-  local reply = replies.new(client.machine:reply())
+local function final(client, fields)
+  local reply = replies.new(fields)
   if client.veil then replies.veil(reply, client.veil) end
-  later.add(client.transcript, "S", reply.raw)
   client.last = reply
   if reply.code == 421 then client:close() end
   return reply
 end
 
-local function lost(client, heard, to, kind, text, event)
-  local came = client.machine:doubt() and #to + 2 or #heard
-  local seconds, what = awaited(client, came, #to)
-  local _, problem = client:lost(seconds, what, event, kind, text)
-  return problem
+-- The error of a session that failed in a phase.
+local function failed(client, phase, event, kind, text)
+  local seconds = client:limit(phase)
+  if phase ~= "data_block" or client.machine:failed() then
+    return select(2, client:lost(seconds, phases[phase], event, kind, text))
+  end
+  if event == "odd" then event = "reply" end
+  return select(2, upload.stuck(client, event, kind, text, seconds))
 end
 
--- A list of those who were accepted, of its own.
-local function all_of(to)
-  local list = { to[1] }
-  for i = 2, #to do list[i] = to[i] end
-  return list
+-- What came of a message that has no reply to its dot; whether the next one's
+-- commands were said.
+local function outcome_of(client, event, kind, text)
+  local machine = client.machine
+  local phase, _, said = machine:under_way()
+  local outcome = { filling = phase == "data_block" }
+  if event ~= "odd" or outcome.filling then
+    outcome.problem = failed(client, phase, event, kind, text)
+  end
+  outcome.heard = machine:unpost()
+  return nil, outcome, said
+end
+
+-- The result of a message whose event this is, or what came of it; whether
+-- the next one's commands were said.
+local function conclude(client, event, a, said, to)
+  if event == "no" then return false end
+  if event == "unasked" then
+    local _, problem = client:unasked("MAIL", a, said, to)
+    return nil, { heard = {}, problem = problem }
+  end
+  later.record(client.transcript, client.veil, client.machine)
+  if event ~= "reply" then return outcome_of(client, event, a, said) end
+  local reply = final(client, a)
+  if reply.code >= 300 then return nil, { heard = {}, reply = reply }, said end
+  client.mails = (client.mails or 0) + 1
+  return { accepted = to, rejected = {}, reply = reply,
+    transcript = client.transcript }, nil, said
 end
 
 --- Sends a message, where it is one for this way.
@@ -131,26 +158,46 @@ end
 ---@param message any
 ---@return table|false|nil result  false: it is not, and nothing was said; nil:
 --- what came of it is for transaction.resume
----@return table? outcome  { heard =, reply =, problem = }
+---@return table? outcome  { heard =, reply =, problem =, filling = }
 function M.send(client, envelope, message)
-  local to, way = fit(client, envelope, message)
-  if not to or not to[1] then return false end
-  local ok, problem = client:glance("MAIL")
-  if not ok then return nil, { heard = {}, problem = problem } end
-  local heard = {}
-  local event, kind, text = drive(client, heard, envelope.from, to, message,
-    way)
-  if event == "no" then return false end
-  note(client, message, event)
-  if event ~= "done" then
-    return nil, { heard = heard, problem = event ~= "replies"
-      and lost(client, heard, to, kind, text, event) or nil }
+  if type(message) ~= "string" or not M.ready(client) then return false end
+  return conclude(client, drive(client, false, client:patient(least(client)),
+    false, envelope, message))
+end
+
+---@class lunapost.posted  a message for this way
+---@field envelope table
+---@field message string
+---@field said boolean  its commands are
+
+-- A message, and one behind it, if there is one.
+local function relay(client, one, envelope, message, meanwhile, series)
+  local patient = client:patient(least(client))
+  local event, a, b, c = drive(client, one.said, patient, true, one.envelope,
+    one.message, envelope, message)
+  if event == "done" then
+    meanwhile(series)
+    event, a, b, c = drive(client, true, patient, false, one.envelope,
+      one.message)
   end
-  local reply = final(client)
-  if reply.code >= 300 then return nil, { heard = heard, reply = reply } end
-  client.mails = (client.mails or 0) + 1
-  return { accepted = all_of(to), rejected = {}, reply = reply,
-    transcript = client.transcript }
+  return conclude(client, event, a, b, c)
+end
+
+--- The same for one of several messages: the commands of the one behind it
+--- are said behind its body. That one is told.
+---@param client lunapost.client
+---@param one lunapost.posted
+---@param next? lunapost.posted
+---@param meanwhile fun(series: table)  is called while the reply is awaited
+---@param series table
+---@return table|false|nil result
+---@return table? outcome
+function M.relay(client, one, next, meanwhile, series)
+  if not next then return relay(client, one, nil, nil, meanwhile, series) end
+  local result, outcome, said = relay(client, one, next.envelope,
+    next.message, meanwhile, series)
+  next.said = said or false
+  return result, outcome
 end
 
 return M

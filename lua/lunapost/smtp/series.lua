@@ -2,11 +2,20 @@
 --- the commands of a message go out with the end of the body before it: one
 --- wait a message instead of two. What became of each is told in order, and is
 --- as exact as one by one: a reply belongs to what it answers.
+--
+-- Plain messages go the way of post.lua, others that of transaction.lua. A
+-- message is announced the way that it goes.
 
 local options_of = require "lunapost.options"
+local post = require "lunapost.smtp.post"
 local transaction = require "lunapost.smtp.transaction"
 
 local M = {}
+
+---@class lunapost.serial: lunapost.posted  a message of a series
+---@field posts boolean  it goes the way of post.lua
+---@field t? lunapost.transaction  that was made for it
+---@field problem? lunapost.err  it cannot be sent
 
 -- The next envelope and message: of a list of pairs, or of a function.
 local function puller(messages)
@@ -19,34 +28,55 @@ local function puller(messages)
   end
 end
 
--- A transaction that is ready to be said, or one that has failed before.
+-- Makes the transaction of a message; heard: of one that was posted.
+local function prepare(series, one, heard)
+  local client = series.client
+  local job, problem = transaction.job(one.envelope, one.message,
+    series.options)
+  if job and heard then
+    one.t, problem = transaction.begun(client, job, heard)
+  elseif job then
+    one.t, problem = transaction.prepare(client, job)
+  end
+  if not one.t then one.problem = problem end
+  one.posts = false
+end
+
+-- The next message, ready to be said.
 local function pull(series)
   local envelope, message = series.pull()
   if envelope == nil and message == nil then
     series.ended = true
     return nil
   end
-  local job, problem = transaction.job(envelope, message, series.options)
-  local t
-  if job then t, problem = transaction.prepare(series.client, job) end
-  return t or { problem = problem }
+  local client = series.client
+  local one = { envelope = envelope, message = message, said = false,
+    posts = series.plain and post.fits(client, envelope, message) }
+  if not one.posts then prepare(series, one) end
+  return one
 end
 
 local function upcoming(series)
-  local t = series.next
+  local one = series.next
   series.next = nil
-  if t or series.ended then return t end
+  if one or series.ended then return one end
   return pull(series)
+end
+
+-- Pulls ahead, while something is awaited.
+local function foresee(series)
+  if not series.ended then series.next = pull(series) end
 end
 
 -- Says the commands of the next message behind the present body.
 local function announce(series)
-  local t = upcoming(series)
-  if t and not t.problem and series.client.conn then
+  local one = upcoming(series)
+  local t = one and one.t
+  if t and series.client.conn then
     local ok, problem = transaction.announce(series.client, t)
-    if not ok then t.problem = problem end
+    if not ok then one.problem = problem end
   end
-  series.announced = t
+  series.announced = one
 end
 
 -- Sends the body, then waits for what becomes of it; what can be done
@@ -57,23 +87,54 @@ local function finish(series, t)
   if not ok then return nil, problem end
   announce(series)
   if client.conn then client:flush() end -- its failure is conclude's, too
-  if not series.ended then series.next = pull(series) end
+  foresee(series)
   return transaction.conclude(client, t)
 end
 
-local function step(series)
-  local t = series.announced or upcoming(series)
-  series.announced = nil
-  if not t then return nil end
-  series.count = series.count + 1
-  if t.problem then return series.count, nil, t.problem end
+-- Runs a transaction, some of which may have been said.
+local function transact(series, t)
+  local client = series.client
   local ok, problem = true, nil
-  if t.group.said == 0 then
-    ok, problem = transaction.announce(series.client, t)
+  if t.group.said == 0 then ok, problem = transaction.announce(client, t) end
+  if ok then ok, problem = transaction.open(client, t) end
+  if ok then return finish(series, t) end
+  return nil, problem
+end
+
+-- Posts a message; nil, nil: it has to go the other way.
+local function relay(series, one)
+  local client, behind = series.client, upcoming(series)
+  local result, outcome = post.relay(client, one, behind and behind.posts
+    and behind, foresee, series)
+  if result == false then
+    series.next = behind
+    return nil
   end
-  if ok then ok, problem = transaction.open(series.client, t) end
-  local result
-  if ok then result, problem = finish(series, t) end
+  series.announced = behind
+  if result then return result end
+  local job = transaction.job(one.envelope, one.message, series.options)
+  return transaction.resume(client, job, outcome)
+end
+
+local function run(series, one)
+  local result, problem
+  if one.posts and post.ready(series.client) then
+    result, problem = relay(series, one)
+    if result or problem then return result, problem end
+  end
+  if not one.t and not one.problem then
+    prepare(series, one, one.said and series.client.machine:unpost())
+  end
+  if one.problem then return nil, one.problem end
+  return transact(series, one.t)
+end
+
+local function step(series)
+  local one = series.announced or upcoming(series)
+  series.announced = nil
+  if not one then return nil end
+  series.count = series.count + 1
+  local result, problem = run(series, one)
   if problem and not problem.accepted then
     problem.accepted, problem.rejected = {}, {}
   end
@@ -92,12 +153,28 @@ end
 
 -- A message of which something was said cannot be left half: the session ends.
 local closer <const> = { __close = function(series)
-  local t = series.announced
-  if t and t.group and t.group.said > 0 then series.client:close() end
+  local one = series.announced
+  if one and (one.said or one.t and one.t.group.said > 0) then
+    series.client:close()
+  end
 end }
 
 local known <const> = { overlap = "boolean", strict = "boolean",
   chunking = "boolean" }
+
+-- The options of each message; nil: there are none.
+local function options_for_each(options)
+  local own = options and { strict = options.strict,
+    chunking = options.chunking }
+  return own and next(own) and own
+end
+
+-- Whether messages overlap.
+local function overlaps(client, wanted)
+  if wanted == nil then wanted = client.overlap end
+  return wanted and client.extensions.PIPELINING
+    and not client.extensions.LIMITS
+end
 
 --- Sends messages; see client:send_all.
 ---@param client lunapost.client
@@ -105,14 +182,12 @@ local known <const> = { overlap = "boolean", strict = "boolean",
 ---@param options? table
 function M.each(client, messages, options)
   options_of.check("option of send_all", options or {}, known, 0)
-  local overlap = options and options.overlap
-  if overlap == nil then overlap = client.overlap end
+  local own = options_for_each(options)
   local series = setmetatable({ client = client, pull = puller(messages),
-    count = 0, options = options and { strict = options.strict,
-      chunking = options.chunking } }, closer)
-  local overlaps = overlap and client.extensions.PIPELINING
-    and not client.extensions.LIMITS
-  return overlaps and step or plain_step, series, nil, series
+    count = 0, options = own, plain = not own and post.ready(client) },
+    closer)
+  return overlaps(client, options and options.overlap) and step or plain_step,
+    series, nil, series
 end
 
 return M

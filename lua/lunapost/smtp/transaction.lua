@@ -372,6 +372,12 @@ function M.open(client, t)
   return true
 end
 
+-- A body that did not go out.
+local function unfilled(t, problem)
+  if problem.reply then return all_refused(t, problem) end
+  return fail(t, problem)
+end
+
 --- Sends the body, but for what may still wait to be sent.
 ---@param client lunapost.client
 ---@param t lunapost.transaction
@@ -388,8 +394,7 @@ function M.fill(client, t)
     ok, problem = upload.body(client, content, t.encoding)
   end
   if ok then return true end
-  if problem.reply then return all_refused(t, problem) end
-  return fail(t, problem)
+  return unfilled(t, problem)
 end
 
 -- LMTP: one reply for each recipient that was accepted, RFC 2033 4.2.
@@ -443,6 +448,25 @@ local function go_on(client, t, problem, ...)
   return nil, problem
 end
 
+--- A transaction that post.lua has begun.
+---@param client lunapost.client
+---@param job table  of job
+---@param heard table  of the machine's unpost
+---@return lunapost.transaction? transaction
+---@return lunapost.err? error
+function M.begun(client, job, heard)
+  local t, problem = M.prepare(client, job)
+  if t then t.group.heard, t.group.said = heard, #t.group.lines end
+  return t, problem
+end
+
+-- A posted message that was taken by all recipients, and what came of it.
+local function judge_posted(client, t, outcome)
+  for i, to in ipairs(t.envelope.recipients) do t.accepted[i] = to.address end
+  if outcome.reply then return judge_final(client, t, outcome.reply) end
+  return unfilled(t, outcome.problem)
+end
+
 --- Goes on where post.lua stopped.
 ---@param client lunapost.client
 ---@param job table  of job
@@ -450,12 +474,10 @@ end
 ---@return table? result
 ---@return lunapost.err? error
 function M.resume(client, job, outcome)
-  local t, problem = M.prepare(client, job)
+  local t, problem = M.begun(client, job, outcome.heard)
   if not t then return nil, problem end
-  t.group.heard, t.group.said = outcome.heard, #t.group.lines
-  if outcome.reply then
-    for i, to in ipairs(t.envelope.recipients) do t.accepted[i] = to.address end
-    return judge_final(client, t, outcome.reply)
+  if outcome.reply or outcome.filling then
+    return judge_posted(client, t, outcome)
   end
   local ok
   ok, problem = pipeline.take(client, t.group, 1)

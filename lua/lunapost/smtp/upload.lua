@@ -16,7 +16,14 @@ local now <const> = core.loop.now
 -- as well copied, and goes with others.
 local LONG <const> = 1 << 18
 
--- Ends a session that takes no more of a body.
+--- Ends a session that takes no more of a body.
+---@param client lunapost.client
+---@param event? string  of the machine, and what it said besides
+---@param kind? string
+---@param text? string
+---@param seconds? number  that nothing could be sent
+---@return nil
+---@return lunapost.err error
 local function stuck(client, event, kind, text, seconds)
   local problem
   if event == "reply" then
@@ -33,6 +40,8 @@ local function stuck(client, event, kind, text, seconds)
   client:close()
   return nil, problem
 end
+
+M.stuck = stuck
 
 -- Sends what it can of a long chunk without a copy; the position behind it.
 local function pour(client, chunk, at, plain)

@@ -5,11 +5,22 @@
 -- or a line of the transcript is asked for. Until then the transcript has no
 -- line of its own, so that no line can be seen out of order.
 
+local core = require "lunapost.core"
+
 local M = {}
 
+local now <const> = core.loop.now
+
 -- Slots of a group: who, text (or a list of lines), time, veil. A line that
--- was made before is a group, too: a table instead of who.
+-- was made before is a group, too: a table instead of who; and so is what a
+-- machine recorded, see csrc/core/posting.h: RECORD, and instead of a time how
+-- late the clock of the transcript is.
 local SLOTS <const> = 4
+local RECORD <const> = "record"
+local PIECE <const> = "=c1ds4"
+
+-- A machine records so many lines at least.
+local RECORDED <const> = 64
 
 -- A longer text is not kept: its lines may be many.
 local LONG <const> = 4096
@@ -36,13 +47,42 @@ local function trim(groups, limit)
   for i = keep + 1, n do groups[i] = nil end
 end
 
--- Octets of a body, or lines.
 local function text_of(text, veil)
-  if type(text) == "number" then
-    return ("%d octets of message, then the dot"):format(text)
-  end
   if type(text) == "table" then text = table.concat(text, "\n") end
   return veil and veil(text) or text
+end
+
+-- Calls add(who, text, time) for each piece of a record.
+local function each_piece(record, late, veil, add)
+  local at = 1
+  while at <= #record do
+    local who, time, text
+    who, time, text, at = PIECE:unpack(record, at)
+    if who == "*" then text = text .. " octets of message, then the dot" end
+    add(who, text_of(text, veil), time + late)
+  end
+end
+
+-- Gives a function that adds lines with a time of their own.
+local function dated(transcript, add)
+  local clock, time = transcript.clock, nil
+  local _ <close> = setmetatable({}, { __close = function()
+    transcript.clock = clock
+  end })
+  transcript.clock = function() return time end
+  add(function(who, text, when)
+    time = when
+    transcript:add(who, text)
+  end)
+end
+
+-- The last group may be the record that a machine still writes: takes it.
+local function take(groups)
+  local machine = groups.recorder
+  if machine then
+    groups.recorder = nil
+    groups[#groups - 2] = machine:posted()
+  end
 end
 
 --- Makes the lines of what waits.
@@ -50,19 +90,31 @@ end
 function M.settle(transcript)
   local groups = rawget(transcript, "groups")
   if not groups then return end
+  take(groups)
   transcript.groups = nil
-  local clock, time = transcript.clock, nil
-  transcript.clock = function() return time end
-  for i = 1, #groups, SLOTS do
-    local who, veil = groups[i], groups[i + 3]
-    time = groups[i + 2]
-    if type(who) == "table" then
-      rawset(transcript, rawlen(transcript) + 1, who)
-    else
-      transcript:add(who, text_of(groups[i + 1], veil))
+  dated(transcript, function(add)
+    for i = 1, #groups, SLOTS do
+      local who, text, time = groups[i], groups[i + 1], groups[i + 2]
+      local veil = groups[i + 3]
+      if who == RECORD then
+        each_piece(text, time, veil, add)
+      elseif type(who) == "table" then
+        rawset(transcript, rawlen(transcript) + 1, who)
+      else
+        add(who, text_of(text, veil), time)
+      end
     end
-  end
-  transcript.clock = clock
+  end)
+end
+
+-- Adds a group.
+local function put(transcript, who, text, time, veil)
+  local groups = rawget(transcript, "groups") or begin(transcript)
+  local n, limit = #groups, rawget(transcript, "limit")
+  take(groups)
+  groups[n + 1], groups[n + 2], groups[n + 3] = who, text, time
+  groups[n + 4] = veil or false
+  if n >= MOST * SLOTS * limit then trim(groups, limit) end
 end
 
 --- Adds lines as transcript:add does, but later.
@@ -75,40 +127,32 @@ function M.add(transcript, who, text, veil)
   if not limit or rawget(transcript, "on_line") or #text > LONG then
     return transcript:add(who, text_of(text, veil))
   end
-  local groups, time = rawget(transcript, "groups"), transcript.clock()
-  if not groups then groups = begin(transcript) end
-  local n = #groups
-  groups[n + 1], groups[n + 2], groups[n + 3] = who, text, time
-  groups[n + 4] = veil or false
-  if n >= MOST * SLOTS * limit then trim(groups, limit) end
+  put(transcript, who, text, transcript.clock(), veil)
 end
 
--- Adds a group; how many slots are in use then.
-local function put(groups, n, who, text, time, veil)
-  groups[n + 1], groups[n + 2], groups[n + 3] = who, text, time
-  groups[n + 4] = veil
-  return n + SLOTS
-end
-
---- Adds what was said and heard of a whole message, as add does.
+--- Adds what a machine recorded, as add does. It goes on with that: until
+--- something else is added there is nothing more to do.
 ---@param transcript lunapost.transcript
 ---@param veil? fun(text: string): string
----@param said string  commands
----@param heard string  replies
----@param size? integer  octets of the body that was sent
-function M.message(transcript, veil, said, heard, size)
+---@param machine userdata
+function M.record(transcript, veil, machine)
   local groups = rawget(transcript, "groups")
-  if not groups or #groups >= MOST * SLOTS * transcript.limit
-    or rawget(transcript, "on_line") then
-    M.add(transcript, "C", said, veil)
-    if heard ~= "" then M.add(transcript, "S", heard, veil) end
-    if size then M.add(transcript, "*", text_of(size)) end
+  if groups and groups.recorder == machine and groups.veil == veil
+    and not rawget(transcript, "on_line") then
     return
   end
-  local time = transcript.clock()
-  local n = put(groups, #groups, "C", said, time, veil or false)
-  if heard ~= "" then n = put(groups, n, "S", heard, time, veil or false) end
-  if size then put(groups, n, "*", size, time, false) end
+  local clock, late = transcript.clock, 0
+  if clock ~= now then late = clock() - now() end
+  local limit = rawget(transcript, "limit")
+  if limit and limit <= RECORDED and not rawget(transcript, "on_line") then
+    put(transcript, RECORD, "", late, veil)
+    groups = rawget(transcript, "groups")
+    groups.recorder, groups.veil = machine, veil
+    return
+  end
+  M.settle(transcript)
+  local record = machine:posted()
+  dated(transcript, function(add) each_piece(record, late, veil, add) end)
 end
 
 return M

@@ -1,0 +1,274 @@
+/*
+ * posting - whole messages over a client machine; see posting.h
+ */
+#include "posting.h"
+
+#include <stdint.h>
+
+#include "survey.h"
+
+static const char encoding[] = "content-transfer-encoding:";
+
+void posting_init(struct posting *p)
+{
+    memset(p, 0, sizeof *p);
+    buf_init(&p->said, 2 * POSTING_SAID + REPLY_MOST);
+    buf_init(&p->line, CLIENT_LINE);
+    reply_init(&p->reply);
+    buf_init(&p->record, POSTING_RECORD);
+}
+
+void posting_free(struct posting *p)
+{
+    buf_free(&p->said);
+    buf_free(&p->line);
+    reply_free(&p->reply);
+    buf_free(&p->record);
+}
+
+static void posting_enter(struct posting *p, enum posting_stage stage)
+{
+    p->stage = stage;
+    p->since = p->now;
+}
+
+/* Drops the oldest piece. */
+static void record_drop(struct posting *p)
+{
+    uint32_t n;
+    memcpy(&n, buf_span(&p->record).p + POSTING_HEAD - sizeof n, sizeof n);
+    buf_drop(&p->record, POSTING_HEAD + n);
+    p->pieces--;
+}
+
+static void posting_note(struct posting *p, char who, struct span text)
+{
+    uint32_t n = (uint32_t)text.n;
+    char head[POSTING_HEAD];
+    if (p->pieces == 2 * POSTING_PIECES)
+        while (p->pieces > POSTING_PIECES)
+            record_drop(p);
+    while (p->pieces &&
+           buf_size(&p->record) + sizeof head + text.n > POSTING_RECORD)
+        record_drop(p);
+    head[0] = who;
+    memcpy(head + 1, &p->now, sizeof p->now);
+    memcpy(head + 1 + sizeof p->now, &n, sizeof n);
+    buf_add(&p->record, head, sizeof head);
+    buf_add_span(&p->record, text);
+    p->pieces++;
+}
+
+void posting_noted(struct posting *p)
+{
+    buf_clear(&p->record);
+    buf_rest(&p->record);
+    p->pieces = 0;
+}
+
+/* An address that may stand in angle brackets as it is, and in a command. */
+static bool bare(struct span s)
+{
+    if (s.n > POSTING_ADDRESS)
+        return false;
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        if (c <= ' ' || c > '~' || c == '<' || c == '>' || c == '"' ||
+            c == '\\')
+            return false;
+    }
+    return true;
+}
+
+/* Whether a body says of itself that it is binary, which calls for BDAT. */
+static bool binary(struct span body)
+{
+    struct span name = span_of(encoding, sizeof encoding - 1);
+    while (body.n) {
+        struct span line = span_trim(span_cut(&body, '\n'));
+        if (line.n == 0)
+            return false;
+        if (span_istarts(line, name))
+            return span_istarts(span_trim(span_skip(line, name.n)),
+                                SPAN("binary"));
+    }
+    return false;
+}
+
+static bool any_twice(const struct posting_mail *m)
+{
+    for (size_t i = 1; i < m->recipients; i++)
+        for (size_t k = 0; k < i; k++)
+            if (span_eq(m->to[i], m->to[k]))
+                return true;
+    return false;
+}
+
+bool posting_fits(const struct posting *p, const struct posting_mail *m)
+{
+    if (m->recipients == 0 || m->recipients > p->peer.most || !bare(m->from))
+        return false;
+    for (size_t i = 0; i < m->recipients; i++)
+        if (m->to[i].n == 0 || !bare(m->to[i]))
+            return false;
+    return !any_twice(m) && !(p->peer.binary && binary(m->body));
+}
+
+/* Whether there is room for its commands. */
+static bool posting_held(const struct client *c, const struct posting_mail *m)
+{
+    size_t octets = m->from.n + CLIENT_LINE - POSTING_ADDRESS;
+    for (size_t i = 0; i < m->recipients; i++)
+        octets += m->to[i].n + sizeof "RCPT TO:<>\r\n";
+    return client_holds(c, m->recipients + 2, octets);
+}
+
+static int say(struct posting *p, struct client *c, struct span verb)
+{
+    return client_command(c, verb, buf_span(&p->line));
+}
+
+static int say_mail(struct posting *p, struct client *c, struct span from,
+                    const struct survey *s)
+{
+    bool eight_bit = p->peer.eight_bit && s->eight_bit;
+    buf_clear(&p->line);
+    buf_add(&p->line, "FROM:<", 6);
+    buf_add_span(&p->line, from);
+    buf_add_text(&p->line, eight_bit ? "> BODY=8BITMIME" : ">");
+    if (p->peer.size) {
+        buf_add(&p->line, " SIZE=", 6);
+        buf_add_number(&p->line, s->size);
+    }
+    return say(p, c, SPAN("MAIL"));
+}
+
+static int say_rcpt(struct posting *p, struct client *c, struct span to)
+{
+    buf_clear(&p->line);
+    buf_add(&p->line, "TO:<", 4);
+    buf_add_span(&p->line, to);
+    buf_add_char(&p->line, '>');
+    return say(p, c, SPAN("RCPT"));
+}
+
+/* All of them: that they fit is known. */
+static int say_all(struct posting *p, struct client *c,
+                   const struct posting_mail *m, const struct survey *s)
+{
+    int err = say_mail(p, c, m->from, s);
+    for (size_t i = 0; i < m->recipients && err == 0; i++)
+        err = say_rcpt(p, c, m->to[i]);
+    return err == 0 ? client_command(c, SPAN("DATA"), span_of(NULL, 0)) : err;
+}
+
+bool posting_say(struct posting *p, struct client *c,
+                 const struct posting_mail *m)
+{
+    size_t before = buf_size(&c->out);
+    if (!posting_fits(p, m) || !posting_held(c, m))
+        return false;
+    struct survey s =
+        survey_of(c->kernel ? c->kernel : &kernel_scalar, m->body);
+    if (p->peer.limit && s.size > p->peer.limit)
+        return false;
+    if (say_all(p, c, m, &s) < 0)
+        return false; /* at the first, if at any */
+    posting_note(p, 'C', span_skip(buf_span(&c->out), before));
+    struct posting_said said = {m->recipients + 2, s.plain};
+    if (p->stage == POSTING_IDLE) {
+        p->present = said;
+        posting_enter(p, POSTING_HEARING);
+    } else
+        p->next = said;
+    return true;
+}
+
+/* Takes a reply to a command; true: the last one that is to be heard. */
+static bool posting_hear(struct posting *p, const struct reply *r)
+{
+    bool last = ++p->heard == p->present.count;
+    buf_add_span(&p->said, buf_span(&r->lines));
+    p->odd = p->odd || (last ? r->code != 354 : r->code >= 300);
+    p->since = p->now;
+    return last || r->code == 421 || buf_size(&p->said) > POSTING_SAID;
+}
+
+int posting_next(struct posting *p, struct client *c)
+{
+    int result = CLIENT_MORE;
+    while (p->stage != POSTING_BODY) {
+        result = client_next(c);
+        if (result != CLIENT_REPLY)
+            break;
+        if (p->stage == POSTING_FINAL) {
+            posting_note(p, 'S', buf_span(&c->reply.lines));
+            break;
+        }
+        if (!posting_hear(p, &c->reply))
+            continue;
+        posting_note(p, 'S', buf_span(&p->said));
+        if (p->odd || p->heard < p->present.count)
+            break;
+        posting_enter(p, POSTING_BODY);
+        result = CLIENT_MORE;
+    }
+    return result;
+}
+
+struct span posting_rest(const struct posting *p, const struct posting_mail *m)
+{
+    return span_skip(m->body, p->taken);
+}
+
+void posting_took(struct posting *p, size_t n)
+{
+    p->taken += n;
+    if (n)
+        p->since = p->now;
+}
+
+size_t posting_plain(const struct posting *p)
+{
+    return p->present.plain > p->taken ? p->present.plain - p->taken : 0;
+}
+
+int posting_finish(struct posting *p, struct client *c,
+                   const struct posting_mail *m,
+                   const struct posting_mail *next)
+{
+    char digits[24];
+    struct buf number = {digits, 0, 0, sizeof digits, sizeof digits, 0};
+    size_t taken;
+    int err = client_body(c, posting_rest(p, m), true, &taken);
+    if (err < 0)
+        return err;
+    buf_add_number(&number, m->body.n);
+    posting_note(p, '*', buf_span(&number));
+    posting_enter(p, POSTING_FINAL);
+    if (next->recipients)
+        (void)posting_say(p, c, next);
+    return 0;
+}
+
+void posting_end(struct posting *p)
+{
+    p->present = p->next;
+    p->next.count = 0;
+    p->heard = p->taken = 0;
+    p->odd = false;
+    buf_clear(&p->said);
+    posting_enter(p, p->present.count ? POSTING_HEARING : POSTING_IDLE);
+}
+
+bool posting_heard(struct posting *p)
+{
+    reply_clear(&p->reply);
+    return reply_read(&p->reply, &p->said) > 0;
+}
+
+void posting_drop(struct posting *p)
+{
+    p->next.count = 0;
+    posting_end(p);
+}

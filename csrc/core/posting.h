@@ -1,0 +1,124 @@
+/*
+ * posting - whole messages over a client machine, as most of them go
+ *
+ * MAIL, RCPT of each recipient and DATA are written ahead of their replies;
+ * where all say yes the body follows, and behind its dot, where there is one,
+ * the commands of the next message (RFC 2920). Then the reply to the dot is
+ * awaited. A message that is out of the ordinary is refused before anything
+ * is said; one that is answered otherwise ends the posting where it stands:
+ * said tells what was heard. A pulled machine, as client is; the caller moves
+ * the bytes of client.
+ *
+ * Owns: its bufs. Fails with: what client fails with. I/O: none.
+ */
+#ifndef CORE_POSTING_H
+#define CORE_POSTING_H
+
+#include "client.h"
+
+enum {
+    POSTING_MOST = 100,                 /* recipients */
+    POSTING_ADDRESS = CLIENT_LINE - 64, /* octets: parameters follow */
+    POSTING_LONG = 1 << 14,   /* a longer body is not copied at once */
+    POSTING_SAID = 1 << 16,   /* replies are heard up to so many octets */
+    POSTING_HEAD = 1 + 8 + 4, /* octets before a piece of the record */
+    POSTING_PIECES = 64,      /* the last so many are kept at least */
+    POSTING_RECORD = 1 << 22  /* octets of them at most */
+};
+
+enum posting_stage {
+    POSTING_IDLE,    /* the commands are to be written */
+    POSTING_HEARING, /* the replies to them are due */
+    POSTING_BODY,    /* the body is to be written */
+    POSTING_FINAL    /* the reply to its dot is due */
+};
+
+/* Borrowed for each call, the same in all calls for one message. */
+struct posting_mail {
+    struct span from, body;
+    const struct span *to;
+    size_t recipients; /* 0: there is no message */
+};
+
+/* What the peer offers. */
+struct posting_peer {
+    bool size, eight_bit, binary; /* SIZE, 8BITMIME, BINARYMIME */
+    size_t limit;                 /* of SIZE; 0: none */
+    size_t most;                  /* recipients of a message */
+};
+
+/* A message whose commands were said. */
+struct posting_said {
+    size_t count; /* of its commands; 0: there is none */
+    size_t plain; /* octets at the head of its body that go out as they are */
+};
+
+struct posting {
+    struct posting_peer peer;
+    enum posting_stage stage;
+    struct posting_said present, next;
+    size_t heard;       /* replies to the present one's commands */
+    size_t taken;       /* octets of its body */
+    bool odd;           /* one of the replies was not the one hoped for */
+    double now;         /* the caller's clock, for the record */
+    double since;       /* when the stage, or heard or taken, changed */
+    struct buf said;    /* those replies as they came, LF behind each line */
+    struct buf line;    /* an argument */
+    struct reply reply; /* of posting_heard */
+
+    /* What was said and heard of late, in pieces: "C", "S" or, for the size of
+       a body in digits, "*"; its time, a double; its length, 32 bits; both in
+       the machine's order; its octets. Who takes it calls posting_noted. */
+    struct buf record;
+    size_t pieces;
+};
+
+/* A zeroed struct may be freed without init; free may run twice. */
+INTERNAL void posting_init(struct posting *p);
+INTERNAL void posting_free(struct posting *p);
+
+/* Whether a message can go this way, as far as the message tells. */
+INTERNAL bool posting_fits(const struct posting *p,
+                           const struct posting_mail *m);
+
+/* Writes the commands of a message, as the present one where the posting is
+   idle, else as the next. False: it is not for this way, nothing was said. */
+INTERNAL bool posting_say(struct posting *p, struct client *c,
+                          const struct posting_mail *m);
+
+/* What came: CLIENT_REPLY: in POSTING_FINAL that to the dot, client->reply;
+   earlier the posting has come to its end. CLIENT_MORE in POSTING_BODY: the
+   body is to be written. Else as client_next. */
+INTERNAL int posting_next(struct posting *p, struct client *c);
+
+/* In POSTING_BODY: what is left of the body; so many octets of it were
+   taken. */
+INTERNAL struct span posting_rest(const struct posting *p,
+                                  const struct posting_mail *m);
+INTERNAL void posting_took(struct posting *p, size_t n);
+
+/* How many octets at the head of the rest are known to go out as they are. */
+INTERNAL size_t posting_plain(const struct posting *p);
+
+/* Writes the rest of the body, POSTING_LONG octets at most, and its dot; then
+   the commands of the next message, where one is given and for this way.
+   0 or ERR_*. */
+INTERNAL int posting_finish(struct posting *p, struct client *c,
+                            const struct posting_mail *m,
+                            const struct posting_mail *next);
+
+/* The present message is through: the next one, if it was said, is now the
+   present one. */
+INTERNAL void posting_end(struct posting *p);
+
+/* Takes one of the replies that were heard to the present message's commands
+   off p->said: p->reply, until the next call. False: there is no other. */
+INTERNAL bool posting_heard(struct posting *p);
+
+/* Ends it all; what was said stays said. */
+INTERNAL void posting_drop(struct posting *p);
+
+/* The record was taken. */
+INTERNAL void posting_noted(struct posting *p);
+
+#endif

@@ -1,0 +1,213 @@
+/*
+ * exchange - a client machine over a conn; see exchange.h
+ */
+#include "exchange.h"
+
+#include "poller.h"
+
+enum { POUR_LEAST = 1 << 14 /* fewer octets are as well copied */ };
+
+/* What has come within so many seconds of the last octets came with them: a
+   look at the socket would cost more than it finds. */
+static const double FRESH = 0.0002;
+
+/* Bodies before which it is looked all the same: a peer that speaks out of turn
+   does so by habit. */
+enum { STRANGER = 2 };
+
+static int write_some(const struct exchange_call *call, struct span bytes,
+                      size_t *n)
+{
+    return call->patient ? conn_push(call->conn, bytes, n)
+                         : conn_write(call->conn, bytes, n);
+}
+
+/* IO_DONE when all is sent. */
+static int flush(struct client *c, struct exchange_call *call)
+{
+    int io = IO_DONE;
+    while (io == IO_DONE && client_out(c).n) {
+        size_t n;
+        io = write_some(call, client_out(c), &n);
+        if (io == IO_DONE) {
+            client_sent(c, n);
+            call->wrote = true;
+        }
+    }
+    return io;
+}
+
+static int fill(struct exchange *x, struct conn *conn, bool patient)
+{
+    struct client *c = &x->machine;
+    size_t room, n;
+    char *p = client_space(c, &room);
+    if (!p)
+        return c->err;
+    int io =
+        patient ? conn_await(conn, p, room, &n) : conn_read(conn, p, room, &n);
+    if (io == IO_DONE) {
+        client_filled(c, n);
+        x->heard = poller_now();
+    } else if (io == IO_EOF)
+        client_end(c);
+    return io;
+}
+
+/* After a write it reads only when octets are known to be here, so that each
+   wait is followed by one read. */
+int exchange_turn(struct exchange *x, struct exchange_call *call)
+{
+    int out = flush(&x->machine, call);
+    if (out < 0)
+        return out;
+    if (out == IO_DONE && call->flushing)
+        return EXCHANGE_SENT;
+    bool wait = out == IO_DONE && !conn_pending(call->conn);
+    if (wait && (call->asked || (call->wrote && !call->patient)))
+        return EXCHANGE_READ;
+    int in = fill(x, call->conn, wait && call->patient);
+    if (in < 0)
+        return in;
+    if (in == IO_WANT_READ || in == IO_WANT_WRITE)
+        return out == IO_WANT_WRITE || in == IO_WANT_WRITE ? EXCHANGE_WRITE
+                                                           : EXCHANGE_READ;
+    call->asked = true;
+    return CLIENT_MORE;
+}
+
+int exchange_step(struct exchange *x, struct exchange_call *call)
+{
+    int result;
+    do {
+        result = client_next(&x->machine);
+        if (result == CLIENT_MORE)
+            result = exchange_turn(x, call);
+        else
+            return result;
+    } while (result == CLIENT_MORE);
+    return result;
+}
+
+int exchange_look(struct exchange *x, struct conn *conn)
+{
+    struct client *c = &x->machine;
+    int result = client_next(c);
+    bool wary = c->state == CLIENT_BODY && x->bodies < STRANGER;
+    if (result != CLIENT_MORE)
+        return result;
+    x->bodies += wary;
+    if (wary)
+        conn_quickack(conn);
+    else if (poller_now() - x->heard < FRESH && !conn_pending(conn))
+        return result;
+    int in = fill(x, conn, false);
+    return in < 0 ? in : client_next(c);
+}
+
+int exchange_pour(struct exchange *x, struct exchange_call *call,
+                  struct span *in, size_t plain)
+{
+    struct client *c = &x->machine;
+    int io = flush(c, call);
+    while (io == IO_DONE && in->n >= POUR_LEAST) {
+        struct span head = span_of(in->p, plain ? plain : client_plain(c, *in));
+        size_t n = 0;
+        if (head.n < POUR_LEAST)
+            break;
+        io = write_some(call, head, &n);
+        client_passed(c, span_of(head.p, n));
+        *in = span_skip(*in, n);
+        plain = head.n - n;
+    }
+    return io;
+}
+
+int exchange_stuck(struct exchange *x, struct conn *conn)
+{
+    int in = fill(x, conn, false);
+    int result = in < 0 ? in : client_next(&x->machine);
+    return result == CLIENT_MORE ? EXCHANGE_WRITE : result;
+}
+
+/* Sends of a long body all but its end, and what waited: enum io, or
+   ERR_*. */
+static int post_long(struct exchange *x, struct exchange_call *call,
+                     struct posting *p, const struct posting_mail *m)
+{
+    int io = IO_DONE;
+    struct span rest = posting_rest(p, m);
+    while (io == IO_DONE && rest.n > POSTING_LONG) {
+        struct span left = rest;
+        size_t taken = 0;
+        int err = 0;
+        io = exchange_pour(x, call, &left, posting_plain(p));
+        posting_took(p, rest.n - left.n);
+        if (io == IO_DONE && left.n > POSTING_LONG)
+            err = client_body(&x->machine, left, false, &taken);
+        posting_took(p, taken);
+        if (err < 0)
+            return err;
+        rest = posting_rest(p, m);
+    }
+    return io == IO_DONE ? flush(&x->machine, call) : io;
+}
+
+/* Writes the body to its end, where nothing has come before it: CLIENT_MORE,
+   what to wait for, or an event. */
+static int post_body(struct exchange *x, struct exchange_call *call,
+                     struct posting *p, const struct posting_mail *m,
+                     const struct posting_mail *next)
+{
+    int io = post_long(x, call, p, m);
+    if (io < 0)
+        return io;
+    if (io == IO_WANT_READ || io == IO_WANT_WRITE)
+        return exchange_stuck(x, call->conn);
+    int result = exchange_look(x, call->conn);
+    if (result != CLIENT_MORE)
+        return result;
+    result = posting_finish(p, &x->machine, m, next);
+    return result < 0 ? result : CLIENT_MORE;
+}
+
+/* Says a message, where nothing came that belongs to nothing. */
+static int post_begin(struct exchange *x, struct exchange_call *call,
+                      struct posting *p, const struct posting_mail *m,
+                      int *told)
+{
+    if (x->machine.due || x->machine.loose)
+        return EXCHANGE_NO;
+    *told = exchange_look(x, call->conn);
+    if (*told != CLIENT_MORE)
+        return EXCHANGE_UNASKED;
+    return posting_say(p, &x->machine, m) ? CLIENT_MORE : EXCHANGE_NO;
+}
+
+int exchange_post(struct exchange *x, struct exchange_call *call,
+                  struct posting *p, const struct posting_mail *m,
+                  const struct posting_mail *next, int *told)
+{
+    int result = CLIENT_MORE;
+    bool flushing = call->flushing;
+    p->now = poller_now();
+    if (p->stage == POSTING_IDLE)
+        result = post_begin(x, call, p, m, told);
+    while (result == CLIENT_MORE) {
+        double since = p->since;
+        result = posting_next(p, &x->machine);
+        if (result == CLIENT_REPLY && p->stage == POSTING_FINAL)
+            return EXCHANGE_DONE;
+        if (result == CLIENT_MORE && p->stage == POSTING_BODY)
+            result = post_body(x, call, p, m, next);
+        if (result != CLIENT_MORE)
+            break;
+        if (call->patient && p->since > since)
+            call->asked = false; /* what is awaited now has time of its own */
+        call->flushing = flushing && p->stage == POSTING_FINAL;
+        result = exchange_turn(x, call);
+        if (result == CLIENT_MORE)
+            p->now = x->heard;
+    }
+    return result;
+}

@@ -1,0 +1,293 @@
+--- Messages that the machine posts by itself (post.lua) end as those do that
+--- go command by command (transaction.lua), whatever the server says.
+
+local scripted = require "spec.support.scripted"
+local smtp = require "lunapost.smtp"
+
+-- Hears commands of up to three messages, and answers as a plan says:
+-- plan[message][phase] is an answer, or false: the connection is closed.
+local Server = {}
+Server.__index = Server
+
+local good <const> = { MAIL = "250 ok", RCPT = "250 ok", DATA = "354 go",
+  dot = "250 taken", RSET = "250 reset" }
+
+function Server:say(text)
+  local cut = self.plan.cut
+  if cut == 0 then
+    self.peer:drip(text .. "\r\n")
+  elseif cut then -- in two segments
+    self.peer:write(text:sub(1, cut))
+    self.peer.loop.sleep(0.001)
+    self.peer:write(text:sub(cut + 1) .. "\r\n")
+  else
+    self.peer:say(text)
+  end
+end
+
+function Server:answer(phase)
+  local given = (self.plan[self.message] or {})[phase]
+  if phase == "RCPT" and self.valid + self.refused > 0 then given = nil end
+  if phase == "RCPT" and not self.mail then given = "503 no mail" end
+  if given == nil then given = good[phase] end
+  if not given then
+    self.peer:close()
+    return nil
+  end
+  if phase == "dot" and given:find "^2" then
+    self.taken[#self.taken + 1] = self.message
+  end
+  self:say(given)
+  return given
+end
+
+-- Reads up to the dot, however much that is; nil: the client is gone.
+local function swallow(peer)
+  local tail = "\r\n" .. peer.unread
+  while true do
+    local _, behind = tail:find("\r\n.\r\n", 1, true)
+    if behind then
+      peer.unread = tail:sub(behind + 1)
+      return true
+    end
+    local octets, why = peer.conn:read(1 << 20)
+    if octets then
+      tail = tail:sub(-4) .. octets
+    elseif why ~= "read" or not peer.loop.wait(peer.conn:fd(), "r", 10) then
+      return nil
+    end
+  end
+end
+
+function Server:data()
+  if self.valid == 0 then return self:say "503 nobody" end
+  if self:answer("DATA") ~= "354 go" then return end
+  if not swallow(self.peer) then return end
+  self:answer "dot"
+end
+
+function Server:hear(line)
+  local verb = line:sub(1, 4)
+  if verb == "MAIL" then
+    self.message, self.valid, self.refused = self.message + 1, 0, 0
+    self.mail = (self:answer "MAIL" or ""):find "^2"
+  elseif verb == "RCPT" then
+    local yes = self:answer("RCPT") == "250 ok"
+    self.valid = self.valid + (yes and 1 or 0)
+    self.refused = self.refused + (yes and 0 or 1)
+  elseif verb == "DATA" then
+    self:data()
+  elseif verb == "RSET" then
+    self:answer "RSET"
+  end
+end
+
+local function server_of(plan, offers)
+  local server = setmetatable({ plan = plan, message = 0, valid = 0,
+    refused = 0, taken = {} }, Server)
+  function server.run(peer)
+    server.peer = peer
+    peer:say "220 x"
+    peer:answer("250-x\r\n250" .. table.concat(offers, "\r\n250"))
+    for line in peer.hear, peer do
+      server:hear(line)
+      if peer.conn:fd() < 0 then return end
+    end
+  end
+  return server
+end
+
+-- What a client tells of a message.
+local function told(result, problem)
+  local one = result or problem
+  local words = { result and "sent" or problem.kind, problem and problem.code
+    or "" }
+  for _, address in ipairs(one.accepted) do words[#words + 1] = address end
+  for _, no in ipairs(one.rejected) do
+    words[#words + 1] = ("%s=%s"):format(no.address, no.code)
+  end
+  return table.concat(words, " ")
+end
+
+local body <const> = ("line\n.dot\r\n"):rep(20)
+
+local function messages(posted, big)
+  local list = {}
+  for i = 1, 3 do
+    local envelope = { from = "a@x", to = { i .. "@y", i .. "b@y" } }
+    if not posted then envelope.parameters = {} end
+    list[i] = { envelope, big or body }
+  end
+  return list
+end
+
+local function client_of(out, posted, how, big)
+  return function(options)
+    options.tls, options.timeout = "none", 5
+    local client <close> = assert(smtp.open(options))
+    for i, result, problem in client:send_all(messages(posted, big), how) do
+      out[i] = told(result, problem)
+    end
+  end
+end
+
+-- Runs a plan both ways: what is told, and what the server took.
+local function both(plan, how, offers, big)
+  local list, seen = {}, {}
+  for i, posted in ipairs { true, false } do
+    local server, out = server_of(plan, offers or { "-8BITMIME",
+      " PIPELINING" }), {}
+    list[i] = { script = server.run, client = client_of(out, posted, how,
+      big) }
+    seen[i] = { out = out, server = server }
+  end
+  return list, seen
+end
+
+local function run(plans, how)
+  local list, all = {}, {}
+  for name, plan in pairs(plans) do
+    local pairs_of, seen = both(plan, how)
+    table.move(pairs_of, 1, 2, #list + 1, list)
+    all[name] = seen
+  end
+  scripted.together(list)
+  return all
+end
+
+local answers <const> = { "451 4.3.0 later", "550 5.7.1 no", "421 bye", false,
+  "220 what", "garbage" }
+
+-- A plan for each answer to each phase of each message.
+local function plans_of()
+  local plans = {}
+  for message = 1, 3 do
+    for phase in pairs { MAIL = 1, RCPT = 1, DATA = 1, dot = 1 } do
+      for _, answer in ipairs(answers) do
+        plans[("%d %s %s"):format(message, phase, answer)] =
+          { [message] = { [phase] = answer } }
+      end
+    end
+  end
+  return plans
+end
+
+local function sent(out)
+  local list = {}
+  for i = 1, 3 do
+    if out[i]:find "^sent" then list[#list + 1] = i end
+  end
+  return list
+end
+
+describe("a message that is posted", function()
+  for _, overlap in ipairs { true, false } do
+    it("ends as others do, overlapped " .. tostring(overlap), function()
+      for name, seen in pairs(run(plans_of(), { overlap = overlap })) do
+        local posted, other = seen[1], seen[2]
+        assert.same(other.out, posted.out, name)
+        assert.equal(3, #posted.out, name)
+        assert.same(posted.server.taken, sent(posted.out), name)
+        assert.same(other.server.taken, posted.server.taken, name)
+      end
+    end)
+
+    it("does not mind how replies are cut, overlapped " .. tostring(overlap),
+      function()
+      local plans = {}
+      for cut = 0, 9 do
+        plans[cut] = { cut = cut, [2] = { dot = "552 5.3.4 too big" } }
+      end
+      for _, seen in pairs(run(plans, { overlap = overlap })) do
+        assert.same({ "sent  1@y 1b@y", "reply 552 2@y=552 2b@y=552",
+          "sent  3@y 3b@y" }, seen[1].out)
+        assert.same({ 1, 3 }, seen[1].server.taken)
+        assert.same(seen[2].out, seen[1].out)
+      end
+    end)
+  end
+
+  it("needs no other call of the machine", function()
+    local server, called = server_of({}, { "-8BITMIME", " PIPELINING" }), {}
+    scripted.run(server.run, function(options)
+      options.tls = "none"
+      local client <close> = assert(smtp.open(options))
+      local methods = getmetatable(client.machine).__index
+      local own = {}
+      local restore <close> = setmetatable({}, { __close = function()
+        for name, method in pairs(own) do methods[name] = method end
+      end })
+      for name, method in pairs(methods) do
+        own[name] = method
+        methods[name] = function(...)
+          called[name] = true
+          return method(...)
+        end
+      end
+      assert(restore)
+      for _, result in client:send_all(messages(true), { overlap = true }) do
+        assert(result)
+      end
+    end)
+    local names = {}
+    for name in pairs(called) do names[#names + 1] = name end
+    table.sort(names)
+    assert.same({ "fits", "offered", "post", "under_way" }, names)
+  end)
+
+  it("may be long, with dots or without, refused or not", function()
+    local lines = ("x"):rep(78) .. "\r\n"
+    for _, big in ipairs { lines:rep(40000), ("." .. lines):rep(20000),
+      (lines:rep(500) .. "bare\n"):rep(40), ("y"):rep(100000) } do
+      local list, seen = both({ [2] = { dot = "552 no" } },
+        { overlap = true }, { "-SIZE 0", " PIPELINING" }, big)
+      scripted.together(list)
+      for _, side in ipairs(seen) do
+        assert.same({ "sent  1@y 1b@y", "reply 552 2@y=552 2b@y=552",
+          "sent  3@y 3b@y" }, side.out)
+      end
+    end
+  end)
+
+  it("is refused before its end", function()
+    local out = {}
+    for i, posted in ipairs { true, false } do
+      local one = {}
+      scripted.run(function(peer)
+        peer:say "220 x"
+        peer:answer "250-x\r\n250 PIPELINING"
+        peer:answer("250 ok", "250 ok", "250 ok", "354 go")
+        peer:hear()
+        peer:say "552 5.3.4 enough"
+        peer.loop.sleep(0.3)
+      end, client_of(one, posted, { overlap = true },
+        ("x"):rep(998) .. "\r\n" .. ("y"):rep(20 << 20)))
+      out[i] = one
+    end
+    assert.same({ "reply 552 1@y=552 1b@y=552", "closed ", "closed " },
+      out[1])
+    assert.same(out[2], out[1])
+  end)
+
+  it("leaves to others what it is not made for", function()
+    local lines = {}
+    local function heard(offers, message)
+      local list, seen = both({}, { overlap = true }, offers, message)
+      scripted.together(list)
+      for i, side in ipairs(seen) do
+        lines[i] = table.concat(side.server.peer.heard, "\n")
+      end
+      assert.same(seen[2].out, seen[1].out)
+      assert.equal(lines[2], lines[1])
+      return lines[1]
+    end
+    assert.truthy(heard({ "-SIZE 1000", " PIPELINING" }, "a\n")
+      :find("MAIL FROM:<a@x> SIZE=3", 1, true))
+    assert.falsy(heard({ "-SIZE 1000", " PIPELINING" }, ("a"):rep(1001))
+      :find("MAIL", 1, true))
+    assert.truthy(heard({ "-8BITMIME", " PIPELINING" }, "\xe9\n")
+      :find("BODY=8BITMIME", 1, true))
+    assert.truthy(heard({ "-LIMITS RCPTMAX=1", " PIPELINING" }, "a\n")
+      :find("MAIL.-RCPT.-DATA.-MAIL.-RCPT.-DATA"))
+  end)
+end)
