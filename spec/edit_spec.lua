@@ -239,6 +239,35 @@ describe("a file that stands in a text", function()
   end)
 end)
 
+-- So many parts in one multipart.
+local function many(n)
+  return "Subject: s\n" .. "Content-Type: multipart/mixed; boundary=b\n\n"
+    .. ("--b\n\nx\n"):rep(n) .. "--b--\n"
+end
+
+describe("a message that is changed while it is walked", function()
+  for _, n in ipairs { 1, 5, 63, 64, 200 } do
+    it("shows each of its parts once: " .. n, function()
+      local message = mime.parse(many(n))
+      local before, seen, bodies = {}, {}, {}
+      for part in message:walk() do before[#before + 1] = part end
+      for part, body in message:walk "bodies" do
+        seen[#seen + 1], bodies[#bodies + 1] = part, body
+        part:add("X-Seen", tostring(#seen))
+        if part.parts then message.parts[n]:set_body "new" end
+      end
+      assert.equal(n + 1, #seen)
+      for i, part in ipairs(seen) do
+        assert.equal(before[i], part)
+        assert.equal(tostring(i), part:header "X-Seen")
+      end
+      assert.equal(("x"):rep(n - 1) .. "new", table.concat(bodies))
+      assert.equal(message, seen[1])
+      assert.equal(seen[2], message.parts[1])
+    end)
+  end
+end)
+
 describe("every message of the corpus", function()
   corpus.it("changes by what is changed alone", function(list)
     for _, path in ipairs(list) do

@@ -183,6 +183,50 @@ describe("a parsed message", function()
       "1.3", "1.3.1" }, paths)
   end)
 
+  it("is walked with what its leaves hold, texts in UTF-8", function()
+    local parts, bodies = {}, 0
+    for part, body in message:walk "bodies" do
+      parts[#parts + 1] = part
+      local text = part.type:find "^text/" and "utf-8" or nil
+      assert.equal(not part.parts and part:body(text) or nil, body)
+      bodies = bodies + (body and 1 or 0)
+    end
+    local i = 0
+    for part in message:walk() do
+      i = i + 1
+      assert.equal(part, parts[i])
+    end
+    assert.equal(i, #parts)
+    assert.equal(5, bodies)
+    local _, body = message.parts[2]:walk "bodies" ()
+    assert.equal(message.parts[2]:body(), body)
+    assert.has_error(function() message:walk "leaves" end,
+      'part:walk gives parts, or with "bodies" these, too')
+    assert.has_error(function() message:walk(true) end)
+  end)
+
+  it("is walked with bodies in encoded messages, and of any text", function()
+    local bytes = "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
+      .. "Content-Type: message/rfc822\r\n"
+      .. "Content-Transfer-Encoding: base64\r\n\r\n"
+      .. "U3ViamVjdDogeA0KDQppbm5lcg==\r\n--b\r\n"
+      .. "Content-Type: TEXT/x-odd; charset=latin1\r\n\r\n\xe9\r\n--b\r\n"
+      .. "Content-Type: ?\r\n\r\nno type\r\n--b\r\n"
+      .. "Content-Type: x/y; charset=latin1\r\n\r\n\xe9\r\n--b--\r\n"
+    local found = {}
+    for _, body in mime.parse(bytes):walk "bodies" do
+      found[#found + 1] = body or "-"
+    end
+    assert.same({ "-", "-", "inner", "\u{e9}", "no type", "\xe9" }, found)
+    local plain = bytes:gsub("message/rfc822", "application/x")
+    found = {}
+    for _, body in mime.parse(plain):walk "bodies" do
+      found[#found + 1] = body or "-"
+    end
+    assert.same({ "-", "Subject: x\r\n\r\ninner", "\u{e9}", "no type",
+      "\xe9" }, found)
+  end)
+
   it("renders as the bytes that were read", function()
     assert.equal(letter, message:render())
     assert.equal(#letter, message:size())

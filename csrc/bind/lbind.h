@@ -20,6 +20,7 @@
 #include "../core/err.h"
 #include "../core/kernel.h"
 #include "../core/mime_tree.h"
+#include "../core/mime_word.h"
 #include "../core/param.h"
 #include "../core/span.h"
 #include "../net/exchange.h"
@@ -178,11 +179,13 @@ INTERNAL int lbind_flat(struct lbind_work *w, struct span raw,
 
 /* Push what a raw value tells, and return how many faults were repaired.
    They raise for want of memory. Text: unfolded, encoded words decoded.
-   Addresses: a list, *more is set where it has more than most. */
+   Addresses: a list, *more is set where it has more than most. kind: of the
+   value, without the blanks at its ends or with them. */
 INTERNAL int lbind_push_value(lua_State *L, struct lbind_work *w,
-                              struct span raw);
+                              struct span raw, enum mime_text kind);
 INTERNAL int lbind_push_addresses(lua_State *L, struct lbind_work *w,
-                                  struct span raw, size_t most, bool *more);
+                                  struct span raw, enum mime_text kind,
+                                  size_t most, bool *more);
 
 /* "type/subtype", or, wordy, the first word of a raw value, in lower case;
    nil where there is none. Leaves what follows it in *rest, until the next
@@ -232,6 +235,7 @@ struct lbind_message {
     struct lbind_part root;
     struct mime_limits limits;
     size_t addresses; /* most of a field */
+    size_t slots;     /* parts that have user values, from the root on; or 0 */
     bool whole;       /* all of it was read, not the first header only */
     bool asked;       /* for more than that header */
     const struct mapping *mapping; /* where its bytes are; NULL: a string */
@@ -253,7 +257,7 @@ enum {
     LBIND_NOTED, /* defects that nobody has asked for, three values each */
     LBIND_FROM,
     LBIND_TO,
-    LBIND_OF_MESSAGE = LBIND_TO
+    LBIND_OF_MESSAGE = LBIND_TO /* behind it stand its parts; see slots */
 };
 
 /* Upvalues of all functions of parts; the first is what lbind_work gives. */
@@ -275,7 +279,9 @@ struct lbind_reading {
     const struct mime_limits *limits;
     const struct mime_map *map; /* of its header, to read on; NULL: begin */
     bool head;                  /* its header only */
+    bool parts;                 /* user values for parts, where they are few */
     bool whole;                 /* result: all of it was read */
+    size_t slots;               /* result: so many parts have them */
 };
 
 /* Reads, and pushes a userdata of so many bytes, zeroed, and the map behind
@@ -294,8 +300,18 @@ INTERNAL const struct mapping *lbind_mapping(lua_State *L, int arg,
 INTERNAL void lbind_mapped(lua_State *L, const struct mapping *m,
                            struct span bytes);
 
+/* To ask for a type by its name takes as long as most answers. */
+INTERNAL extern const char lbind_part_mark;
+INTERNAL int lbind_no_part(lua_State *L, int arg);
+
 /* The part that is an argument. */
-INTERNAL struct lbind_part *lbind_part(lua_State *L, int arg);
+static inline struct lbind_part *lbind_part(lua_State *L, int arg)
+{
+    struct lbind_part *p = lua_touserdata(L, arg);
+    if (!p || lua_rawlen(L, arg) < sizeof *p || p->mark != &lbind_part_mark)
+        lbind_no_part(L, arg);
+    return p;
+}
 
 /* Somebody asks for what follows the first header: reads it. */
 INTERNAL void lbind_ask(lua_State *L, int arg);
@@ -316,20 +332,36 @@ lbind_map(lua_State *L, int arg, const struct lbind_part *p, bool whole)
 /* Pushes a part of the same message; its state; what was kept of it: false,
    with nothing pushed, when nothing was. slot: its user value, or 0. */
 INTERNAL void lbind_push_part(lua_State *L, int arg, size_t i);
+
+/* Makes parts from..end of the same message, and pushes where they stand,
+   whatever is changed later: the message, which has them behind its user value
+   LBIND_OF_MESSAGE, and is the root; or a table of them, by index from 1. */
+INTERNAL void lbind_push_all(lua_State *L, int arg, size_t from, size_t end);
+
 INTERNAL void lbind_push_state(lua_State *L, int arg);
-INTERNAL bool lbind_push_kept(lua_State *L, int arg, int slot, int name);
+INTERNAL bool lbind_push_kept(lua_State *L, const struct lbind_part *p, int arg,
+                              int slot, int name);
 
 /* Puts a defect of a part off until somebody asks for defects: its number,
    and its offset, or what it is of, at the top, which it pops. False, with
    nothing popped: somebody has asked. */
 INTERNAL bool lbind_defer(lua_State *L, int arg, int number);
 
+/* What is below a part (lwalk.c): pushes the list of parts, its path. */
+INTERNAL void lbind_push_below(lua_State *L, const struct lbind_part *p);
+INTERNAL void lbind_push_path(lua_State *L, const struct lbind_part *p);
+
+/* Pushes the body of the part at 1, a text in UTF-8; nil: it holds parts. */
+INTERNAL void lbind_push_held(lua_State *L);
+
 /* Keeps the value at the top, which stays there. */
-INTERNAL void lbind_keep(lua_State *L, int arg, int slot, int name);
+INTERNAL void lbind_keep(lua_State *L, const struct lbind_part *p, int arg,
+                         int slot, int name);
 
 /* Methods; and message(bytes, [limits], [path], [origin]) -> its root. */
 INTERNAL extern const luaL_Reg lbind_message_methods[];
 INTERNAL int lbind_read_message(lua_State *L);
+INTERNAL int lbind_walk(lua_State *L);
 
 /* The parts of lunapost.core, listed in lmain.c. Each pushes one table. */
 INTERNAL int lbind_open_codec(lua_State *L);

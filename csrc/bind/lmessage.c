@@ -25,15 +25,11 @@ enum {
     MADE_MOST = 1000      /* parts that room is made for at once */
 };
 
-/* To ask for a type by its name takes as long as most answers. */
-static const char part_mark;
+const char lbind_part_mark;
 
-struct lbind_part *lbind_part(lua_State *L, int arg)
+int lbind_no_part(lua_State *L, int arg)
 {
-    struct lbind_part *p = lua_touserdata(L, arg);
-    if (!p || lua_rawlen(L, arg) < sizeof *p || p->mark != &part_mark)
-        luaL_typeerror(L, arg, "lunapost.mime.part");
-    return p;
+    return luaL_typeerror(L, arg, "lunapost.mime.part");
 }
 
 /* Pushes the userdata of the message of the part at an index, which is one. */
@@ -50,8 +46,8 @@ static struct lbind_message *push_owner(lua_State *L, int arg)
 static void read_rest(lua_State *L, int arg)
 {
     struct lbind_message *m = push_owner(L, arg); /* message */
-    struct lbind_reading k = {m->map->message, &m->limits, m->map, false,
-                              false};
+    struct lbind_reading k = {
+        .bytes = m->map->message, .limits = &m->limits, .map = m->map};
     void *map = lbind_read_map(L, &k, 0, 0); /* message map */
     if (!m->whole) {                         /* nor by a finalizer */
         lua_setiuservalue(L, -2, LBIND_WHOLE);
@@ -155,9 +151,10 @@ static bool has_slot(const struct lbind_part *p, int slot)
     return slot && (p->message || slot <= LBIND_OF_PART);
 }
 
-bool lbind_push_kept(lua_State *L, int arg, int slot, int name)
+bool lbind_push_kept(lua_State *L, const struct lbind_part *p, int arg,
+                     int slot, int name)
 {
-    if (has_slot(lua_touserdata(L, arg), slot)) {
+    if (has_slot(p, slot)) {
         if (lua_getiuservalue(L, arg, slot) != LUA_TNIL)
             return true;
     } else if (lua_getiuservalue(L, arg, LBIND_KEPT) == LUA_TTABLE) {
@@ -172,9 +169,10 @@ bool lbind_push_kept(lua_State *L, int arg, int slot, int name)
     return false;
 }
 
-void lbind_keep(lua_State *L, int arg, int slot, int name)
+void lbind_keep(lua_State *L, const struct lbind_part *p, int arg, int slot,
+                int name)
 {
-    if (has_slot(lua_touserdata(L, arg), slot)) {
+    if (has_slot(p, slot)) {
         lua_pushvalue(L, -1);
         lua_setiuservalue(L, arg, slot);
         return;
@@ -205,9 +203,11 @@ static void forget_kept(lua_State *L, int arg)
 
 /* Handles */
 
-/* Pushes the table of the parts that were handed out. The message's userdata
-   is at the top. */
-static void push_made(lua_State *L, const struct lbind_message *m)
+/* New handles stand in user values of their message where it has one for each
+   part; else, and from the first change of the message on, in a table. */
+
+/* Pushes that table. The message's userdata is at the top. */
+static void push_made(lua_State *L, struct lbind_message *m)
 {
     size_t n = m->map->n;
     if (lua_getiuservalue(L, -1, LBIND_MADE) == LUA_TTABLE)
@@ -216,46 +216,88 @@ static void push_made(lua_State *L, const struct lbind_message *m)
     lua_createtable(L, (int)(n < MADE_MOST ? n : MADE_MOST), 0);
     lua_pushvalue(L, -1);
     lua_setiuservalue(L, -3, LBIND_MADE); /* message made */
+    for (size_t i = 1; i < m->slots; i++) {
+        lua_getiuservalue(L, -2, LBIND_OF_MESSAGE + (int)i);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    m->slots = 0;
     if (m->root.of != m)
         return;
     lua_pushvalue(L, -2);
     lua_rawseti(L, -2, 1);
 }
 
-/* Pushes a part; message and made are at the top. */
-static void push_from(lua_State *L, struct lbind_message *m, size_t i)
+/* Pushes a new handle; the message is at an index. */
+static void push_handle(lua_State *L, int message, struct lbind_message *m,
+                        size_t i)
 {
-    struct lbind_part *p;
-    if (lua_rawgeti(L, -1, (lua_Integer)i + 1) != LUA_TNIL)
-        return;
-    lua_pop(L, 1);
-    p = lua_newuserdatauv(L, sizeof *p, LBIND_OF_PART); /* message made part */
-    p->mark = &part_mark;
+    struct lbind_part *p = lua_newuserdatauv(L, sizeof *p, LBIND_OF_PART);
+    p->mark = &lbind_part_mark;
     p->of = m;
     p->i = i;
     p->message = false;
-    lua_pushvalue(L, -3);
+    lua_pushvalue(L, message - 1);
     lua_setiuservalue(L, -2, LBIND_OWNER);
     lua_pushvalue(L, lua_upvalueindex(LBIND_META));
     lua_setmetatable(L, -2);
+}
+
+static void push_slot(lua_State *L, struct lbind_message *m, size_t i)
+{
+    int slot = LBIND_OF_MESSAGE + (int)i;
+    if (lua_getiuservalue(L, -1, slot) != LUA_TNIL)
+        return;
+    lua_pop(L, 1);
+    push_handle(L, -1, m, i); /* message part */
     lua_pushvalue(L, -1);
-    lua_rawseti(L, -3, (lua_Integer)i + 1);
+    lua_setiuservalue(L, -3, slot);
+}
+
+/* Pushes a part; its message is at the top. */
+static void push_from(lua_State *L, struct lbind_message *m, size_t i)
+{
+    if (m->slots && i == 0) {
+        lua_pushvalue(L, -1);
+    } else if (i < m->slots) {
+        push_slot(L, m, i);
+    } else {
+        push_made(L, m); /* message made */
+        if (lua_rawgeti(L, -1, (lua_Integer)i + 1) == LUA_TNIL) {
+            lua_pop(L, 1);
+            push_handle(L, -2, m, i); /* message made part */
+            lua_pushvalue(L, -1);
+            lua_rawseti(L, -3, (lua_Integer)i + 1);
+        }
+        lua_remove(L, -2); /* message part */
+    }
 }
 
 void lbind_push_part(lua_State *L, int arg, size_t i)
 {
     struct lbind_message *m = push_owner(L, arg); /* message */
-    push_made(L, m);                              /* message made */
-    push_from(L, m, i);                           /* message made part */
-    lua_insert(L, -3);
-    lua_pop(L, 2); /* part */
+    push_from(L, m, i);                           /* message part */
+    lua_remove(L, -2);                            /* part */
+}
+
+void lbind_push_all(lua_State *L, int arg, size_t from, size_t end)
+{
+    struct lbind_message *m = push_owner(L, arg); /* message */
+    for (size_t i = from; i < end; i++) {
+        push_from(L, m, i);
+        lua_pop(L, 1);
+    }
+    if (m->slots)
+        return;
+    push_made(L, m); /* message made */
+    lua_remove(L, -2);
 }
 
 static struct lbind_message *new_message(lua_State *L, struct lbind_reading *k)
 {
     struct lbind_message *m =
         lbind_read_map(L, k, sizeof *m, LBIND_OF_MESSAGE); /* message */
-    m->root.mark = &part_mark;
+    m->slots = k->slots;
+    m->root.mark = &lbind_part_mark;
     m->root.of = m;
     m->root.message = true;
     m->limits = *k->limits;
@@ -278,7 +320,7 @@ static bool foresee(lua_State *L, struct span bytes)
 int lbind_read_message(lua_State *L)
 {
     struct mime_limits limits;
-    struct lbind_reading k = {.limits = &limits};
+    struct lbind_reading k = {.limits = &limits, .parts = true};
     const struct mapping *mapping = NULL;
     struct lbind_message *m;
     if (lua_type(L, 1) == LUA_TSTRING)
@@ -318,7 +360,7 @@ static int part_offsets(lua_State *L)
 {
     const struct mime_node *node = node_of(L, true);
     lua_pushinteger(L, (lua_Integer)node->at);
-    lua_pushinteger(L, (lua_Integer)node->header_at);
+    lua_pushinteger(L, (lua_Integer)(node->at + node->header_at));
     lua_pushinteger(L, (lua_Integer)node->body_at);
     lua_pushinteger(L, (lua_Integer)node->body_end);
     return 4;
@@ -469,62 +511,12 @@ static int part_keep(lua_State *L)
 {
     lua_settop(L, 3);
     int slot = strcmp(luaL_checkstring(L, 2), "parts") == 0 ? LBIND_PARTS : 0;
-    (void)lbind_part(L, 1);
-    lbind_keep(L, 1, slot, 2);
+    lbind_keep(L, lbind_part(L, 1), 1, slot, 2);
     return 0;
 }
 
-/* Upvalues: a part, or the list of all; the next one, and the end. */
-static int next_part(lua_State *L)
-{
-    lua_Integer i = lua_tointeger(L, lua_upvalueindex(2));
-    if (i >= lua_tointeger(L, lua_upvalueindex(3)))
-        return 0;
-    lua_pushinteger(L, i + 1);
-    lua_replace(L, lua_upvalueindex(2));
-    if (lua_istable(L, lua_upvalueindex(1)))
-        lua_rawgeti(L, lua_upvalueindex(1), i + 1);
-    else
-        lua_pushvalue(L, lua_upvalueindex(1));
-    return 1;
-}
-
-/* Pushes the parts of the first argument's message, those below it made. */
-static void push_all(lua_State *L, size_t from, size_t end)
-{
-    struct lbind_message *m = push_owner(L, 1); /* message */
-    push_made(L, m);                            /* message made */
-    for (size_t i = from; i < end; i++) {
-        push_from(L, m, i);
-        lua_pop(L, 1);
-    }
-}
-
-/* walk() -> iterator: the part and all below it, depth first. Parts keep
-   their place in it, whatever is changed on the way. */
-static int part_walk(lua_State *L)
-{
-    lua_settop(L, 1);
-    const struct mime_map *map = lbind_map(L, 1, lbind_part(L, 1), true);
-    size_t i = lbind_part(L, 1)->i, end = i + 1;
-    if (map->coded) { /* messages in encoded parts are read on the way */
-        lua_getfield(L, lua_upvalueindex(LBIND_KNOWN), "_descend");
-        lua_insert(L, 1);
-        lua_call(L, 1, 1);
-        return 1;
-    }
-    while (end < map->n && map->nodes[end].depth > map->nodes[i].depth)
-        end++;
-    if (end > i + 1)
-        push_all(L, i, end);
-    lua_pushinteger(L, (lua_Integer)i);
-    lua_pushinteger(L, (lua_Integer)end);
-    lua_pushcclosure(L, next_part, 3);
-    return 1;
-}
-
 const luaL_Reg lbind_message_methods[] = {
-    {"walk", part_walk},
+    {"walk", lbind_walk},
     {"_offsets", part_offsets},
     {"_kind", part_kind},
     {"_up", part_up},

@@ -25,7 +25,7 @@ static int mime_text(lua_State *L)
 {
     struct span raw = lbind_check(L, 1);
     struct lbind_work *w = lbind_work(L);
-    lua_pushinteger(L, lbind_push_value(L, w, raw));
+    lua_pushinteger(L, lbind_push_value(L, w, raw, mime_text_kind(raw)));
     lbind_work_end(w);
     return 2;
 }
@@ -39,7 +39,8 @@ static int mime_addresses(lua_State *L)
         lua_isnoneornil(L, 2) ? ADDR_MOST : lbind_size(L, 2, SIZE_MAX / 2);
     struct lbind_work *w = lbind_work(L);
     bool more;
-    lua_pushinteger(L, lbind_push_addresses(L, w, value, most, &more));
+    lua_pushinteger(L, lbind_push_addresses(L, w, value, mime_text_kind(value),
+                                            most, &more));
     lua_pushboolean(L, more);
     lbind_work_end(w);
     return 3;

@@ -18,7 +18,6 @@
 #include "../core/date.h"
 #include "../core/media.h"
 #include "../core/mime_param.h"
-#include "../core/mime_word.h"
 #include "lbind.h"
 
 enum { NOTES_MOST = 2 }; /* defects that reading one value may find */
@@ -34,18 +33,20 @@ struct part {
     size_t places[NOTES_MOST];
 };
 
-static struct part part_of(lua_State *L, bool whole)
+static void part_of(lua_State *L, struct lbind_part *handle, bool whole,
+                    struct part *p)
 {
-    struct part p = {.L = L};
-    p.handle = lbind_part(L, 1);
-    p.map = lbind_map(L, 1, p.handle, whole);
-    p.node = &p.map->nodes[p.handle->i];
-    return p;
+    p->L = L;
+    p->handle = handle;
+    p->map = lbind_map(L, 1, handle, whole);
+    p->node = &p->map->nodes[handle->i];
+    p->w = NULL;
+    p->note_n = 0;
 }
 
-static bool find(const struct part *p, const char *name, struct header_field *f)
+static bool find(const struct part *p, struct span name, struct header_field *f)
 {
-    return mime_map_find(p->map, p->handle->i, span_from(name), 0, f);
+    return mime_map_find(p->map, p->handle->i, name, 0, f);
 }
 
 /* Pushes one of the words that need no reading. */
@@ -95,11 +96,14 @@ static void note_within(const struct part *p, int number, const char *what)
     note_value(p, "_misread", number);
 }
 
-/* A raw value in UTF-8, which most are as they stand; before p->w is used. */
-static struct span legible(const struct part *p, struct span raw)
+/* A raw value in UTF-8, which most are as they stand, and what it holds;
+   before p->w is used. */
+static struct span legible(const struct part *p, struct span raw,
+                           enum mime_text *kind)
 {
     lua_State *L = p->L;
-    if (mime_text_kind(raw) != MIME_TEXT_OTHER ||
+    *kind = mime_text_kind(raw);
+    if (*kind != MIME_TEXT_OTHER ||
         (charset_ascii_run(raw) == raw.n && span_find(raw, '\033') == raw.n))
         return raw;
     lua_getfield(L, lua_upvalueindex(LBIND_KNOWN), "_legible");
@@ -111,35 +115,41 @@ static struct span legible(const struct part *p, struct span raw)
 
 /* Fields of a part. Each pushes one value. */
 
-typedef void field_reader(struct part *p, const char *name);
+typedef void field_reader(struct part *p, struct span name);
 
-static void read_text(struct part *p, const char *name)
-{
-    struct header_field f;
-    if (!find(p, name, &f))
-        lua_pushnil(p->L);
-    else if (lbind_push_value(p->L, p->w, legible(p, f.value)) > 0)
-        note(p, DEFECT_WORD, f.at);
-}
-
-static void read_addresses(struct part *p, const char *name)
+static void read_text(struct part *p, struct span name)
 {
     struct header_field f;
     struct span value;
+    enum mime_text kind;
+    if (!find(p, name, &f)) {
+        lua_pushnil(p->L);
+        return;
+    }
+    value = legible(p, span_trim(f.value), &kind);
+    if (lbind_push_value(p->L, p->w, value, kind) > 0)
+        note(p, DEFECT_WORD, f.at);
+}
+
+static void read_addresses(struct part *p, struct span name)
+{
+    struct header_field f;
+    struct span value;
+    enum mime_text kind;
     bool more;
     if (!find(p, name, &f)) {
         lua_newtable(p->L);
         return;
     }
-    value = legible(p, f.value);
-    if (lbind_push_addresses(p->L, p->w, value, p->handle->of->addresses,
+    value = legible(p, f.value, &kind);
+    if (lbind_push_addresses(p->L, p->w, value, kind, p->handle->of->addresses,
                              &more))
         note(p, DEFECT_ADDRESS, f.at);
     if (more)
         note(p, DEFECT_LIMIT_ADDRESSES, f.at);
 }
 
-static void read_date(struct part *p, const char *name)
+static void read_date(struct part *p, struct span name)
 {
     struct header_field f;
     struct date d;
@@ -153,7 +163,7 @@ static void read_date(struct part *p, const char *name)
     lua_pushnil(p->L);
 }
 
-static void read_type(struct part *p, const char *name)
+static void read_type(struct part *p, struct span name)
 {
     struct header_field f;
     struct span rest;
@@ -169,15 +179,16 @@ static void read_type(struct part *p, const char *name)
 }
 
 /* Reads the parameters of a field into p->w. */
-static bool parameters(struct part *p, const char *name, bool wordy)
+static bool parameters(struct part *p, struct span name, bool wordy)
 {
     struct header_field f;
     struct span value, rest;
+    enum mime_text kind;
     struct media m;
     p->w->params.n = 0;
     if (!find(p, name, &f))
         return false;
-    value = wordy ? legible(p, f.value) : f.value;
+    value = wordy ? legible(p, f.value, &kind) : f.value;
     if (lbind_flat(p->w, value, &value) < 0)
         luaL_error(p->L, "not enough memory");
     if (wordy) {
@@ -199,13 +210,13 @@ static struct span parameter(const struct part *p, struct span name)
     return span_of(NULL, 0);
 }
 
-static void read_parameters(struct part *p, const char *name)
+static void read_parameters(struct part *p, struct span name)
 {
     parameters(p, name, false);
     lbind_push_params(p->L, p->w);
 }
 
-static void read_word(struct part *p, const char *name)
+static void read_word(struct part *p, struct span name)
 {
     struct header_field f;
     struct span rest;
@@ -217,13 +228,13 @@ static void read_word(struct part *p, const char *name)
 
 /* What is wrong with its parameters is told at once: of a disposition few
    look at anything else. */
-static void read_disposition(struct part *p, const char *name)
+static void read_disposition(struct part *p, struct span name)
 {
     (void)parameters(p, name, true);
     read_word(p, name);
 }
 
-static void read_encoding(struct part *p, const char *name)
+static void read_encoding(struct part *p, struct span name)
 {
     if (p->node->coding != MIME_CODING_UNKNOWN) {
         push_word(p, MIME_TYPES + p->node->coding);
@@ -235,12 +246,12 @@ static void read_encoding(struct part *p, const char *name)
 
 /* A file name there, or, where there is none, a name here; one that is
    empty is none. */
-static void read_filename(struct part *p, const char *name)
+static void read_filename(struct part *p, struct span name)
 {
     struct span value = {NULL, 0};
     if (parameters(p, name, true))
         value = parameter(p, SPAN("filename"));
-    if (!value.p && parameters(p, "Content-Type", false))
+    if (!value.p && parameters(p, SPAN("Content-Type"), false))
         value = parameter(p, SPAN("name"));
     if (value.n)
         lbind_push(p->L, value);
@@ -248,120 +259,84 @@ static void read_filename(struct part *p, const char *name)
         lua_pushnil(p->L);
 }
 
-/* Parts below */
+/* Where it is */
 
-/* A message in an encoded part is read when it is asked for. */
-static void push_nested(struct part *p)
+static void read_parts(struct part *p, struct span name)
 {
-    lua_State *L = p->L;
-    lua_createtable(L, 1, 0);
-    lua_getfield(L, lua_upvalueindex(LBIND_KNOWN), "_nested");
-    lua_pushvalue(L, 1);
-    lua_call(L, 1, 1);
-    lua_rawseti(L, -2, 1);
-}
-
-static void read_parts(struct part *p, const char *name)
-{
-    int32_t child = p->node->first_child;
-    lua_Integer n = 0;
     (void)name;
-    if (p->node->coded) {
-        push_nested(p);
-        return;
-    }
-    if (p->node->last_child != MIME_NONE)
-        n = p->map->nodes[p->node->last_child].number;
-    lua_createtable(p->L, n < INT_MAX ? (int)n : 0, 0); /* list */
-    for (n = 1; child != MIME_NONE; n++) {
-        lbind_push_part(p->L, 1, (size_t)child);
-        lua_rawseti(p->L, -2, n);
-        child = p->map->nodes[child].next;
-    }
+    lbind_push_below(p->L, p->handle);
 }
 
-/* Puts the numbers of a part and of those around it, but for the root, into
-   out, ".1.2", the innermost at its end. */
-static size_t write_path(const struct part *p, char *out, size_t room)
+static void read_path(struct part *p, struct span name)
 {
-    size_t at = room;
-    for (size_t i = p->handle->i; i != 0; i = (size_t)p->map->nodes[i].parent) {
-        unsigned number = p->map->nodes[i].number;
-        for (; number && at; number /= 10)
-            out[--at] = (char)('0' + number % 10);
-        if (at)
-            out[--at] = '.';
-    }
-    return at;
-}
-
-static void read_path(struct part *p, const char *name)
-{
-    size_t room = ((size_t)p->node->depth + 1) * 11, at;
-    char *out = lua_newuserdatauv(p->L, room, 0);
     (void)name;
-    at = write_path(p, out, room);
-    lbind_push_state(p->L, 1);
-    lua_getfield(p->L, -1, "path");
-    lua_remove(p->L, -2);
-    lua_pushlstring(p->L, out + at, room - at);
-    lua_concat(p->L, 2);
+    lbind_push_path(p->L, p->handle);
 }
 
-static void read_state(struct part *p, const char *name)
+static void read_state(struct part *p, struct span name)
 {
     (void)name;
     lbind_push_state(p->L, 1);
 }
 
-static void read_index(struct part *p, const char *name)
+static void read_index(struct part *p, struct span name)
 {
     (void)name;
     lua_pushinteger(p->L, (lua_Integer)p->handle->i + 1);
 }
 
+#define NAME(literal)                                                          \
+    {                                                                          \
+        literal, sizeof(literal) - 1                                           \
+    }
+
 static const struct field {
     const char *name;
     field_reader *read;
-    const char *field;
+    struct span field;
     bool works; /* it needs p->w */
     bool kept;  /* a list, which stays the same one; or worth it */
     int slot;   /* the user value where it is kept; 0: by its name */
 } fields[] = {
-    {"type", read_type, "Content-Type", false, false, 0},
-    {"parameters", read_parameters, "Content-Type", true, true, 0},
-    {"encoding", read_encoding, "Content-Transfer-Encoding", false, false, 0},
-    {"disposition", read_disposition, "Content-Disposition", true, false, 0},
-    {"filename", read_filename, "Content-Disposition", true, true, 0},
-    {"parts", read_parts, NULL, false, true, LBIND_PARTS},
-    {"path", read_path, NULL, false, false, 0},
-    {"subject", read_text, "Subject", true, false, 0},
-    {"description", read_text, "Content-Description", true, false, 0},
-    {"from", read_addresses, "From", true, true, LBIND_FROM},
-    {"to", read_addresses, "To", true, true, LBIND_TO},
-    {"cc", read_addresses, "Cc", true, true, 0},
-    {"bcc", read_addresses, "Bcc", true, true, 0},
-    {"reply_to", read_addresses, "Reply-To", true, true, 0},
-    {"sender", read_addresses, "Sender", true, true, 0},
-    {"date", read_date, "Date", false, false, 0},
-    {"_state", read_state, NULL, false, false, 0},
-    {"_index", read_index, NULL, false, false, 0},
+    {"type", read_type, NAME("Content-Type"), false, false, 0},
+    {"parameters", read_parameters, NAME("Content-Type"), true, true, 0},
+    {"encoding", read_encoding, NAME("Content-Transfer-Encoding"), false, false,
+     0},
+    {"disposition", read_disposition, NAME("Content-Disposition"), true, false,
+     0},
+    {"filename", read_filename, NAME("Content-Disposition"), true, true, 0},
+    {"parts", read_parts, {NULL, 0}, false, true, LBIND_PARTS},
+    {"path", read_path, {NULL, 0}, false, false, 0},
+    {"subject", read_text, NAME("Subject"), true, false, 0},
+    {"description", read_text, NAME("Content-Description"), true, false, 0},
+    {"from", read_addresses, NAME("From"), true, true, LBIND_FROM},
+    {"to", read_addresses, NAME("To"), true, true, LBIND_TO},
+    {"cc", read_addresses, NAME("Cc"), true, true, 0},
+    {"bcc", read_addresses, NAME("Bcc"), true, true, 0},
+    {"reply_to", read_addresses, NAME("Reply-To"), true, true, 0},
+    {"sender", read_addresses, NAME("Sender"), true, true, 0},
+    {"date", read_date, NAME("Date"), false, false, 0},
+    {"_state", read_state, {NULL, 0}, false, false, 0},
+    {"_index", read_index, {NULL, 0}, false, false, 0},
 };
 
 /* Pushes the parts, of which a leaf has none, without a look at what was
    kept; false: that must be looked at. */
-static bool push_no_parts(lua_State *L)
+static bool push_no_parts(lua_State *L, struct lbind_part *handle)
 {
-    struct part p = part_of(L, true);
+    struct part p;
+    part_of(L, handle, true, &p);
     bool leaf = p.node->kind == MIME_LEAF && !p.node->coded;
     if (leaf)
         lua_pushnil(L);
     return leaf;
 }
 
-static void push_new(lua_State *L, const struct field *field)
+static void push_new(lua_State *L, struct lbind_part *handle,
+                     const struct field *field)
 {
-    struct part p = part_of(L, false);
+    struct part p;
+    part_of(L, handle, false, &p);
     if (field->works)
         p.w = lbind_work(L);
     field->read(&p, field->field);
@@ -373,34 +348,30 @@ static void push_new(lua_State *L, const struct field *field)
 /* Pushes the value of a field of here. */
 static void push_own(lua_State *L, const struct field *field)
 {
-    if (field->slot == LBIND_PARTS && push_no_parts(L))
+    struct lbind_part *handle = lbind_part(L, 1);
+    if (field->slot == LBIND_PARTS && push_no_parts(L, handle))
         return;
-    if (!field->kept) {
-        push_new(L, field);
+    if (field->kept && lbind_push_kept(L, handle, 1, field->slot, 2))
         return;
-    }
-    (void)lbind_part(L, 1);
-    if (lbind_push_kept(L, 1, field->slot, 2))
-        return;
-    push_new(L, field);
-    if (!lua_isnil(L, -1))
-        lbind_keep(L, 1, field->slot, 2);
+    push_new(L, handle, field);
+    if (field->kept && !lua_isnil(L, -1))
+        lbind_keep(L, handle, 1, field->slot, 2);
 }
 
 /* Pushes the value of a field of Lua, whose { function, [not kept] } is at
    the top. */
 static void push_computed(lua_State *L)
 {
-    (void)lbind_part(L, 1);
+    struct lbind_part *handle = lbind_part(L, 1);
     bool kept = lua_rawgeti(L, -1, 2) == LUA_TNIL;
     lua_pop(L, 1);
-    if (kept && lbind_push_kept(L, 1, 0, 2))
+    if (kept && lbind_push_kept(L, handle, 1, 0, 2))
         return;
     lua_rawgeti(L, -1, 1);
     lua_pushvalue(L, 1);
     lua_call(L, 1, 1);
     if (kept && !lua_isnil(L, -1))
-        lbind_keep(L, 1, 0, 2);
+        lbind_keep(L, handle, 1, 0, 2);
 }
 
 /* __index(part, name): a method, or what is computed */
@@ -429,9 +400,10 @@ static int part_header(lua_State *L)
     if (lua_type(L, 2) != LUA_TSTRING)
         return luaL_error(L, "the name of a header field is a string, not %s",
                           luaL_typename(L, 2));
-    struct part p = part_of(L, false);
+    struct part p;
+    part_of(L, lbind_part(L, 1), false, &p);
     p.w = lbind_work(L);
-    read_text(&p, lua_tostring(L, 2));
+    read_text(&p, lbind_check(L, 2));
     lbind_work_end(p.w);
     tell(&p);
     return 1;
@@ -442,7 +414,8 @@ static int part_field(lua_State *L)
 {
     struct span name = lbind_check(L, 2);
     lua_Integer nth = luaL_optinteger(L, 3, 1);
-    struct part p = part_of(L, false);
+    struct part p;
+    part_of(L, lbind_part(L, 1), false, &p);
     struct header_field f;
     luaL_argcheck(L, nth >= 1, 3, "out of range");
     if (!mime_map_find(p.map, p.handle->i, name, (size_t)nth - 1, &f)) {
@@ -480,11 +453,12 @@ static struct span octets(struct part *p)
 static struct span charset_of(struct part *p)
 {
     struct span rest =
-        span_of(p->map->message.p + p->node->params_at, p->node->params_n);
+        span_of(p->map->message.p + p->node->at + p->node->params_at,
+                p->node->params_n);
     struct span charset = {NULL, 0};
     if (mime_param(rest, SPAN("charset"), &charset))
         return charset;
-    if (parameters(p, "Content-Type", false))
+    if (parameters(p, SPAN("Content-Type"), false))
         charset = parameter(p, SPAN("charset"));
     return charset;
 }
@@ -508,24 +482,41 @@ static void push_utf8(struct part *p, struct span body)
         note_within(p, DEFECT_TEXT, "character");
 }
 
+static void push_body(struct part *p, bool utf8)
+{
+    struct span body;
+    p->w = lbind_work(p->L);
+    body = octets(p);
+    if (utf8)
+        push_utf8(p, body);
+    else
+        lbind_push(p->L, body);
+    lbind_work_end(p->w);
+    tell(p);
+}
+
 /* The body, its transfer encoding undone; "utf-8": from its charset, too. */
 static int part_body(lua_State *L)
 {
     lua_settop(L, 2);
-    struct part p = part_of(L, true);
+    struct part p;
+    part_of(L, lbind_part(L, 1), true, &p);
     bool utf8 = lua_type(L, 2) == LUA_TSTRING &&
                 span_ieq(lbind_check(L, 2), SPAN("utf-8"));
     if (!utf8 && !lua_isnil(L, 2))
         return luaL_error(L, "part:body gives octets, or \"utf-8\"");
-    p.w = lbind_work(L);
-    struct span body = octets(&p);
-    if (utf8)
-        push_utf8(&p, body);
-    else
-        lbind_push(L, body);
-    lbind_work_end(p.w);
-    tell(&p);
+    push_body(&p, utf8);
     return 1;
+}
+
+void lbind_push_held(lua_State *L)
+{
+    struct part p;
+    part_of(L, lbind_part(L, 1), true, &p);
+    if (p.node->kind == MIME_LEAF && !p.node->coded)
+        push_body(&p, p.node->text);
+    else
+        lua_pushnil(L);
 }
 
 static const luaL_Reg methods[] = {

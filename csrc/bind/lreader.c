@@ -11,7 +11,7 @@
 
 #define READER "lunapost.parts.reader"
 
-enum { READER_KEPT = 1 << 20 };
+enum { READER_KEPT = 1 << 20, SLOTS_MOST = 64 };
 
 struct reader {
     struct mime_tree tree;
@@ -76,6 +76,8 @@ void *lbind_read_map(lua_State *L, struct lbind_reading *k, size_t before,
     struct mime_tree *t = shared_tree(r);
     uint64_t use = r->uses;
     read_into(L, t, k);
+    k->slots = k->parts && t->whole && t->n <= SLOTS_MOST ? t->n : 0;
+    values += k->slots ? (int)k->slots - 1 : 0;
     char *p = lua_newuserdatauv(L, before + mime_map_size(t), values);
     bool own = r->uses != use;
     if (own) {

@@ -12,7 +12,6 @@
 #include "../core/charset.h"
 #include "../core/header.h"
 #include "../core/media.h"
-#include "../core/mime_word.h"
 #include "../core/word.h"
 #include "lbind.h"
 
@@ -21,7 +20,12 @@
 
 #define WORK "lunapost.value.work"
 
-enum { WORK_MOST = 1 << 30, WORK_KEPT = 1 << 20, MEDIA_MOST = 256 };
+enum {
+    WORK_MOST = 1 << 30,
+    WORK_KEPT = 1 << 20,
+    MEDIA_MOST = 256,
+    GUESS_MOST = 16
+};
 
 static int work_drop(lua_State *L)
 {
@@ -102,9 +106,9 @@ int lbind_flat(struct lbind_work *w, struct span raw, struct span *value)
     return err;
 }
 
-static int push_decoded(lua_State *L, struct lbind_work *w, struct span s)
+static int push_decoded(lua_State *L, struct lbind_work *w, struct span s,
+                        enum mime_text kind)
 {
-    enum mime_text kind = mime_text_kind(s);
     int faults = 0;
     if (kind == MIME_TEXT_PLAIN) {
         lbind_push(L, s);
@@ -118,43 +122,69 @@ static int push_decoded(lua_State *L, struct lbind_work *w, struct span s)
     return faults;
 }
 
-int lbind_push_value(lua_State *L, struct lbind_work *w, struct span raw)
+int lbind_push_value(lua_State *L, struct lbind_work *w, struct span raw,
+                     enum mime_text kind)
 {
     struct span value = span_trim(raw);
-    if (mime_text_kind(value) == MIME_TEXT_OTHER)
+    if (kind == MIME_TEXT_OTHER) {
         check(L, lbind_flat(w, raw, &value));
-    return push_decoded(L, w, value);
+        kind = mime_text_kind(value);
+    }
+    return push_decoded(L, w, value, kind);
 }
 
 /* Addresses */
 
+/* kind: of all of the value. What is plain has plain pieces only. */
+static int push_piece(lua_State *L, struct lbind_work *w, struct span s,
+                      enum mime_text kind)
+{
+    if (kind != MIME_TEXT_PLAIN)
+        kind = mime_text_kind(s);
+    return push_decoded(L, w, s, kind);
+}
+
 static int push_address(lua_State *L, const struct addr *a,
-                        struct lbind_work *w)
+                        struct lbind_work *w, enum mime_text kind)
 {
     int faults;
     lua_createtable(L, 0, a->grouped ? 3 : 2); /* item */
-    faults = push_decoded(L, w, a->name);
+    faults = push_piece(L, w, a->name, kind);
     lua_setfield(L, -2, "name");
     lbind_push(L, a->address);
     lua_setfield(L, -2, "address");
     if (a->grouped) {
-        faults += push_decoded(L, w, a->group);
+        faults += push_piece(L, w, a->group, kind);
         lua_setfield(L, -2, "group");
     }
     return faults;
 }
 
+/* Room for so many addresses, or for a few: more make their own. */
+static int guess(struct span raw)
+{
+    int n = 1;
+    size_t i = 0;
+    while (n < GUESS_MOST && (i += span_find(span_skip(raw, i), ',')) < raw.n) {
+        n++;
+        i++;
+    }
+    return n;
+}
+
 int lbind_push_addresses(lua_State *L, struct lbind_work *w, struct span raw,
-                         size_t most, bool *more)
+                         enum mime_text kind, size_t most, bool *more)
 {
     struct addr a;
     int found, faults = 0;
     addr_again(&w->addresses, raw, most < SIZE_MAX ? most + 1 : most);
-    lua_createtable(L, 1, 0); /* list */
+    if (kind == MIME_TEXT_PLAIN && span_find(raw, '=') < raw.n)
+        kind = MIME_TEXT_OTHER;        /* words that are joined may begin one */
+    lua_createtable(L, guess(raw), 0); /* list */
     for (lua_Integer i = 1; (found = addr_next(&w->addresses, &a)) > 0; i++) {
         if (w->addresses.left == 0)
             break;
-        int worse = push_address(L, &a, w); /* list item */
+        int worse = push_address(L, &a, w, kind); /* list item */
         faults += worse < INT_MAX - faults ? worse : 0;
         lua_rawseti(L, -2, i); /* list */
     }
@@ -264,10 +294,11 @@ static bool is_superset(struct span charset)
 }
 
 /* Is the text UTF-8 already, and labelled as what is? */
-static bool stays(struct span charset, struct span bytes)
+static bool stays(const struct kernel *kernel, struct span charset,
+                  struct span bytes)
 {
     if (charset.n == 0 || span_ieq(charset, SPAN("utf-8")))
-        return charset_is_utf8(bytes);
+        return charset_is_utf8_by(kernel, bytes);
     return is_superset(charset) && charset_ascii_run(bytes) == bytes.n;
 }
 
@@ -275,7 +306,7 @@ int lbind_push_utf8(lua_State *L, struct lbind_work *w, struct span charset,
                     struct span bytes)
 {
     int faults;
-    if (stays(charset, bytes)) {
+    if (stays(*w->kernel, charset, bytes)) {
         lbind_push(L, bytes);
         return 0;
     }

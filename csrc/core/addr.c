@@ -40,16 +40,22 @@ void addr_init(struct addr_reader *r, struct span value, size_t most)
 
 void addr_again(struct addr_reader *r, struct span value, size_t most)
 {
-    size_t ceiling = 2 * value.n + 64;
-    struct addr_reader old = *r;
-    memset(r, 0, sizeof *r);
     r->s = value;
+    r->at = 0;
+    r->local = r->restart = r->faults = 0;
     r->left = most;
-    r->name = old.name;
-    r->word = old.word;
-    r->spec = old.spec;
-    r->remark = old.remark;
-    r->group = old.group;
+    r->grouped = r->found = r->angled = r->orphaned = false;
+    r->unclosed[QUOTE] = r->unclosed[PARENTHESIS] = false;
+    r->gathers = false;
+}
+
+/* Plain addresses need no memory: it is made ready for the first other. */
+static void gather(struct addr_reader *r)
+{
+    size_t ceiling = 2 * r->s.n + 64;
+    if (r->gathers)
+        return;
+    r->gathers = true;
     buf_renew(&r->name, ceiling);
     buf_renew(&r->word, ceiling);
     buf_renew(&r->spec, ceiling);
@@ -524,6 +530,7 @@ int addr_next(struct addr_reader *r, struct addr *a)
         return 0;
     if (next_plain(r, a))
         return 1;
+    gather(r);
     do {
         begin_entry(r, &e);
         do

@@ -42,6 +42,7 @@ struct addr_reader {
     size_t restart;   /* where the word behind a whole address began, or 0 */
     size_t left;      /* addresses that may still be pulled */
     size_t faults;    /* repaired things so far */
+    bool gathers;     /* the buffers are ready for this value */
     bool grouped;     /* within a group */
     bool found;       /* spec holds an address */
     bool angled;      /* ... that stood in angles */

@@ -15,15 +15,15 @@ static size_t skip_blanks(struct span s, size_t i)
 /* Behind the atoms and dots that begin at i. */
 static size_t skip_atoms(struct span s, size_t i)
 {
-    while (i < s.n && (ascii_is(s.p[i], ASCII_ATEXT) || s.p[i] == '.'))
+    while (i < s.n && ascii_is(s.p[i], ASCII_DOTTED))
         i++;
     return i;
 }
 
-/* Behind "local@domain" at i, or 0. */
-static size_t take_spec(struct span s, size_t i, struct addr *a)
+/* Behind "local@domain" at i, whose atoms end at at; or 0. */
+static size_t take_spec(struct span s, size_t i, size_t at, struct addr *a)
 {
-    size_t at = skip_atoms(s, i), end;
+    size_t end;
     if (at == i || at == s.n || s.p[at] != '@')
         return 0;
     end = skip_atoms(s, at + 1);
@@ -34,17 +34,19 @@ static size_t take_spec(struct span s, size_t i, struct addr *a)
     return end;
 }
 
-/* Behind the words at i, which one blank parts each, and the blank behind
-   them; or 0. */
-static size_t take_words(struct span s, size_t i, struct addr *a)
+/* Behind the words at i, the first of which ends at end, and which one blank
+   parts each, and the blank behind them; or 0. */
+static size_t take_words(struct span s, size_t i, size_t end, struct addr *a)
 {
-    size_t from = i, end;
-    do {
-        end = skip_atoms(s, i);
+    size_t from = i;
+    for (;;) {
         if (end == i || end == s.n)
             return 0;
         i = end + (s.p[end] == ' ');
-    } while (i > end && i < s.n && s.p[i] != '<');
+        if (i == end || i == s.n || s.p[i] == '<')
+            break;
+        end = skip_atoms(s, i);
+    }
     a->name = span_of(s.p + from, end - from);
     return i;
 }
@@ -64,18 +66,16 @@ static size_t take_quoted(struct span s, size_t i, struct addr *a)
 /* Behind the address and the blanks that follow it; or 0. */
 static size_t take_address(struct span s, size_t i, struct addr *a)
 {
-    size_t end = s.p[i] == '<' ? 0 : take_spec(s, i, a);
+    size_t atoms = skip_atoms(s, i), end = take_spec(s, i, atoms, a);
     if (end)
         return skip_blanks(s, end);
     if (s.p[i] == '"')
         i = take_quoted(s, i, a);
     else if (s.p[i] != '<')
-        i = take_words(s, i, a);
-    else
-        i = skip_blanks(s, i);
+        i = take_words(s, i, atoms, a);
     if (i >= s.n || s.p[i] != '<')
         return 0;
-    end = take_spec(s, i + 1, a);
+    end = take_spec(s, i + 1, skip_atoms(s, i + 1), a);
     if (end == 0 || end == s.n || s.p[end] != '>')
         return 0;
     return skip_blanks(s, end + 1);

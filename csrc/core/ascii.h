@@ -27,9 +27,17 @@ enum ascii_class {
     ASCII_DTEXT = 1 << 9,   /* RFC 5322 3.4.1: visible but [ ] \ */
     ASCII_LETDIG = 1 << 10, /* letter, digit */
     ASCII_HEX = 1 << 11,
-    ASCII_8BIT = 1 << 12, /* 128..255 */
-    ASCII_XCHAR = 1 << 13 /* RFC 3461 4: visible but + and = */
+    ASCII_8BIT = 1 << 12,  /* 128..255 */
+    ASCII_XCHAR = 1 << 13, /* RFC 3461 4: visible but + and = */
+    ASCII_DOTTED = 1 << 14 /* atext and the dot: RFC 5322 3.2.3 dot-atom */
 };
+
+/* Does the first octet in memory come lowest in a word? */
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define ASCII_LITTLE 1
+#else
+#define ASCII_LITTLE 0
+#endif
 
 INTERNAL extern const uint16_t ascii_table[256];
 

@@ -47,7 +47,7 @@ static size_t buf_grown(const struct buf *b, size_t need)
     return room;
 }
 
-char *buf_space(struct buf *b, size_t want)
+char *buf_grow(struct buf *b, size_t want)
 {
     size_t n = b->tail - b->head;
     if (b->err)
@@ -73,11 +73,6 @@ char *buf_space(struct buf *b, size_t want)
         b->room = room;
     }
     return b->base + b->tail;
-}
-
-void buf_filled(struct buf *b, size_t n)
-{
-    b->tail += n;
 }
 
 int buf_add(struct buf *b, const char *p, size_t n)
@@ -126,12 +121,6 @@ void buf_cut(struct buf *b, size_t n)
 {
     if (n < b->tail - b->head)
         b->tail = b->head + n;
-}
-
-void buf_clear(struct buf *b)
-{
-    b->head = b->tail = 0;
-    b->err = 0;
 }
 
 void buf_rest(struct buf *b)

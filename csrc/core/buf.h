@@ -47,10 +47,23 @@ static inline int buf_error(const struct buf *b)
     return b->err;
 }
 
+/* What buf_space calls where there may be no room. */
+INTERNAL char *buf_grow(struct buf *b, size_t want);
+
 /* Room for at least want bytes at the tail, or NULL (see buf_error). Write
    there, then tell how many with buf_filled. */
-INTERNAL char *buf_space(struct buf *b, size_t want);
-INTERNAL void buf_filled(struct buf *b, size_t n);
+static inline char *buf_space(struct buf *b, size_t want)
+{
+    if (b->base && b->err == 0 && want <= b->room - b->tail &&
+        b->room <= b->ceiling)
+        return b->base + b->tail;
+    return buf_grow(b, want);
+}
+
+static inline void buf_filled(struct buf *b, size_t n)
+{
+    b->tail += n;
+}
 
 /* 0 or the sticky failure. buf_add of a null pointer with n = 0 is fine. */
 INTERNAL int buf_add(struct buf *b, const char *p, size_t n);
@@ -74,7 +87,11 @@ INTERNAL void buf_drop(struct buf *b, size_t n);
 INTERNAL void buf_cut(struct buf *b, size_t n);
 
 /* Empties it and forgets the failure; keeps the memory. */
-INTERNAL void buf_clear(struct buf *b);
+static inline void buf_clear(struct buf *b)
+{
+    b->head = b->tail = 0;
+    b->err = 0;
+}
 
 /* Gives the memory back when it is empty: an idle session keeps none. */
 INTERNAL void buf_rest(struct buf *b);

@@ -109,7 +109,7 @@ static const char *name_resolve(const char *name, bool writing)
 {
     size_t n = sizeof aliases / sizeof aliases[0];
     for (size_t i = 0; i < n; i++) {
-        if (strcmp(name, aliases[i].name) != 0)
+        if (name[0] != aliases[i].name[0] || strcmp(name, aliases[i].name) != 0)
             continue;
         if (!writing)
             name = aliases[i].read;

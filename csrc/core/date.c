@@ -106,10 +106,22 @@ static bool read_half(struct reading *r, struct span w)
     return span_ieq(w, SPAN("PM")) || span_ieq(w, SPAN("AM"));
 }
 
+/* The sign is + or -; nothing else may be negative. */
+static bool set_offset(struct reading *r, char sign, int hours, int minutes)
+{
+    if ((sign != '+' && sign != '-') || hours < 0 || hours > 23 ||
+        minutes < 0 || minutes > 59)
+        return false;
+    r->zone = hours * 3600 + minutes * 60;
+    r->zoned = sign == '+' || r->zone != 0; /* "-0000": unknown, RFC 5322 3.3 */
+    r->zone = sign == '+' ? r->zone : -r->zone;
+    return true;
+}
+
 /* +hhmm, +hh:mm, +hh */
 static bool read_offset(struct reading *r, struct span w)
 {
-    int hours = 0, minutes = 0, sign = w.n && w.p[0] == '-' ? -1 : 1;
+    int hours = 0, minutes = 0;
     struct span s = span_skip(w, 1);
     size_t colon = span_find(s, ':');
     if (w.n < 2 || (w.p[0] != '+' && w.p[0] != '-'))
@@ -120,11 +132,7 @@ static bool read_offset(struct reading *r, struct span w)
     s = span_skip(s, colon < s.n ? colon + 1 : at);
     if (s.n && !number(s, 2, &minutes))
         return false;
-    if (hours > 23 || minutes > 59)
-        return false;
-    r->zone = sign * (hours * 3600 + minutes * 60);
-    r->zoned = sign > 0 || r->zone != 0; /* "-0000": unknown, RFC 5322 3.3 */
-    return true;
+    return set_offset(r, w.p[0], hours, minutes);
 }
 
 /* RFC 5322 4.3, and names that are widespread and mean one thing. */
@@ -367,8 +375,8 @@ static bool read_rest(struct reading *r, struct span s)
     zone = digits_at(s.p + ZONE + 1, 4);
     r->second = hour * 3600 + minute * 60 + second;
     return r->year >= 1000 && hour >= 0 && hour < 24 && minute >= 0 &&
-           minute < 60 && second >= 0 && second <= 60 && zone >= 0 &&
-           read_offset(r, span_of(s.p + ZONE, 5)) &&
+           minute < 60 && second >= 0 && second <= 60 &&
+           set_offset(r, s.p[ZONE], zone / 100, zone % 100) &&
            (s.n == ALL || is_remark(span_skip(s, ALL)));
 }
 

@@ -23,23 +23,13 @@ size_t header_name(struct span line, size_t *value)
     return n;
 }
 
-static struct span without_line_end(struct span s)
-{
-    if (s.n && s.p[s.n - 1] == '\n') {
-        s.n--;
-        if (s.n && s.p[s.n - 1] == '\r')
-            s.n--;
-    }
-    return s;
-}
-
 bool header_split(struct span field, struct header_field *f)
 {
     size_t value = 0;
     size_t name = header_name(field, &value);
     f->n = field.n;
     f->name = span_of(field.p, name);
-    f->value = without_line_end(span_skip(field, value));
+    f->value = header_value(span_skip(field, value));
     return name > 0;
 }
 

@@ -27,6 +27,17 @@ INTERNAL size_t header_line(struct span s);
    behind the colon. */
 INTERNAL size_t header_name(struct span line, size_t *value);
 
+/* What stands behind a field's colon, without the last line end. */
+static inline struct span header_value(struct span s)
+{
+    if (s.n && s.p[s.n - 1] == '\n') {
+        s.n--;
+        if (s.n && s.p[s.n - 1] == '\r')
+            s.n--;
+    }
+    return s;
+}
+
 /* Cuts one whole field (continuations and line end included) into name and
    value; false when it is no field. f->at is left alone. */
 INTERNAL bool header_split(struct span field, struct header_field *f);

@@ -172,7 +172,7 @@ static int open_part(struct mime *m, struct mime_event *e)
     m->depth++;
     m->parts++;
     m->close_to = m->depth;
-    m->part_at = m->header_at = m->at;
+    m->part_at = m->header_at = m->params_at = m->at;
     m->fields = 0;
     m->params_n = 0;
     mime_said_begin(&m->said, digest);
@@ -352,7 +352,8 @@ static size_t field_length(struct mime *m, struct span w, bool last)
     }
 }
 
-int mime_heed(struct mime *m, const struct header_field *f, const char *p)
+int mime_heed(struct mime *m, const struct header_field *f, uint64_t at,
+              const char *p)
 {
     bool typed = m->said.typed;
     int found;
@@ -360,9 +361,9 @@ int mime_heed(struct mime *m, const struct header_field *f, const char *p)
         return 0;
     found = mime_said_field(&m->said, f->name, f->value);
     if (found > 0)
-        note(m, (enum defect_number)found, m->at);
+        note(m, (enum defect_number)found, at);
     if (!typed && m->said.typed) {
-        m->params_at = m->at + (uint64_t)(m->said.params.p - p);
+        m->params_at = at + (uint64_t)(m->said.params.p - p);
         m->params_n = m->said.params.n;
     }
     return found;
@@ -377,7 +378,7 @@ static int take_field(struct mime *m, struct mime_event *e, size_t n)
     e->field.at = 0;
     if (memchr(bytes.p, '\0', n))
         note(m, DEFECT_NUL, m->at);
-    int err = mime_heed(m, &e->field, bytes.p);
+    int err = mime_heed(m, &e->field, m->at, bytes.p);
     m->fields++;
     mime_consume(m, n);
     return err < 0 ? err : MIME_FIELD;

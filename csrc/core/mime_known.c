@@ -38,9 +38,16 @@ static const struct {
     TYPE("text", "richtext"),
 };
 
-static const char *const codings[MIME_CODING_UNKNOWN] = {
-    "7bit",       "7bit",     "8bit", "binary", "base64", "quoted-printable",
-    "x-uuencode", "uuencode", "x-uue"};
+#define CODING(name)                                                           \
+    {                                                                          \
+        name, sizeof(name) - 1                                                 \
+    }
+
+static const struct span codings[MIME_CODING_UNKNOWN] = {
+    CODING("7bit"),       CODING("7bit"),     CODING("8bit"),
+    CODING("binary"),     CODING("base64"),   CODING("quoted-printable"),
+    CODING("x-uuencode"), CODING("uuencode"), CODING("x-uue"),
+};
 
 static bool is_type(const struct media *m, unsigned i)
 {
@@ -61,7 +68,7 @@ enum mime_type mime_known_type(const struct media *m)
 enum mime_coding mime_known_coding(struct span word)
 {
     for (unsigned i = MIME_CODING_7BIT; i < MIME_CODING_UNKNOWN; i++)
-        if (span_ieq(word, span_from(codings[i])))
+        if (span_ieq(word, codings[i]))
             return (enum mime_coding)i;
     return word.n ? MIME_CODING_UNKNOWN : MIME_CODING_NONE;
 }
@@ -73,7 +80,7 @@ const char *mime_type_name(unsigned type)
 
 const char *mime_coding_name(unsigned coding)
 {
-    return codings[coding];
+    return codings[coding].p;
 }
 
 bool mime_coding_changes(enum mime_coding coding)

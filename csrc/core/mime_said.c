@@ -26,6 +26,7 @@ void mime_said_begin(struct mime_said *s, bool digest)
     s->coding = MIME_CODING_NONE;
     s->params = span_of(NULL, 0);
     s->typed = s->encoded = s->digest = false;
+    s->text = !digest;
     buf_clear(&s->bound);
 }
 
@@ -92,6 +93,7 @@ static int read_type(struct mime_said *s, struct span value)
         return DEFECT_TYPE;
     s->kind = MIME_LEAF;
     s->type = mime_known_type(&media);
+    s->text = span_ieq(media.type, SPAN("text"));
     if (span_ieq(media.type, SPAN("multipart"))) {
         s->kind = MIME_MULTIPART;
         s->digest = span_ieq(media.subtype, SPAN("digest"));
@@ -108,6 +110,8 @@ static int read_encoding(struct mime_said *s, struct span value)
 {
     struct span rest;
     if (!s->encoded)
+        s->coding = mime_known_coding(span_trim(value));
+    if (!s->encoded && s->coding == MIME_CODING_UNKNOWN)
         s->coding = mime_known_coding(media_word(value, &rest));
     s->encoded = true;
     return 0;

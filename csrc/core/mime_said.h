@@ -24,6 +24,7 @@ struct mime_said {
     enum mime_coding coding; /* of the body */
     struct span params;      /* behind the type; a loan, see below */
     bool typed, encoded;     /* there is such a field */
+    bool text;               /* the type is a text's */
     bool digest;             /* parts are messages by default */
     struct buf bound;        /* of a multipart; empty: it has none */
     struct param_list list;

@@ -11,10 +11,10 @@
 /* n bytes of the window are done with. */
 INTERNAL void mime_consume(struct mime *m, size_t n);
 
-/* Heeds what the field at m->at says, whose first byte is at p: more than 0
-   when a defect was noted, or ERR_MEMORY. */
+/* Heeds what the field at an offset says, whose first byte is at p: more than
+   0 when a defect was noted, or ERR_MEMORY. */
 INTERNAL int mime_heed(struct mime *m, const struct header_field *f,
-                       const char *p);
+                       uint64_t at, const char *p);
 
 /* Length of the empty line at the head of s. */
 INTERNAL enum boundary_found mime_empty_line(struct span s, bool last,

@@ -37,17 +37,18 @@ static int add_node(struct mime_tree *t, int32_t parent, size_t at)
 {
     struct mime_node *node, *up;
     int32_t i = (int32_t)t->n;
+    if (t->field_n > UINT32_MAX)
+        return ERR_MEMORY;
     node = (struct mime_node *)(void *)buf_space(
         &t->nodes, (t->n ? 1 : NODES_FIRST) * sizeof *node);
     if (!node)
         return buf_error(&t->nodes);
     buf_filled(&t->nodes, sizeof *node);
     memset(node, 0, sizeof *node);
-    node->at = node->header_at = node->header_end = at;
-    node->body_at = node->body_end = at;
+    node->at = node->body_at = node->body_end = at;
     node->parent = parent;
     node->first_child = node->last_child = node->next = MIME_NONE;
-    node->field = t->field_n;
+    node->field = (uint32_t)t->field_n;
     node->number = 1;
     t->n++;
     if (parent == MIME_NONE)
@@ -85,8 +86,7 @@ static void fields_added(struct mime_tree *t, struct mime_node *node,
                          const struct mime_field *f, size_t n)
 {
     if (node->field_n == 0)
-        node->header_at = node->at + f->at;
-    node->header_end = node->at + f[n - 1].at + f[n - 1].n;
+        node->header_at = f->at;
     node->field_n += (uint32_t)n;
     t->field_n += n;
     buf_filled(&t->fields, n * sizeof *f);
@@ -128,9 +128,10 @@ static void settle_node(struct mime_tree *t, struct mime_node *node,
     node->kind = (uint8_t)e->kind;
     node->coded = e->coded;
     t->coded |= e->coded;
+    node->text = m->said.text;
     node->type = (uint8_t)m->said.type;
     node->coding = (uint8_t)m->said.coding;
-    node->params_at = (size_t)m->params_at;
+    node->params_at = (uint32_t)(m->params_at - m->part_at);
     node->params_n = (uint32_t)m->params_n;
 }
 
@@ -271,16 +272,38 @@ void mime_map_field(const struct mime_map *map, size_t part, size_t i,
     f->at = at;
 }
 
+/* Cuts a field that begins with that name and a colon, as most do that are
+   looked for: header_split does not know how long the name is. */
+static bool split_named(struct span field, struct span name,
+                        struct header_field *f)
+{
+    size_t n = name.n;
+    if (n == 0 || n >= field.n || field.p[n] != ':' ||
+        !span_ieq(span_of(field.p, n), name))
+        return false;
+    f->n = field.n;
+    f->name = span_of(field.p, n);
+    f->value = header_value(span_skip(field, n + 1));
+    return true;
+}
+
 bool mime_map_find(const struct mime_map *map, size_t part, struct span name,
                    size_t nth, struct header_field *f)
 {
     const struct mime_node *node = &map->nodes[part];
+    const struct mime_field *field = map->fields + node->field;
+    const struct mime_field *end = field + node->field_n;
     uint32_t hash = mime_hash(name);
-    for (size_t i = node->field; i < node->field + node->field_n; i++) {
-        if (map->fields[i].hash != hash)
+    for (; field < end; field++) {
+        struct span whole;
+        if (field->hash != hash)
             continue;
-        mime_map_field(map, part, i, f);
-        if (span_ieq(f->name, name) && nth-- == 0)
+        f->at = node->at + field->at;
+        whole = span_of(map->message.p + f->at, field->n);
+        if (!split_named(whole, name, f) &&
+            !(header_split(whole, f) && span_ieq(f->name, name)))
+            continue;
+        if (nth-- == 0)
             return true;
     }
     return false;

@@ -19,15 +19,14 @@ enum {
 };
 
 struct mime_node {
-    size_t at;         /* where the part begins */
-    size_t header_at;  /* its first field */
-    size_t header_end; /* behind its last field that was read */
-    size_t body_at;    /* behind the empty line */
-    size_t body_end;   /* the end of the part */
-    size_t params_at;  /* what stands behind its type, */
-    uint32_t params_n; /* so many bytes */
-    uint32_t field_n;  /* its fields: how many, */
-    size_t field;      /* and the index of the first */
+    size_t at;          /* where the part begins */
+    size_t body_at;     /* behind the empty line */
+    size_t body_end;    /* the end of the part */
+    uint32_t header_at; /* its first field, counted from where it begins */
+    uint32_t params_at; /* so what stands behind its type, */
+    uint32_t params_n;  /* so many bytes */
+    uint32_t field;     /* its fields: the index of the first, */
+    uint32_t field_n;   /* how many */
     int32_t parent, first_child, last_child, next; /* indexes or NONE */
     uint32_t depth;
     uint32_t number; /* among its parent's children, from 1 on */
@@ -35,6 +34,7 @@ struct mime_node {
     uint8_t type;    /* enum mime_type, */
     uint8_t coding;  /* enum mime_coding, of its body */
     bool coded;      /* a leaf that may be an encoded message */
+    bool text;       /* its type is a text's */
 };
 
 struct mime_tree {

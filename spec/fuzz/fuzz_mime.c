@@ -109,11 +109,11 @@ static void run(struct watch *w, size_t step)
 static void check_fields(const struct mime_map *map, size_t part)
 {
     const struct mime_node *n = &map->nodes[part];
-    size_t behind = n->header_at;
+    size_t behind = n->at + n->header_at;
     for (size_t i = n->field; i < n->field + n->field_n; i++) {
         struct header_field f;
         mime_map_field(map, part, i, &f);
-        need(f.at >= behind && f.at + f.n <= n->header_end);
+        need(f.at >= behind && f.at + f.n <= n->body_at);
         need(f.name.n > 0 && mime_hash(f.name) == map->fields[i].hash);
         behind = f.at + f.n;
     }
@@ -123,9 +123,8 @@ static void check_node(const struct mime_map *map, size_t i)
 {
     const struct mime_node *n = &map->nodes[i], *up;
     size_t end = map->message.n;
-    need(n->at <= n->header_at && n->header_at <= end);
+    need(n->at <= end && n->header_at <= end - n->at);
     need(n->at <= n->body_at && n->body_at <= end);
-    need(n->header_end <= n->body_at || n->header_end == n->at);
     need(n->body_at <= n->body_end && n->body_end <= end);
     need(n->field + n->field_n <= map->field_n);
     check_fields(map, i);

@@ -60,8 +60,9 @@ local parts <const>, values <const> = core.parts, core.mime
 ---  each byte that has no meaning there U+FFFD
 ---@field _field fun(self: lunapost.mime.part, name: string, nth?: integer):
 ---  string?, integer?  the nth raw value with its folds, and its offset
----@field walk fun(self: lunapost.mime.part): fun(): lunapost.mime.part?  visits
----  the part and all below it, depth first
+---@field walk fun(self: lunapost.mime.part, bodies?: "bodies"): fun():
+---  lunapost.mime.part?, string?  visits the part and all below it, depth
+---  first; with "bodies", each leaf's body comes with it, a text's in UTF-8
 local methods = {}
 
 for name, compute in pairs(require "lunapost.mime.fields") do
@@ -295,10 +296,17 @@ function methods:decode(sink)
   return true
 end
 
+-- The body of a leaf, a text in UTF-8.
+local function held(part)
+  if part.parts then return nil end
+  return part:body(part.type:find "^text/" and "utf-8" or nil)
+end
+
 --- Visits the part and all below it, depth first: where messages stand in
 --- encoded parts, which are read on the way.
----@return fun(): lunapost.mime.part?
-function methods:_descend()
+---@param bodies? "bodies"
+---@return fun(): lunapost.mime.part?, string?
+function methods:_descend(bodies)
   local stack, n = { self }, 1
   return function()
     if n == 0 then return nil end
@@ -309,6 +317,7 @@ function methods:_descend()
       n = n + 1
       stack[n] = below[i]
     end
+    if bodies then return part, held(part) end
     return part
   end
 end
