@@ -180,6 +180,22 @@ describe("lunapost send --json", function()
       end }, nil, LONG)
   end)
 
+  it("is refused a chunk, and hears nothing of the one behind it", function()
+    for _, body in ipairs { LONG, LONG:rep(5) } do -- it is read, or is not
+      local told = fate("reply", 1, speaks { "220 x",
+        "250-x\r\n250-CHUNKING\r\n250 PIPELINING", "250 ok", "250 ok",
+        function(peer)
+          peer:say "552 5.3.4 too big"
+          silence(peer)
+        end }, "--to b@y --tls none --chunking", body)
+      assert.equal(552, told.error.code)
+      assert.equal("b@y", told.rejected[1].address)
+    end
+    fate("protocol", 76, speaks { "220 x",
+      "250-x\r\n250-CHUNKING\r\n250 PIPELINING", "250 ok", "250 ok",
+      "552 5.3.4 too big\r\n+OK" }, "--to b@y --tls none --chunking", LONG)
+  end)
+
   it("is cut off in the middle of a body", function()
     local function midway(step)
       return speaks { "220 x", "250 x", "250 ok", "250 ok", function(peer)

@@ -65,6 +65,25 @@ describe("a binary body", function()
   end)
 end)
 
+describe("a limit while it sends", function()
+  it("is kept to the second: nothing waits in the kernel near its end",
+    function()
+    local client
+    scripted.run(function(peer)
+      peer:say "220 x"
+      peer:hear()
+    end, function(options)
+      client = assert(smtp.connect(options))
+      client:close()
+      local own = setmetatable({ loop = { blocks = function() return true end }
+        }, { __index = client })
+      assert.is_true(own:patient(3))
+      assert.is_false(own:patient(30, true))
+      assert.is_true(own:patient(31, true))
+    end)
+  end)
+end)
+
 describe("chunking", function()
   it("sends by BDAT where that is offered", function()
     local kept = keeping({}, function(options)

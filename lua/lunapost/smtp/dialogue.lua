@@ -20,6 +20,9 @@ local modes <const> = { read = "r", write = "rw" }
 -- Seconds that a call of the machine may block by itself, at most.
 local PATIENCE <const> = 1
 
+-- Seconds within which the end of a limit is kept exactly while it sends.
+local EXACT <const> = 30
+
 -- What may be shown: without what this session keeps secret.
 local function veiled(client, text)
   return client.veil and text and client.veil(text) or text
@@ -85,10 +88,13 @@ end
 --- Whether a call of the machine may block by itself, which saves a wait:
 --- where no loop has anything else to do.
 ---@param seconds number  that are left
+---@param sending? boolean  who waits so while it sends learns up to two seconds
+--- late that octets went out
 ---@return boolean
-function Dialogue:patient(seconds)
+function Dialogue:patient(seconds, sending)
   local blocks = self.loop.blocks
-  return blocks ~= nil and seconds > PATIENCE and blocks()
+  return blocks ~= nil and seconds > (sending and EXACT or PATIENCE)
+    and blocks()
 end
 
 --- Waits for what the machine wants.
@@ -116,7 +122,7 @@ end
 local function step(client, deadline, flushing)
   local machine = client.machine
   while true do
-    local patient = client:patient(deadline - now())
+    local patient = client:patient(deadline - now(), flushing)
     local event, kind, text = machine:step(client.conn, flushing, patient)
     local again, why, words = client:await(event, deadline, patient)
     if why then return nil, why, words end

@@ -48,7 +48,7 @@ local function pour(client, chunk, at, plain)
   local seconds = client:limit("data_block")
   local deadline = now() + seconds
   while true do
-    local patient = client:patient(deadline - now())
+    local patient = client:patient(deadline - now(), true)
     local behind, event, text = client.machine:pour(chunk, at, plain,
       client.conn, patient)
     if not behind then return stuck(client, nil, event, text) end
@@ -234,13 +234,25 @@ local function chunker(reader)
   end
 end
 
+-- What comes of the chunks behind a refused one changes nothing.
+local function why_ended(refused, problem)
+  return problem.kind ~= "protocol" and refused or problem
+end
+
+-- A refusal that came while something was sent.
+local function refusal_ahead(client)
+  for _, reply in ipairs(client.ahead or {}) do
+    if reply.code >= 400 then return client:refused(reply, "BDAT") end
+  end
+end
+
 -- Hears the replies to chunks until as few as that are left to come; the
 -- first one that refuses is an error.
 local function settle_chunks(client, left)
   local refused
   while client:unanswered() > left do
     local reply, problem = client:receive(client:limit("data_block"), "BDAT")
-    if not reply then return nil, problem end
+    if not reply then return nil, why_ended(refused, problem) end
     if reply.code >= 400 then
       refused, left = refused or client:refused(reply, "BDAT"), 0
     end
@@ -253,7 +265,10 @@ local function say_chunk(client, octets, binary, last)
   local ok, kind, text = client.machine:chunk(octets, binary, last)
   if not ok then return client:broken(kind, text, "BDAT") end
   client:note("C", ("BDAT %d%s"):format(#octets, last and " LAST" or ""))
-  return client:flush()
+  local problem
+  ok, problem = client:flush()
+  if ok then return true end
+  return nil, why_ended(refusal_ahead(client), problem)
 end
 
 local function send_chunks(client, reader, binary)
