@@ -205,6 +205,23 @@ describe("the header of a proxy", function()
     end
   end)
 
+  it("is refused where its checksum is wrong", function()
+    local function summed(sum)
+      return version2(1, 0x11, V4 .. "\4\0\2ab\3\0\4" .. sum .. "\4\0\0")
+    end
+    -- by another implementation of CRC32c (RFC 3720 B.4)
+    local facts = assert(read(summed "\x41\xe6\xa6\xe6"))
+    assert.equal("192.0.2.1", facts.address)
+    for _, sum in ipairs { "\0\0\0\0", "\xe6\xa6\xe6\x41" } do
+      local none, why = read(summed(sum))
+      assert.is_nil(none)
+      assert.matches("checksum", why)
+    end
+    local none, why = read(version2(1, 0x11, V4 .. "\3\0\3abc"))
+    assert.is_nil(none)
+    assert.matches("checksum", why)
+  end)
+
   it("is cut anywhere without harm", function()
     for _, octets in ipairs { version2(1, 0x21, V6),
       "PROXY TCP6 2001:db8::7 ::1 4321 25\r\n" } do

@@ -70,14 +70,45 @@ local function read_line(line)
   return nil, "a malformed line of PROXY"
 end
 
+-- The type of a checksum over the whole header, its own octets zero.
+local CRC32C <const> = 0x03
+
+-- Where the values are: by type, and the place of a checksum.
 local function values_of(octets, at)
-  local values = {}
+  local values, place = {}, nil
   while at + 2 <= #octets do
     local kind, value = string.unpack(">Bs2", octets, at)
     values[kind] = value
+    if kind == CRC32C then place = at + 3 end
     at = at + 3 + #value
   end
-  return values
+  return values, place
+end
+
+-- Castagnoli's polynomial, the bits reversed (RFC 3720 B.4), four at a time.
+local crc_steps <const> = {}
+for n = 0, 15 do
+  local crc = n
+  for _ = 1, 4 do crc = crc >> 1 ~ (crc & 1) * 0x82F63B78 end
+  crc_steps[n] = crc
+end
+
+local function crc32c(octets)
+  local crc = 0xFFFFFFFF
+  for i = 1, #octets do
+    crc = crc ~ octets:byte(i)
+    crc = crc >> 4 ~ crc_steps[crc & 15]
+    crc = crc >> 4 ~ crc_steps[crc & 15]
+  end
+  return crc ~ 0xFFFFFFFF
+end
+
+-- Whether a header is as it was sent, where it has a checksum.
+local function intact(octets, values, place)
+  local sum = values[CRC32C]
+  if not sum then return true end
+  return #sum == 4 and string.unpack(">I4", sum) == crc32c(
+    octets:sub(1, place - 1) .. "\0\0\0\0" .. octets:sub(place + 4))
 end
 
 -- By the octet that tells family and protocol: the size of an address.
@@ -92,8 +123,11 @@ local function read_binary(octets)
   if not size then return {} end
   local at = 17 + 2 * size
   if #octets < at + 3 then return nil, "a header of PROXY is too short" end
-  local ok, values = pcall(values_of, octets, at + 4)
+  local ok, values, place = pcall(values_of, octets, at + 4)
   if not ok then return nil, "malformed values of PROXY" end
+  if not intact(octets, values, place) then
+    return nil, "the checksum of a header of PROXY is wrong"
+  end
   local address = ranges.octets(ranges.text(octets:sub(17, 16 + size)))
   return { address = ranges.text(address),
     port = string.unpack(">I2", octets, at), values = values }
