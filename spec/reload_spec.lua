@@ -177,9 +177,79 @@ describe("server:reload", function()
     assert.equal(before, server.context:pem())
   end)
 
-  it("needs handlers that are one table", function()
-    assert.has_error(function()
-      server_of.new { on = function() end, reload = function() end }
+  it("takes handlers that are made for each session", function()
+    local made, scripts = 0, {
+      { on = function()
+        return { noop = function() return 250, "anew" end }
+      end },
+      { noop = function() return 250, "for all" end },
+      { on = function() end, session = function() end },
+    }
+    served.run({ log = function() end, on = function()
+      made = made + 1
+      local own = made
+      return { noop = function() return 250, "set " .. own end }
+    end, reload = function() return table.remove(scripts, 1) end },
+      function(server)
+      local peer = hello(server)
+      assert.equal("250 2.0.0 set 1", peer:ask "NOOP")
+      assert.equal("250 2.0.0 set 2", hello(server):ask "NOOP")
+      assert.is_true(server:reload())
+      assert.equal("250 2.0.0 anew", hello(server):ask "NOOP")
+      assert.equal("250 2.0.0 set 1", peer:ask "NOOP")
+      assert.is_true(server:reload())
+      assert.equal("250 2.0.0 for all", hello(server):ask "NOOP")
+      local ok, err = server:reload()
+      assert.is_nil(ok)
+      assert.matches("leaves no place for on = function", err.text)
+      assert.equal("250 2.0.0 for all", hello(server):ask "NOOP")
+    end)
+  end)
+
+  it("takes a dialogue by one function, and leaves it", function()
+    local function answering(text)
+      return function(s)
+        for command in s.next, s do
+          if command.verb == "NOOP" then s:answer(250, text) end
+        end
+      end
+    end
+    local scripts = {
+      { session = answering "second" },
+      { session = false, noop = function() return 250, "third" end },
+      { session = false, noop = 7 },
+    }
+    served.run({ log = function() end, session = answering "first",
+      reload = function() return table.remove(scripts, 1) end },
+      function(server)
+      local peer = hello(server)
+      for _, text in ipairs { "first", "second", "third" } do
+        assert.equal("250 2.0.0 " .. text, hello(server):ask "NOOP")
+        assert.equal("250 2.0.0 first", peer:ask "NOOP")
+        if scripts[2] then assert.is_true(server:reload()) end
+      end
+      assert.is_nil((server:reload()))
+      assert.equal("250 2.0.0 third", hello(server):ask "NOOP")
+    end)
+  end)
+
+  it("takes other lists of who speaks for others", function()
+    local scripts = { { xclient = { "127.0.0.1" } }, { xclient = false },
+      { xclient = { "nobody" } } }
+    served.run({ log = function() end, on = {},
+      reload = function() return table.remove(scripts, 1) end },
+      function(server)
+      local function offers()
+        return served.keywords(server).XCLIENT ~= nil
+      end
+      assert.is_false(offers())
+      assert.is_true(server:reload())
+      assert.is_true(offers())
+      assert.is_true(server:reload())
+      assert.is_false(offers())
+      local ok, err = server:reload()
+      assert.is_nil(ok)
+      assert.matches("option 'xclient'", err.text)
     end)
   end)
 end)

@@ -1,10 +1,12 @@
 -- The message handler's message: in memory while small, else in a file; and
 -- bodies that are read slowly, or not at all.
+local core = require "lunapost.core"
 local loop = require "lunapost.loop"
 local peers = require "spec.support.peer"
 local processes = require "spec.support.peers"
 local served = require "spec.support.served"
 local tree = require "spec.support.tree"
+local wire = require "spec.support.wire"
 
 local function begun(server)
   local peer = peers.dial(server.port)
@@ -109,14 +111,45 @@ describe("a message beyond limits.memory", function()
     assert.same({ "spool: its limit is reached" }, logged)
   end)
 
+  it("is in the folder that is asked for, else where TMPDIR says", function()
+    local temporary, seen = core.system.temporary, {}
+    rawset(core.system, "temporary", function(pattern)
+      seen[#seen + 1] = pattern
+      return temporary(pattern)
+    end)
+    local folder = assert(core.system.temporary_folder(
+      "/tmp/lunapost-spec-XXXXXX"))
+    finally(function()
+      rawset(core.system, "temporary", temporary)
+      core.system.remove_folder(folder)
+    end)
+    for _, place in ipairs { folder, folder .. "/none" } do
+      served.run({ limits = { memory = 100 }, spool = place,
+        log = function() end, on = { message = function() end } },
+        function(server)
+        local reply = send(server, LARGE)
+        seen[#seen + 1] = reply
+      end)
+    end
+    assert.same({}, core.system.list(folder))
+    assert.same({ folder .. "/lunapost-XXXXXX", "250 2.0.0 message accepted",
+      folder .. "/none/lunapost-XXXXXX",
+      "452 4.3.1 no room for the message; try again later" }, seen)
+    for place, text in pairs { [""] = "/tmp", ["/x"] = "/x" } do
+      assert.equal(text .. "\n", wire.script(
+        "print(require('lunapost.smtp.spare').folder())",
+        "TMPDIR=" .. place .. " "))
+    end
+  end)
+
   it("is refused where the disk is full", function()
-    local tmpfile = io.tmpfile
-    finally(function() rawset(io, "tmpfile", tmpfile) end)
+    local temporary = core.system.temporary
+    finally(function() rawset(core.system, "temporary", temporary) end)
     local calls = 0
-    for _, broken in ipairs { "tmpfile", "write", "flush" } do
+    for _, broken in ipairs { "open", "write", "flush" } do
       local closed = 0
-      rawset(io, "tmpfile", function()
-        if broken == "tmpfile" then return nil, "no space" end
+      rawset(core.system, "temporary", function()
+        if broken == "open" then return nil, "no space" end
         local file = { close = function() closed = closed + 1 end }
         function file.write() return broken ~= "write" or nil, "no space" end
         function file.flush() return broken ~= "flush" or nil, "no space" end
@@ -129,7 +162,7 @@ describe("a message beyond limits.memory", function()
         reply)
       assert.same({ "spool: no space" }, logged)
       assert.equal(0, server.spooled)
-      assert.equal(broken == "tmpfile" and 0 or 1, closed)
+      assert.equal(broken == "open" and 0 or 1, closed)
     end
     assert.equal(0, calls)
   end)

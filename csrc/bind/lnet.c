@@ -3,7 +3,8 @@
  *
  * net.connect(address, port) and net.connect_unix(path) -> conn;
  * net.adopt(fd) -> conn, a duplicate of somebody else's socket;
- * net.listen(address, port[, backlog]) and net.listen_unix(path[, backlog])
+ * net.listen(address, port[, backlog]) and net.listen_unix(path[, backlog
+ * [, permissions]])
  * -> listener; net.take(descriptor) -> listener, for one that was passed to
  * this process; net.tls_context{...} -> context; net.numeric(host) -> boolean.
  *
@@ -330,9 +331,13 @@ static int lnet_listen_at(lua_State *L, int port, int backlog_arg)
     size_t backlog = lua_isnoneornil(L, backlog_arg)
                          ? BACKLOG
                          : lbind_size(L, backlog_arg, 1 << 20);
+    size_t permissions = lua_isnoneornil(L, backlog_arg + 1)
+                             ? 0
+                             : lbind_size(L, backlog_arg + 1, 0777);
     struct listener *l = lbind_new(L, sizeof *l, TYPE_LISTENER, 0);
     listener_init(l);
-    int err = listener_open(l, host, port, (int)backlog, text);
+    int err =
+        listener_open(l, host, port, (int)backlog, (unsigned)permissions, text);
     return err < 0 ? lbind_fail(L, err, text) : 1;
 }
 

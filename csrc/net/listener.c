@@ -13,9 +13,9 @@ void listener_init(struct listener *l)
 }
 
 int listener_open(struct listener *l, const char *host, int port, int backlog,
-                  char text[SOCK_TEXT])
+                  unsigned permissions, char text[SOCK_TEXT])
 {
-    int err = sock_listen(&l->fd, host, port, backlog, text);
+    int err = sock_listen(&l->fd, host, port, backlog, permissions, text);
     if (err == 0 && port == SOCK_PATH) {
         l->process = (long)getpid();
         memcpy(l->path, host, strlen(host) + 1);

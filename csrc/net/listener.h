@@ -18,9 +18,10 @@ struct listener {
 
 INTERNAL void listener_init(struct listener *l);
 
-/* host and port as in sock_listen. */
+/* host, port and permissions as in sock_listen. */
 INTERNAL int listener_open(struct listener *l, const char *host, int port,
-                           int backlog, char text[SOCK_TEXT]);
+                           int backlog, unsigned permissions,
+                           char text[SOCK_TEXT]);
 
 /* A socket that was passed to this process; see service.h. */
 INTERNAL int listener_take(struct listener *l, int fd, char text[SOCK_TEXT]);

@@ -178,8 +178,15 @@ static int sock_bind(int fd, const union address *a, socklen_t n)
     return -1;
 }
 
+static int sock_permit(const union address *a, unsigned permissions)
+{
+    if (a->any.sa_family != AF_UNIX || permissions == 0)
+        return 0;
+    return chmod(a->path.sun_path, (mode_t)permissions);
+}
+
 int sock_listen(int *fd, const char *host, int port, int backlog,
-                char text[SOCK_TEXT])
+                unsigned permissions, char text[SOCK_TEXT])
 {
     union address a;
     socklen_t n;
@@ -187,7 +194,7 @@ int sock_listen(int *fd, const char *host, int port, int backlog,
     if (err == 0)
         err = sock_new(fd, a.any.sa_family, text);
     if (err == ERR_SYSTEM && strcmp(host, "*") == 0)
-        return sock_listen(fd, "0.0.0.0", port, backlog, text);
+        return sock_listen(fd, "0.0.0.0", port, backlog, 0, text);
     if (err < 0)
         return err;
     if (a.any.sa_family != AF_UNIX)
@@ -196,7 +203,8 @@ int sock_listen(int *fd, const char *host, int port, int backlog,
         int alone = strcmp(host, "*") != 0;
         (void)setsockopt(*fd, IPPROTO_IPV6, IPV6_V6ONLY, &alone, sizeof alone);
     }
-    if (sock_bind(*fd, &a, n) != 0 || listen(*fd, backlog) != 0) {
+    if (sock_bind(*fd, &a, n) != 0 || sock_permit(&a, permissions) != 0 ||
+        listen(*fd, backlog) != 0) {
         err = sock_fail(text, ERR_CONNECT, "cannot listen", errno);
         close(*fd);
         *fd = -1;

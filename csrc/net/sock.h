@@ -37,9 +37,10 @@ struct sock_name {
 #define SOCK_PATH (-1)
 
 /* A listening descriptor in *fd. A Unix path that nobody answers at is taken
-   over. */
+   over; it has the permissions, 0 for those that the umask leaves, before
+   anybody can connect. */
 INTERNAL int sock_listen(int *fd, const char *host, int port, int backlog,
-                         char text[SOCK_TEXT]);
+                         unsigned permissions, char text[SOCK_TEXT]);
 
 /* IO_DONE with the next connection in *fd, or IO_WANT_READ. ERR_LIMIT: no
    descriptor or memory is left; the connection stays queued, and the caller

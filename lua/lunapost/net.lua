@@ -352,7 +352,9 @@ end
 --- Listens at "HOST:PORT", "[V6]:PORT", "*:PORT" (both families) or
 --- "unix:PATH". Port 0: listener:address() tells which.
 ---@param where string
----@param options? { backlog: integer?, loop: table?, timeout: number? }
+---@param options? { backlog: integer?, loop: table?, timeout: number?,
+--- permissions: string? } permissions: of a Unix socket, octal; default: as
+--- the umask has it
 ---@return userdata? listener
 ---@return lunapost.err? err
 function M.listen(where, options)
@@ -361,7 +363,8 @@ function M.listen(where, options)
   if not path then
     return listen_at(where, host, port, options.backlog, options)
   end
-  local listener, kind, text = core.net.listen_unix(path, options.backlog)
+  local listener, kind, text = core.net.listen_unix(path, options.backlog,
+    options.permissions and tonumber(options.permissions, 8))
   if listener then return listener end
   return nil, err.new { kind = kind, text = text, host = where,
     transient = false }

@@ -45,4 +45,17 @@ function M.run(options, steps, seconds)
   return server
 end
 
+--- The keywords that a server offers at its first or another port.
+---@param server table
+---@param port? integer
+---@return table<string, string>  the words behind each
+function M.keywords(server, port)
+  local smtp = require "lunapost.smtp"
+  local client <close> = assert(smtp.connect { host = "127.0.0.1",
+    port = port or server.port, timeout = 5 })
+  assert(client:ehlo "me.test")
+  client:quit()
+  return client.extensions
+end
+
 return M

@@ -6,6 +6,7 @@ local core = require "lunapost.core"
 local err = require "lunapost.err"
 local mime = require "lunapost.mime"
 local outlet = require "lunapost.outlet"
+local spare = require "lunapost.smtp.spare"
 
 local M = {}
 
@@ -122,8 +123,8 @@ end
 --- A folder for the time that the catcher runs.
 ---@return string? path, string? problem
 function M.folder()
-  local place = os.getenv "TMPDIR" or "/tmp"
-  return core.system.temporary_folder(place .. "/lunapost-caught-XXXXXX")
+  return core.system.temporary_folder(spare.folder()
+    .. "/lunapost-caught-XXXXXX")
 end
 
 --- Removes what is left of such a folder.

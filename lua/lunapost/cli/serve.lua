@@ -23,6 +23,7 @@ local M = {
   --workers N          so many processes (1)
   --user U --group G   becomes that user once it listens, for good
   --grace S            seconds for bodies and handlers at the end (10)
+  --spool DIR          where long messages wait for a script (TMPDIR)
   --log text|json      tells all that happens, on standard error
   --metrics HOST:PORT  answers Prometheus there
 
@@ -36,7 +37,7 @@ local M = {
     listen = "list", maildir = "value", tls = "value", auth = "value",
     ["require-auth"] = "flag", ["max-size"] = "number", lmtp = "flag",
     workers = "number", user = "value", group = "value", grace = "number",
-    log = "value", metrics = "value",
+    log = "value", metrics = "value", spool = "value",
   },
 }
 
@@ -100,6 +101,9 @@ local function use_maildir(server, maildir, kept)
   server.on.data = delivery.handler(maildir, own, kept)
 end
 
+-- What a script tells of its server: its text is the whole truth.
+local renewed <const> = { "session", "proxy", "xclient", "xforward" }
+
 -- What SIGHUP asks for: the script as it is now, with the flags' limits.
 local function reloader(options, state)
   return function()
@@ -108,6 +112,7 @@ local function reloader(options, state)
       script.limits, problem = limits_of(script.limits, options)
     end
     if problem then error(problem, 0) end
+    for _, name in ipairs(renewed) do script[name] = script[name] or false end
     local configure = script.configure
     script.configure = function(server)
       if configure then configure(server) end
@@ -122,13 +127,11 @@ local function process_settings(options)
   local log = options.log and journal.writer(options.log)
   if options.log and not log then return nil, "--log is text or json" end
   return { listen = options.listen, log = log, user = options.user,
-    group = options.group, grace = options.grace, metrics = options.metrics,
+    group = options.group, spool = options.spool, grace = options.grace,
+    metrics = options.metrics,
     workers = options.workers and math.tointeger(options.workers),
     protocol = options.lmtp and "lmtp" or "smtp" }
 end
-
--- What a script tells of its server, until the end.
-local for_good <const> = { "session", "proxy", "xclient", "xforward" }
 
 -- All that smtp.server gets, or nil and what is wrong with the flags.
 local function settings(options, script, state)
@@ -141,7 +144,7 @@ local function settings(options, script, state)
   end
   if problem then return nil, problem end
   given.commands, given.extensions = script.commands, script.extensions
-  for _, name in ipairs(for_good) do given[name] = script[name] end
+  for _, name in ipairs(renewed) do given[name] = script[name] end
   given.reload = reloader(options, state)
   return given
 end
@@ -165,8 +168,7 @@ local function open_maildir(server, options, state)
     state.passing = folder
   end
   if folder then
-    state.maildir, problem = maildir_of.open(folder,
-      { durable = options.maildir ~= nil })
+    state.maildir, problem = maildir_of.open(folder)
   end
   if problem then return nil, problem end
   use_maildir(server, state.maildir, state.kept)

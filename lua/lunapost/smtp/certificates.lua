@@ -40,14 +40,14 @@ function M.read(server)
     sni = chooser(tls), implicit = tls.mode == "implicit" }
 end
 
---- Puts them before those who come from now on: server.context, .sni and
---- .implicit.
+--- Puts them before those who come from now on: server.context, .sni,
+--- .implicit and .starttls.
 ---@param server lunapost.server
 ---@param read table?
 function M.put(server, read)
   if not read then return end
   server.context, server.sni = read.context, read.sni
-  server.implicit = read.implicit
+  server.implicit, server.starttls = read.implicit, not read.implicit
 end
 
 return M

@@ -3,6 +3,7 @@
 local core = require "lunapost.core"
 local counters = require "lunapost.smtp.counters"
 local deadline = require "lunapost.deadline"
+local doors = require "lunapost.smtp.doors"
 local err = require "lunapost.err"
 local metrics = require "lunapost.smtp.metrics"
 local net = require "lunapost.net"
@@ -27,8 +28,9 @@ local function accept_loop(server, listener, take)
   end
 end
 
-local function add(server, listener)
+local function add(server, listener, place)
   table.insert(server.listeners, listener)
+  server.behind[listener] = doors.of(server, place)
   local address, port = listener:address()
   server.port = server.port or port
   table.insert(server.addresses,
@@ -36,25 +38,18 @@ local function add(server, listener)
 end
 
 -- Listens at one place: an address, or what a service manager passed.
-local function listen_at(server, where)
+local function listen_at(server, place)
+  local where = place.at
   local name = where:match "^systemd:(.+)$"
   if name or where == "systemd" then
     local list, problem = service.listeners(name)
-    for _, listener in ipairs(list or {}) do add(server, listener) end
+    for _, one in ipairs(list or {}) do add(server, one, place) end
     return list, problem
   end
   local listener, problem = net.listen(where,
-    { backlog = server.limits.backlog })
-  if listener then add(server, listener) end
+    { backlog = server.limits.backlog, permissions = place.permissions })
+  if listener then add(server, listener, place) end
   return listener, problem
-end
-
--- Where to listen: as the option says, else where a service manager does.
-local function places_of(server)
-  local listen = server.options.listen
-  if type(listen) == "table" then return listen end
-  if listen then return { listen } end
-  return { service.sockets()[1] and "systemd" or "127.0.0.1:2525" }
 end
 
 -- The door for what reads the metrics.
@@ -80,20 +75,14 @@ local function become(server)
   return nil, err.of("limit", text)
 end
 
--- Misuse is told before any door is open.
-local function check_places(server)
-  for _, where in ipairs(places_of(server)) do
-    if not where:find "^systemd" then net.place(where, 0) end
-  end
-  if server.options.metrics then net.place(server.options.metrics, 0) end
-end
-
 local function open(server)
-  check_places(server)
-  for _, where in ipairs(places_of(server)) do
-    local ok, problem = listen_at(server, where)
+  local places = doors.places(server.options) -- misuse is told before any
+  if server.options.metrics then net.place(server.options.metrics, 0) end
+  for _, place in ipairs(places) do
+    local ok, problem = listen_at(server, place)
     if not ok then return nil, problem end
   end
+  server:prepare() -- the doors, too
   local ok, problem = listen_for_metrics(server)
   if not ok then return nil, problem end
   return become(server)
@@ -119,7 +108,8 @@ function M.start(server)
     if not ok then return nil, problem end
   end
   for _, listener in ipairs(server.listeners) do
-    server.loop.spawn(accept_loop, server, listener, server.take)
+    server.loop.spawn(accept_loop, server.behind[listener], listener,
+      server.take)
   end
   if server.metrics_listener then
     server.loop.spawn(accept_loop, server, server.metrics_listener,

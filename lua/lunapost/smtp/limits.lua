@@ -5,6 +5,7 @@
 local contents = require "lunapost.mime.build.content"
 local outgoing = require "lunapost.smtp.outgoing"
 local rejection = require "lunapost.smtp.rejection"
+local spare = require "lunapost.smtp.spare"
 
 local M = {}
 
@@ -125,7 +126,7 @@ end
 -- A content that can be read once is kept in a file for the other parts.
 local function repeatable(job)
   if job.content.again ~= false then return true end
-  local file, text = io.tmpfile()
+  local file, text = spare.file()
   if not file then return nil, outgoing.failed(text) end
   for chunk, problem in job.content.open("8bit") do
     if problem then return nil, outgoing.failed(problem) end

@@ -11,11 +11,16 @@ local M = {}
 -- What a script may hold beside handlers.
 local apart <const> = { commands = true, extensions = true, limits = true,
   configure = true, session = true, proxy = true, xclient = true,
-  xforward = true }
+  xforward = true, on = true }
+
+-- What stays as the server's options have it where a script says nothing.
+local options_kept <const> = { "limits", "extensions", "commands", "session",
+  "proxy", "xclient", "xforward" }
 
 -- What a script sets, and a server gives to new sessions.
 local renewed <const> = { "on", "handlers", "checked_on", "commands",
-  "extensions", "limits", "rates", "paced", "config" }
+  "extensions", "limits", "rates", "paced", "config", "dialogue", "give",
+  "trusted" }
 
 --- Gives a server what a script holds: handlers, commands, or configure, a
 --- function that gets the server.
@@ -39,10 +44,15 @@ end
 -- A view of the server with parts of its own for a script to fill; all else
 -- it sets or asks for is the server's.
 local function draft_of(server, script)
-  local options = server.options
-  local draft = server_options.parts { limits = script.limits
-    or options.limits, extensions = script.extensions or options.extensions,
-    commands = script.commands or options.commands }
+  local given = { on = script.on }
+  for _, name in ipairs(options_kept) do
+    given[name] = script[name]
+    if given[name] == nil then given[name] = server.options[name] end
+  end
+  if given.session and type(given.on) == "function" then
+    error("session = function leaves no place for on = function", 0)
+  end
+  local draft = server_options.parts(given)
   return setmetatable(draft, { __name = "lunapost.server", __index = server,
     __newindex = server })
 end
@@ -67,6 +77,8 @@ local function renew(server)
     server[name] = draft[name]
   end
   certificates.put(server, tls)
+  for _, door in pairs(server.doors) do door.config = false end
+  server:prepare()
 end
 
 --- See Server:reload.

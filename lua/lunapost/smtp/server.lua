@@ -59,7 +59,7 @@ local function configure(server)
     mail_limit = limits.messages, in_step = not options.early_pipelining,
     bare = policies[options.bare or "reject"],
     lmtp = options.protocol == "lmtp",
-    tls = server.context ~= nil and not server.implicit,
+    tls = server.starttls or false,
     auth = auth ~= nil, auth_required = auth and auth.required or false,
     auth_cleartext = auth and auth.cleartext or false,
   }
@@ -74,12 +74,11 @@ local function make(options)
   server.hostname = options.hostname or net.fqdn()
   server.loop = options.loop or default_loop
   server.pause = server.loop.sleep
-  -- a function that serves a whole dialogue has a coroutine all the time
-  server.rest = not options.session and server.loop.rest or nil
+  server.rest = server.loop.rest
   server.log, server.chatty = log.new(options.log), options.log ~= nil
   server.grace = options.grace or 10
-  server.trusted = server_options.trusted(options)
-  server.listeners, server.addresses = {}, {}
+  server.listeners, server.addresses, server.doors = {}, {}, {}
+  server.behind = setmetatable({}, { __mode = "k" }) -- listeners: the doors
   server.sessions, server.sources = {}, {}
   server.counts, server.answered = counters.new(), core.server.counts()
   server.spooled = 0 -- octets in files
@@ -104,8 +103,11 @@ function Server:prepare()
     server_options.take_handlers(self, self.on) -- a table of the script's own
   end
   both_bodies(self.handlers)
-  server_options.check_linear(self.options.session, self.handlers)
+  server_options.check_linear(self.dialogue, self.handlers)
   self.config = self.config or configure(self)
+  for _, door in pairs(self.doors) do
+    door.config = door.config or configure(door)
+  end
 end
 
 --- Where the script serves a whole dialogue by one function: gives the
@@ -113,8 +115,9 @@ end
 ---@param session lunapost.session
 ---@return table? closer  a to-be-closed value
 function Server:linear(session)
-  local fn = self.options.session
+  local fn = self.dialogue
   if not fn then return nil end
+  session.dialogue = true
   local closer
   session.on, closer = linear.handlers(session, fn, self.handlers)
   return closer
@@ -125,10 +128,9 @@ end
 ---@param session lunapost.session
 ---@return table
 function Server:handlers_for(session)
-  if self.options.session then return session.on end
-  local give = self.options.on
-  if type(give) ~= "function" then return self.handlers end
-  local on = server_options.handlers(give(session))
+  if session.dialogue then return session.on end
+  if not self.give then return self.handlers end
+  local on = server_options.handlers(self.give(session))
   both_bodies(on)
   return on
 end
@@ -152,7 +154,7 @@ function Server:keywords(session)
   local list = { "PIPELINING", "SIZE " .. self.limits.size, "8BITMIME",
     "SMTPUTF8", "ENHANCEDSTATUSCODES", "CHUNKING" }
   local auth = self.options.auth
-  if self.context and not self.implicit and not session.tls then
+  if self.starttls and not session.tls then
     list[#list + 1] = "STARTTLS"
   end
   if auth and (session.tls or auth.cleartext) then
@@ -182,9 +184,7 @@ end
 -- The verbs that this server answers, for HELP.
 local function verbs_of(server)
   local list = { server.options.protocol == "lmtp" and "LHLO" or "HELO EHLO" }
-  if server.context and not server.implicit then
-    list[#list + 1] = "STARTTLS"
-  end
+  if server.starttls then list[#list + 1] = "STARTTLS" end
   if server.options.auth then list[#list + 1] = "AUTH" end
   list[#list + 1] = "MAIL RCPT DATA BDAT RSET NOOP VRFY EXPN HELP QUIT"
   table.move(sorted_keys(server.commands), 1, 1000, #list + 1, list)

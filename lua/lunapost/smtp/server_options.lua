@@ -20,6 +20,7 @@ local known <const> = {
   on = "table|function", loop = "table", log = "function", bare = "string",
   workers = "integer", session = "function", early_pipelining = "boolean",
   xclient = "table", xforward = "table", proxy = "table",
+  spool = "string", -- a folder for long messages
   grace = "number", reload = "function", metrics = "string",
   user = "string|integer", group = "string|integer",
 }
@@ -149,8 +150,28 @@ function M.take_handlers(server, given)
   server.checked_on = server.on
 end
 
+-- Who may say whom it speaks for.
+local trusted <const> = { "xclient", "xforward", "proxy" }
+
+--- The peers that may speak for others, as ranges; raises where a list holds
+--- what is no address.
+---@param options table
+---@return table<string, lunapost.net.ranges>
+function M.trusted(options)
+  local list = {}
+  for _, name in ipairs(trusted) do
+    if options[name] then
+      local ok, given = pcall(ranges.new, options[name])
+      if not ok then misuse(("option '%s': %s"):format(name, given)) end
+      list[name] = given
+    end
+  end
+  return list
+end
+
 --- The parts of a server that a script decides, of its options.
----@param given table  limits commands extensions on
+---@param given table  limits commands extensions on session proxy xclient
+--- xforward
 ---@return table parts
 function M.parts(given)
   local parts = {
@@ -158,6 +179,9 @@ function M.parts(given)
     commands = M.commands(given.commands),
     extensions = extensions.complete(given.extensions),
     config = false, -- made of all these before the first session
+    dialogue = given.session or false,
+    give = type(given.on) == "function" and given.on,
+    trusted = M.trusted(given),
   }
   parts.rates = rates.of(parts.limits)
   parts.paced = next(parts.rates) ~= nil
@@ -183,9 +207,6 @@ local function check_process(options)
   end
   if options.group and not options.user then
     misuse("group needs user: who the server becomes")
-  end
-  if options.reload and type(options.on) == "function" then
-    misuse("reload gives handlers to all sessions: on must be a table")
   end
 end
 
@@ -245,25 +266,6 @@ end
 local seconds <const> = { timeout = true, handler = true,
   reverse_dns = true, handshake = true, body_time = true, session_time = true,
   greeting_pause = true, tarpit = true }
-
--- Who may say whom it speaks for.
-local trusted <const> = { "xclient", "xforward", "proxy" }
-
---- The peers that may speak for others, as ranges; raises where a list holds
---- what is no address.
----@param options table
----@return table<string, lunapost.net.ranges>
-function M.trusted(options)
-  local list = {}
-  for _, name in ipairs(trusted) do
-    if options[name] then
-      local ok, given = pcall(ranges.new, options[name])
-      if not ok then misuse(("option '%s': %s"):format(name, given)) end
-      list[name] = given
-    end
-  end
-  return list
-end
 
 --- All limits, the given ones in place of the defaults.
 ---@param given? table

@@ -268,10 +268,11 @@ function Session:ask(code, text)
   return over("closed")
 end
 
---- Whether it can wait without a coroutine (loop.rest).
+--- Whether it can wait without a coroutine (loop.rest): a function that serves
+--- a whole dialogue has one all the time.
 ---@return boolean
 function Session:may_rest()
-  return self.conn and self.server.rest ~= nil
+  return self.conn and self.server.rest ~= nil and not self.dialogue
 end
 
 -- The next event of a body, of which the first may be here already.

@@ -5,6 +5,7 @@
 local answer = require "lunapost.smtp.answer"
 local filed = require "lunapost.mime.filed"
 local mime = require "lunapost.mime"
+local spare = require "lunapost.smtp.spare"
 
 local M = {}
 
@@ -52,7 +53,7 @@ end
 
 -- The rest of a body goes to a file, behind what was read of it.
 local function to_file(server, pieces, reader)
-  local file, problem = io.tmpfile()
+  local file, problem = spare.file(server.options.spool)
   if not file then no_room(server, problem) end
   local state = setmetatable({ file = file, server = server, size = 0 },
     state_meta)
