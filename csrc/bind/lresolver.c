@@ -1,14 +1,17 @@
 /*
- * lresolver - lunapost.core.resolver: names to addresses and back
+ * lresolver - lunapost.core.resolver: names to addresses and back, and what
+ * else is slow
  *
  * resolver.new([threads]) -> pool
  * pool:lookup(host[, service]) -> lookup   pool:reverse(address) -> lookup
  *   | nil, kind, text
  * pool:query(name, type, seconds, trust[, address, port]...) -> lookup
  *   seconds 0: as the system has it; the addresses: other name servers
+ * pool:flush(path) -> lookup
+ *   a file's bytes, or a folder's names, to the disk
  * lookup:fd()  readable when it is answered
  * lookup:result() -> { name =, { address =, port = }, ... } | name
- *   | the octets of the answer, for core.dns.read
+ *   | the octets of the answer, for core.dns.read | true of a flush
  *   | nil, "read" | nil, kind, text, transient
  * lookup:close()  gives it up
  *
@@ -117,6 +120,20 @@ static int lpool_query(lua_State *L)
     return err < 0 ? lbind_fail(L, err, text[0] ? text : NULL) : 1;
 }
 
+static int lpool_flush(lua_State *L)
+{
+    struct pool *p = pool_check(L);
+    struct span path = lbind_check(L, 2);
+    char text[SOCK_TEXT] = "";
+    luaL_argcheck(L, strlen(path.p) == path.n, 2, "contains a NUL");
+    struct ticket *t = lbind_new(L, sizeof *t, TYPE_LOOKUP, 0);
+    t->kind = RESOLVE_FLUSH;
+    int err = pool_own(p);
+    if (err == 0)
+        err = lookup_flush(&t->lookup, p->resolver, path.p, text);
+    return err < 0 ? lbind_fail(L, err, text[0] ? text : NULL) : 1;
+}
+
 static int lpool_lookup(lua_State *L)
 {
     return lpool_start(L, RESOLVE_FORWARD);
@@ -188,6 +205,9 @@ static int llookup_result(lua_State *L)
     case RESOLVE_REVERSE:
         lua_pushstring(L, answer->name);
         return 1;
+    case RESOLVE_FLUSH:
+        lua_pushboolean(L, 1);
+        return 1;
     default:
         push_addresses(L, answer);
         return 1;
@@ -195,11 +215,9 @@ static int llookup_result(lua_State *L)
 }
 
 static const luaL_Reg pool_methods[] = {
-    {"lookup", lpool_lookup},
-    {"reverse", lpool_reverse},
-    {"query", lpool_query},
-    {"close", lpool_drop},
-    {NULL, NULL},
+    {"lookup", lpool_lookup}, {"reverse", lpool_reverse},
+    {"query", lpool_query},   {"flush", lpool_flush},
+    {"close", lpool_drop},    {NULL, NULL},
 };
 
 static const luaL_Reg lookup_methods[] = {

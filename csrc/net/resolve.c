@@ -20,6 +20,7 @@
 #endif
 
 #include "resolve.h"
+#include "system.h"
 
 enum { SERVICE_SIZE = 32, QUEUE_MAX = 4096, THREADS_MIN = 2, THREADS_MAX = 8 };
 
@@ -37,6 +38,7 @@ struct lookup {
     char name[RESOLVE_NAME];
     char service[SERVICE_SIZE];
     struct query query;
+    char *path; /* RESOLVE_FLUSH */
     struct lookup_answer answer;
 };
 
@@ -94,6 +96,7 @@ static void lookup_free(struct lookup *l)
 {
     bell_close(l->bell);
     free(l->answer.octets);
+    free(l->path);
     free(l);
 }
 
@@ -163,12 +166,18 @@ static void lookup_records(struct lookup *l)
         a->octets = less;
 }
 
+static void lookup_sync(struct lookup *l)
+{
+    l->err = system_sync(l->path, l->text);
+}
+
 static void lookup_work(struct lookup *l)
 {
     static void (*const work[RESOLVE_KINDS])(struct lookup *) = {
         [RESOLVE_FORWARD] = lookup_forward,
         [RESOLVE_RECORDS] = lookup_records,
         [RESOLVE_REVERSE] = lookup_reverse,
+        [RESOLVE_FLUSH] = lookup_sync,
     };
     work[l->kind](l);
 }
@@ -199,12 +208,12 @@ static struct lookup *queue_take(struct resolver *r, enum resolve_kind kind)
 static struct lookup *resolver_take(struct resolver *r)
 {
     struct lookup *l = queue_take(r, RESOLVE_FORWARD);
-    size_t busy =
-        r->queues[RESOLVE_RECORDS].busy + r->queues[RESOLVE_REVERSE].busy;
-    if (!l && busy + 1 < r->most)
-        l = queue_take(r, RESOLVE_RECORDS);
-    if (!l && busy + 1 < r->most)
-        l = queue_take(r, RESOLVE_REVERSE);
+    size_t busy = 0;
+    for (int kind = RESOLVE_FORWARD + 1; kind < RESOLVE_KINDS; kind++)
+        busy += r->queues[kind].busy;
+    for (int kind = RESOLVE_FORWARD + 1;
+         kind < RESOLVE_KINDS && !l && busy + 1 < r->most; kind++)
+        l = queue_take(r, kind);
     return l;
 }
 
@@ -403,6 +412,20 @@ int lookup_query(struct lookup **lookup, struct resolver *r, const char *name,
         return err;
     (*lookup)->query = *query;
     return lookup_commit(lookup, r, text);
+}
+
+int lookup_flush(struct lookup **lookup, struct resolver *r, const char *path,
+                 char text[SOCK_TEXT])
+{
+    int err = lookup_new(lookup, r, RESOLVE_FLUSH, "file", text);
+    if (err < 0)
+        return err;
+    (*lookup)->path = strdup(path);
+    if ((*lookup)->path)
+        return lookup_commit(lookup, r, text);
+    lookup_free(*lookup);
+    *lookup = NULL;
+    return ERR_MEMORY;
 }
 
 /* Takes a lookup out of its queue; it is there. */

@@ -1,14 +1,14 @@
 /*
- * resolve - names to addresses and back, by the system, on a few threads
+ * resolve - what the system does slowly, on a few threads: names to addresses
+ * and back, and flushes of files
  *
- * getaddrinfo, getnameinfo and queries for other records (query.h) block, so
- * they run on a small pool, whose threads start when they are needed. Each
- * lookup has a descriptor that
- * becomes readable when it is answered, and may be dropped at any time: a
- * thread that is still at it then throws its answer away. Lookups of names
- * for peers' addresses, and of records, never take the last thread, so that a
- * slow zone of a stranger holds up no connection; and those of peers leave
- * one to records.
+ * getaddrinfo, getnameinfo, queries for other records (query.h) and fsync
+ * block, so they run on a small pool, whose threads start when they are
+ * needed. Each lookup has a descriptor that becomes readable when it is
+ * answered, and may be dropped at any time: a thread that is still at it then
+ * throws its answer away. Lookups of names for peers' addresses, and of
+ * records, and flushes never take the last thread, so that a slow zone of a
+ * stranger holds up no connection; and those of peers leave one to records.
  *
  * The pool is counted: threads may outlive the handle. After a fork it
  * belongs to the parent (resolver_foreign), and a child makes its own.
@@ -29,6 +29,7 @@ enum resolve_kind {
     RESOLVE_FORWARD,
     RESOLVE_RECORDS,
     RESOLVE_REVERSE,
+    RESOLVE_FLUSH,
     RESOLVE_KINDS
 };
 
@@ -61,6 +62,11 @@ INTERNAL int lookup_start(struct lookup **lookup, struct resolver *r,
 INTERNAL int lookup_query(struct lookup **lookup, struct resolver *r,
                           const char *name, const struct query *query,
                           char text[SOCK_TEXT]);
+
+/* Makes a file's bytes, or a folder's names, survive a power cut, as
+   system_sync does: RESOLVE_FLUSH. */
+INTERNAL int lookup_flush(struct lookup **lookup, struct resolver *r,
+                          const char *path, char text[SOCK_TEXT]);
 INTERNAL void lookup_drop(struct lookup *lookup);
 
 INTERNAL int lookup_fd(const struct lookup *lookup);

@@ -4,6 +4,7 @@
 
 local core = require "lunapost.core"
 local err = require "lunapost.err"
+local flush = require "lunapost.net.flush"
 
 local system = core.system
 
@@ -25,8 +26,9 @@ end
 
 --- Opens a Maildir; makes its folders where they are missing.
 ---@param path string
----@param options? { durable: boolean }  false: nothing is synced, a power cut
---- may take what was delivered
+---@param options? { durable: boolean, loop: table }  durable = false: nothing
+--- is synced, a power cut may take what was delivered; loop: whose tasks
+--- deliver, without stopping each other (default: the built-in one)
 ---@return lunapost.maildir?, lunapost.err?
 function M.open(path, options)
   for _, folder in ipairs { "", "/tmp", "/new", "/cur" } do
@@ -34,6 +36,7 @@ function M.open(path, options)
     if not ok then return failure(text) end
   end
   return setmetatable({ path = path,
+    loop = options and options.loop,
     durable = not options or options.durable ~= false }, meta)
 end
 
@@ -65,26 +68,29 @@ function Delivery:write(bytes)
   if not ok then self.problem = text end
 end
 
---- Removes what was written.
+--- Removes what was written, unless it was committed.
 function Delivery:drop()
   if self.kept then return end
   if self.file then self.file:close() end
   self.file, self.kept = nil, true
-  system.remove(self.temporary)
+  system.remove(self.final or self.temporary)
 end
 
 delivery_meta.__close = Delivery.drop
 
--- Each step of making it durable: true, or nil and why not.
+-- Each step of making it durable: true, or nil and why not. Whoever ends the
+-- task while the disk is waited for leaves the message to drop.
 local function settle(self, final)
-  local file = self.file
+  local file, maildir = self.file, self.maildir
   self.file = nil
   local ok, text = file:close()
-  local durable = self.maildir.durable
-  if ok and durable then ok, text = system.sync(self.temporary) end
+  if ok and maildir.durable then
+    ok, text = flush.path(self.temporary, maildir.loop)
+  end
   if ok then ok, text = system.rename(self.temporary, final) end
-  if ok and durable then
-    ok, text = system.sync(self.maildir.path .. "/new")
+  if ok then self.final = final end
+  if ok and maildir.durable then
+    ok, text = flush.path(maildir.path .. "/new", maildir.loop)
   end
   return ok, text
 end
@@ -96,7 +102,6 @@ function Delivery:commit()
   local ok, text = nil, self.problem
   if not text then ok, text = settle(self, final) end
   if not ok then
-    system.remove(final)
     self:drop()
     return failure(tostring(text))
   end

@@ -168,7 +168,7 @@ local function open_maildir(server, options, state)
     state.passing = folder
   end
   if folder then
-    state.maildir, problem = maildir_of.open(folder)
+    state.maildir, problem = maildir_of.open(folder, { loop = server.loop })
   end
   if problem then return nil, problem end
   use_maildir(server, state.maildir, state.kept)

@@ -42,8 +42,13 @@ function M.wait(loop, fd, mode, deadline)
   return loop.wait(fd, mode, left)
 end
 
--- Waits for a lookup and gives it up, whatever happens meanwhile.
-local function settle(lookup, name, options)
+--- Waits for a lookup and gives it up, whatever happens meanwhile.
+---@param lookup userdata
+---@param name string  for errors
+---@param options lunapost.net.wait
+---@return any answer
+---@return lunapost.err? err
+function M.settle(lookup, name, options)
   local loop = options.loop or default_loop
   local deadline = M.deadline(options)
   local _ <close> = setmetatable({}, { __close = function()
@@ -77,7 +82,7 @@ function M.ask(method, name, options, ...)
   if not lookup then
     return nil, err.new { kind = kind, text = text, host = name }
   end
-  return settle(lookup, name, options)
+  return M.settle(lookup, name, options)
 end
 
 -- RFC 6761 6.3: this machine, even where no hosts file says so.
