@@ -125,13 +125,35 @@ describe("testing.server in a process of its own", function()
     local descriptors = wire.descriptors()
     do
       local server <close> = testing.server { process = true,
-        listen = "unix:" .. path }
+        listen = "unix:" .. path, metrics = "unix:" .. path .. ".m" }
+      assert.equal("socket", core.system.stat(path .. ".m").type)
+      local door <close> = assert(core.net.connect_unix(path .. ".m"))
+      assert.is_truthy(door)
       assert.equal("unix:" .. path, server.url)
       assert(send(server))
       assert.equal(1, #server.messages)
     end
-    assert.is_nil((os.rename(path, path)))
+    assert.is_nil(core.system.stat(path))
+    assert.is_nil(core.system.stat(path .. ".m"))
     assert.is_true(wire.at_most(descriptors))
+  end)
+
+  it("refuses once it is dead, by a Unix socket, too", function()
+    local path <const> = os.tmpname()
+    os.remove(path)
+    for _, listen in ipairs { "unix:" .. path, "127.0.0.1:0" } do
+      local server <close> = testing.server { process = true, listen = listen }
+      assert(send(server))
+      core.process.tell(server.pid, "kill")
+      assert.is_true(peers.wait(5, function()
+        return not wire.alive(server.pid)
+      end))
+      local result, problem = send(server)
+      assert.is_nil(result)
+      assert.equal("connect", problem.kind)
+      assert.matches("refused", problem.text)
+    end
+    assert.is_nil(core.system.stat(path))
   end)
 
   it("runs handlers there, faults as well", function()
@@ -159,10 +181,7 @@ describe("testing.server in a process of its own", function()
       os.execute("kill -9 " .. require "lunapost.core".system.pid())
     ]]
     local pid, folder = output:match "(%d+)\t(%S+)"
-    assert.is_truthy(peers.wait(5, function()
-      local stat = require "spec.support.tree".read("/proc/" .. pid .. "/stat")
-      return not stat or stat:match "%) (%a)" == "Z"
-    end))
+    assert.is_truthy(peers.wait(5, function() return not wire.alive(pid) end))
     os.execute("rm -rf " .. folder)
   end)
 end)

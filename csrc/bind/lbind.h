@@ -395,6 +395,16 @@ INTERNAL void lbind_push_heard(lua_State *L, const struct reply *r);
 INTERNAL void lbind_open_exchange(lua_State *L);
 INTERNAL void lbind_open_post(lua_State *L);
 
+/* lcontext: TLS contexts. Adds to the table at the top. */
+#define LBIND_CONTEXT "lunapost.tls_context"
+
+struct tls_context;
+struct lbind_context {
+    struct tls_context *tls;
+};
+
+INTERNAL void lbind_open_context(lua_State *L);
+
 /* lconfig: settings of the server's machine. Adds to the table at the top. */
 #define LBIND_CONFIG "lunapost.server_config"
 INTERNAL void lbind_open_config(lua_State *L);

@@ -1,12 +1,12 @@
 /*
- * lnet - lunapost.core.net: listeners, connections, TLS contexts
+ * lnet - lunapost.core.net: listeners and connections; TLS contexts: lcontext
  *
  * net.connect(address, port) and net.connect_unix(path) -> conn;
  * net.adopt(fd) -> conn, a duplicate of somebody else's socket;
  * net.listen(address, port[, backlog]) and net.listen_unix(path[, backlog
  * [, permissions]])
  * -> listener; net.take(descriptor) -> listener, for one that was passed to
- * this process; net.tls_context{...} -> context; net.numeric(host) -> boolean.
+ * this process; net.numeric(host) -> boolean.
  *
  * "Not yet" is nil, "read" or nil, "write": wait for conn:fd(), then call
  * again. conn:handshake() may also give nil, "choice": conn:asked() is the
@@ -14,7 +14,7 @@
  * failing is nil, kind, text. conn:read at the end of the stream gives nil,
  * "eof".
  *
- * Owns: descriptors and contexts, in userdata. Fails with: see conn.h. I/O:
+ * Owns: descriptors, in userdata. Fails with: see conn.h. I/O:
  * see sock.h, tls.h.
  */
 #include "lbind.h"
@@ -24,13 +24,8 @@
 #include "../net/tls.h"
 
 #define TYPE_LISTENER "lunapost.listener"
-#define TYPE_CONTEXT  "lunapost.tls_context"
 
 enum { READ_MAX = 1 << 24, BACKLOG = 1024, PORT_MAX = 65535 };
-
-struct context {
-    struct tls_context *tls;
-};
 
 static int lnet_not_yet(lua_State *L, int io)
 {
@@ -185,7 +180,7 @@ static int lconn_quickack(lua_State *L)
 static int lconn_starttls(lua_State *L)
 {
     struct conn *c = lnet_conn(L);
-    struct context *context = luaL_checkudata(L, 2, TYPE_CONTEXT);
+    struct lbind_context *context = luaL_checkudata(L, 2, LBIND_CONTEXT);
     bool server = lua_toboolean(L, 3);
     const char *host = lua_isnoneornil(L, 4) ? NULL : lnet_host(L, 4);
     luaL_argcheck(L, context->tls, 2, "the context is closed");
@@ -210,8 +205,8 @@ static int lconn_asked(lua_State *L)
 static int lconn_choose(lua_State *L)
 {
     struct conn *c = lnet_conn(L);
-    struct context *context =
-        lua_isnoneornil(L, 2) ? NULL : luaL_checkudata(L, 2, TYPE_CONTEXT);
+    struct lbind_context *context =
+        lua_isnoneornil(L, 2) ? NULL : luaL_checkudata(L, 2, LBIND_CONTEXT);
     luaL_argcheck(
         L, !context || (context->tls && tls_context_server(context->tls)), 2,
         "not a server's open context");
@@ -395,118 +390,21 @@ static int llistener_address(lua_State *L)
     return lnet_name(L, err, &name);
 }
 
+static int llistener_disown(lua_State *L)
+{
+    struct listener *l = lnet_listener(L);
+    if (l->path[0])
+        lua_pushstring(L, l->path);
+    else
+        lua_pushnil(L);
+    listener_disown(l);
+    return 1;
+}
+
 static int llistener_text(lua_State *L)
 {
     struct listener *l = lnet_listener(L);
     lua_pushfstring(L, "listener (%s)", l->fd < 0 ? "closed" : "open");
-    return 1;
-}
-
-/* pin: one, or an array of them. */
-static void lcontext_pins(lua_State *L, struct tls_settings *s)
-{
-    if (lua_getfield(L, 1, "pin") == LUA_TTABLE) { /* pins */
-        lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
-        if (n > TLS_PINS)
-            luaL_error(L, "option 'pin' has at most %d entries", TLS_PINS);
-        for (lua_Integer i = 1; i <= n; i++) {
-            if (lua_rawgeti(L, -1, i) != LUA_TSTRING)
-                luaL_error(L, "option 'pin' must hold strings");
-            struct span *pin = &s->pins[s->npins++];
-            pin->p = lua_tolstring(L, -1, &pin->n);
-            lua_pop(L, 1);
-        }
-        if (n == 0)
-            luaL_error(L, "option 'pin' must not be empty");
-        lua_pop(L, 1);
-        return;
-    }
-    lua_pop(L, 1);
-    struct span one = lbind_field(L, 1, "pin");
-    if (one.p)
-        s->pins[s->npins++] = one;
-}
-
-static unsigned char ltlsa_number(lua_State *L, const char *name)
-{
-    size_t n = lbind_field_size(L, lua_gettop(L), name, 256);
-    if (n > 255)
-        luaL_error(L, "option 'tlsa': '%s' must be 0 to 255", name);
-    return (unsigned char)n;
-}
-
-/* tlsa: records as dns.tlsa gives them; the first so many. */
-static void lcontext_tlsa(lua_State *L, struct tls_settings *s)
-{
-    s->dane = lua_getfield(L, 1, "tlsa") == LUA_TTABLE; /* records */
-    lua_Integer n = s->dane ? (lua_Integer)lua_rawlen(L, -1) : 0;
-    if (s->dane && n == 0)
-        luaL_error(L, "option 'tlsa' must not be empty");
-    for (lua_Integer i = 1; i <= n && s->ntlsa < TLS_TLSA; i++) {
-        if (lua_rawgeti(L, -1, i) != LUA_TTABLE) /* records record */
-            luaL_error(L, "option 'tlsa' must hold tables");
-        struct tls_tlsa *one = &s->tlsa[s->ntlsa++];
-        one->usage = ltlsa_number(L, "usage");
-        one->selector = ltlsa_number(L, "selector");
-        one->matching = ltlsa_number(L, "matching");
-        one->data = lbind_field(L, lua_gettop(L), "data");
-        lua_pop(L, 1); /* records */
-    }
-    lua_pop(L, 1);
-}
-
-static int lnet_tls_context(lua_State *L)
-{
-    struct tls_settings s = {0};
-    char text[SOCK_TEXT] = "";
-    luaL_checktype(L, 1, LUA_TTABLE);
-    s.server = lbind_field_bool(L, 1, "server", false);
-    s.test = lbind_field_bool(L, 1, "test", false);
-    s.choose = lbind_field_bool(L, 1, "choose", false);
-    s.insecure = lbind_field_bool(L, 1, "insecure", false);
-    s.hostname = lbind_field(L, 1, "hostname");
-    s.certificate = lbind_field(L, 1, "certificate");
-    s.key = lbind_field(L, 1, "key");
-    s.ca = lbind_field(L, 1, "ca");
-    s.minimum = lbind_field(L, 1, "minimum");
-    s.maximum = lbind_field(L, 1, "maximum");
-    lcontext_pins(L, &s);
-    lcontext_tlsa(L, &s);
-    s.domain = lbind_field(L, 1, "tlsa_domain");
-    struct context *c = lbind_new(L, sizeof *c, TYPE_CONTEXT, 0);
-    int err = tls_context_new(&c->tls, &s, text);
-    return err < 0 ? lbind_fail(L, err, text[0] ? text : NULL) : 1;
-}
-
-static struct context *lnet_context(lua_State *L)
-{
-    return lbind_self(L, TYPE_CONTEXT);
-}
-
-static int lcontext_drop(lua_State *L)
-{
-    struct context *c = lnet_context(L);
-    tls_context_drop(c->tls);
-    c->tls = NULL;
-    return 0;
-}
-
-static int lcontext_pem(lua_State *L)
-{
-    char pem[8192];
-    struct context *c = lnet_context(L);
-    luaL_argcheck(L, c->tls, 1, "the context is closed");
-    size_t n = tls_context_pem(c->tls, pem, sizeof pem);
-    if (n == 0)
-        return lbind_fail(L, ERR_TLS, "the context has no certificate");
-    lua_pushlstring(L, pem, n);
-    return 1;
-}
-
-static int lcontext_server(lua_State *L)
-{
-    struct context *c = lnet_context(L);
-    lua_pushboolean(L, c->tls && tls_context_server(c->tls));
     return 1;
 }
 
@@ -544,22 +442,13 @@ static const luaL_Reg conn_meta[] = {
 };
 
 static const luaL_Reg listener_methods[] = {
-    {"accept", llistener_accept},
-    {"fd", llistener_fd},
-    {"address", llistener_address},
-    {"close", llistener_drop},
-    {NULL, NULL},
+    {"accept", llistener_accept},   {"fd", llistener_fd},
+    {"address", llistener_address}, {"disown", llistener_disown},
+    {"close", llistener_drop},      {NULL, NULL},
 };
 
 static const luaL_Reg listener_meta[] = {
     {"__tostring", llistener_text},
-    {NULL, NULL},
-};
-
-static const luaL_Reg context_methods[] = {
-    {"pem", lcontext_pem},
-    {"server", lcontext_server},
-    {"close", lcontext_drop},
     {NULL, NULL},
 };
 
@@ -570,7 +459,6 @@ static const luaL_Reg functions[] = {
     {"listen", lnet_listen},
     {"listen_unix", lnet_listen_unix},
     {"take", lnet_take},
-    {"tls_context", lnet_tls_context},
     {"numeric", lnet_numeric},
     {NULL, NULL},
 };
@@ -586,8 +474,8 @@ int lbind_open_net(lua_State *L)
     lbind_type(L, LBIND_CONN, conn_methods, conn_meta, lconn_drop);
     lbind_type(L, TYPE_LISTENER, listener_methods, listener_meta,
                llistener_drop);
-    lbind_type(L, TYPE_CONTEXT, context_methods, NULL, lcontext_drop);
     luaL_newlib(L, functions);
+    lbind_open_context(L);
     lbind_export(L, LBIND_CONN, exported);
     return 1;
 }

@@ -31,6 +31,11 @@ int listener_take(struct listener *l, int fd, char text[SOCK_TEXT])
     return err;
 }
 
+void listener_disown(struct listener *l)
+{
+    l->path[0] = '\0';
+}
+
 void listener_drop(struct listener *l)
 {
     if (l->fd >= 0 && l->path[0] && l->process == (long)getpid())

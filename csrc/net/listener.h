@@ -26,6 +26,9 @@ INTERNAL int listener_open(struct listener *l, const char *host, int port,
 /* A socket that was passed to this process; see service.h. */
 INTERNAL int listener_take(struct listener *l, int fd, char text[SOCK_TEXT]);
 
+/* Leaves the path of a Unix socket to somebody else. */
+INTERNAL void listener_disown(struct listener *l);
+
 /* May run twice. */
 INTERNAL void listener_drop(struct listener *l);
 

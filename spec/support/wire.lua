@@ -56,6 +56,15 @@ function M.pair(address)
   return a, M.keep(b)
 end
 
+--- Whether a process runs: one that is dead may still wait to be reaped.
+---@param pid integer|string
+---@return boolean
+function M.alive(pid)
+  local file <close> = io.open("/proc/" .. pid .. "/stat")
+  local state = file and file:read "a":match "%) (%a)"
+  return state ~= nil and state ~= "Z"
+end
+
 --- How many descriptors this process has open.
 function M.descriptors()
   collectgarbage()

@@ -54,7 +54,7 @@ function Apart:stop()
     gone(self.pid, PATIENCE)
   end
   self.pid = nil
-  if self.server then self.server:stop(0) end
+  for _, path in ipairs(self.paths or {}) do system.remove(path) end
   self.count = #self.messages + #self.envelopes -- reads what is there
   inbox.remove(self.folder)
 end
@@ -72,13 +72,16 @@ local function fork(server)
   os.exit(ok, false) -- the spec's own state is not ours to close
 end
 
--- Lets go of the listener, which the child has. Who made a Unix socket removes
--- its path then: not before the end.
+-- Lets go of the listeners, which the child has: nobody else answers for it,
+-- should it die. The paths of Unix sockets are left to be removed at the end.
 local function hand_over(server)
-  for _, address in ipairs(server.addresses) do
-    if address:find "^unix:" then return server end
+  local paths, listeners = {}, { table.unpack(server.listeners) }
+  table.insert(listeners, server.metrics_listener)
+  for _, listener in ipairs(listeners) do
+    paths[#paths + 1] = listener:disown()
   end
   server:stop(0)
+  return paths
 end
 
 --- Starts a server that listens already in a process of its own.
@@ -91,7 +94,7 @@ function M.start(server, folder)
   local apart = setmetatable({ pid = pid, folder = folder, port = server.port,
     addresses = server.addresses, messages = messages,
     envelopes = envelopes }, meta)
-  apart.server = hand_over(server)
+  apart.paths = hand_over(server)
   return apart
 end
 
