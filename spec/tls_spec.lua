@@ -490,10 +490,10 @@ describe("a TLS context", function()
     local _, problem = net.context { server = true, certificate = cert }
     assert.equal("tls", problem.kind)
     assert.matches("cannot use the private key", tostring(problem))
-    _, problem = net.context { server = true, certificate = both,
-      key = file "-----BEGIN PRIVATE KEY-----\nAAAA\n" }
+    local torn = file "-----BEGIN PRIVATE KEY-----\nAAAA\n"
+    _, problem = net.context { server = true, certificate = both, key = torn }
     assert.matches("cannot use the private key", tostring(problem))
-    for _, path in ipairs { key, cert, both } do os.remove(path) end
+    for _, path in ipairs { key, cert, both, torn } do os.remove(path) end
   end)
 
   it("names the file that cannot be used", function()
