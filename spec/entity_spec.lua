@@ -214,6 +214,44 @@ describe("an encoder that takes a piece of a string", function()
   end)
 end)
 
+describe("an encoder that reads a file", function()
+  local function encoder()
+    return assert(core.stream.open("base64_encoder", {}))
+  end
+
+  it("gives what it gives of the same octets, and how many", function()
+    local octets = random_octets(1000)
+    local path = temporary(octets)
+    finally(function() os.remove(path) end)
+    for _, step in ipairs { 1, 7, 57, 999, 1000, 4096 } do
+      local file <close> = assert(io.open(path, "rb"))
+      local one, out, total = encoder(), {}, 0
+      repeat
+        local chunk, n = one:pull(file, step)
+        out[#out + 1], total = chunk, total + n
+      until n == 0
+      assert.equal(1000, total)
+      assert.equal(core.codec.base64_encode(octets, 0),
+        table.concat(out) .. one:finish())
+    end
+  end)
+
+  it("tells that it cannot be read, and takes nothing else", function()
+    local folder <close> = assert(io.open("/", "rb"))
+    local chunk, n, why = encoder():pull(folder, 10)
+    assert.is_nil(chunk)
+    assert.equal(0, n)
+    assert.is_string(why)
+    local closed = assert(io.open("/", "rb"))
+    closed:close()
+    for _, bad in ipairs { closed, "/", 1 } do
+      assert.has_error(function() encoder():pull(bad, 10) end)
+    end
+    assert.has_error(function() encoder():pull(folder, -1) end)
+    assert.has_error(function() encoder():pull(folder, 1 << 21) end)
+  end)
+end)
+
 describe("a message's source", function()
   it("gives what render gives, and size its length", function()
     local path = temporary(random_octets(200000))

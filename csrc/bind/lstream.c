@@ -4,10 +4,13 @@
  * One userdata type for all of them. What differs is a row of a table: how
  * it is opened, how it takes a piece, how it ends, what it has seen.
  *
- * Owns: a stream its output buf and, of a charset, the converter.
- * Fails with: nil, kind, text; raises on misuse and memory. I/O: none.
+ * Owns: a stream its bufs and, of a charset, the converter.
+ * Fails with: nil, kind, text; raises on misuse and memory.
+ * I/O: pull reads from a file of Lua's io library.
  */
+#include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "../core/base64.h"
 #include "../core/buf.h"
@@ -21,7 +24,7 @@
 
 #define STREAM "lunapost.codec.stream"
 
-enum { OUTPUT_KEPT = 1 << 20 };
+enum { OUTPUT_KEPT = 1 << 20, PULL_MOST = 1 << 20 };
 
 struct undot { /* a decoder, and what goes with it outside a machine */
     struct dot_decoder d;
@@ -38,6 +41,7 @@ struct unquote { /* a decoder and, where strict, a judge before it */
 struct stream {
     const struct kind *kind;
     struct buf out;
+    struct buf in; /* what a file gives */
     bool ended;
     union {
         struct base64_encoder base64_encoder;
@@ -416,6 +420,7 @@ static int drop(lua_State *L)
 {
     struct stream *s = check(L);
     buf_free(&s->out);
+    buf_free(&s->in);
     if (s->kind && (s->kind->update == charset_update))
         charset_free(&s->as.charset);
     return 0;
@@ -439,6 +444,7 @@ static int l_open(lua_State *L)
     luaL_argcheck(L, kind != NULL, 1, "no such codec");
     s = lbind_new(L, sizeof *s, STREAM, 0); /* name options stream */
     buf_init(&s->out, SIZE_MAX / 2);
+    buf_init(&s->in, PULL_MOST);
     s->kind = kind;
     err = kind->open(L, s, 2);
     return err < 0 ? lbind_fail(L, err, NULL) : 1;
@@ -475,6 +481,40 @@ static int l_update(lua_State *L)
     return deliver(L, s, s->kind->update(s, in));
 }
 
+static FILE *file_of(lua_State *L, int arg)
+{
+    luaL_Stream *file = luaL_checkudata(L, arg, LUA_FILEHANDLE);
+    luaL_argcheck(L, file->closef != NULL, arg, "the file is closed");
+    return file->f;
+}
+
+/* s, file, n -> string, how many octets were read: 0 at the end | nil, 0, why
+   it could not be read. What is read need not be made a string. */
+static int l_pull(lua_State *L)
+{
+    struct stream *s = check(L);
+    FILE *file = file_of(L, 2);
+    size_t n = lbind_size(L, 3, PULL_MOST);
+    char *to = buf_space(&s->in, n ? n : 1);
+    if (s->ended)
+        return luaL_error(L, "the codec has ended: it takes no more");
+    if (!to)
+        return luaL_error(L, "not enough memory");
+    clearerr(file);
+    errno = 0;
+    n = fread(to, 1, n, file);
+    if (n == 0 && ferror(file)) {
+        lua_pushnil(L);
+        lua_pushinteger(L, 0);
+        lua_pushstring(L, strerror(errno));
+        return 3;
+    }
+    if (deliver(L, s, s->kind->update(s, span_of(to, n))) != 1)
+        return 3;
+    lua_pushinteger(L, (lua_Integer)n);
+    return 2;
+}
+
 static int l_finish(lua_State *L)
 {
     struct stream *s = check(L);
@@ -499,8 +539,8 @@ static int l_notes(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-    {"update", l_update}, {"finish", l_finish}, {"ended", l_ended},
-    {"notes", l_notes},   {NULL, NULL},
+    {"update", l_update}, {"pull", l_pull},   {"finish", l_finish},
+    {"ended", l_ended},   {"notes", l_notes}, {NULL, NULL},
 };
 
 static const luaL_Reg functions[] = {

@@ -1,14 +1,20 @@
-"""usage: build_message.py FILE SECONDS - builds a message with the file's
-octets attached, if it has any, again and again; prints the processor time
-that one takes."""
+"""usage: build_message.py FILE SECONDS memory|file - builds a message with the
+file's octets attached, if it has any, again and again; prints the processor
+time that one takes. file: each time it is read."""
 import sys
 import time
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 
-with open(sys.argv[1], "rb") as file:
-    octets = file.read()
+
+
+def read():
+    with open(sys.argv[1], "rb") as file:
+        return file.read()
+
+
+octets = read()
 text = "Les élèves ont été très appliqués cette année, dit-on à Paris.\r\n"
 
 
@@ -19,7 +25,8 @@ def build():
     message["Subject"] = "Grüße aus Köln"
     message.set_content(text * 30)
     if octets:
-        message.add_attachment(octets, maintype="application",
+        data = read() if sys.argv[3] == "file" else octets
+        message.add_attachment(data, maintype="application",
                                subtype="octet-stream", filename="data.bin")
     return len(message.as_bytes())
 

@@ -17,7 +17,7 @@ M.step = STEP
 ---@field size? integer  octets, where known
 ---@field again boolean  whether it can be opened more than once
 ---@field octets? string  all of it, where it is a string
----@field start fun(): fun(): string?, lunapost.err?
+---@field start fun(encoder?: any): fun(): string?, lunapost.err?
 local Content = { __name = "lunapost.content" }
 Content.__index = Content
 
@@ -30,13 +30,15 @@ local function new(size, again, start)
 end
 
 --- Opens it: a reader of chunks.
+---@param encoder? any  a stream of core: the chunks come encoded, as far as
+---  that is before it is finished
 ---@return fun(): string?, lunapost.err?
-function Content:open()
+function Content:open(encoder)
   if self.used and not self.again then
     return function() return nil, failed "a source can be read only once" end
   end
   self.used = true
-  return self.start()
+  return self.start(encoder)
 end
 
 --- What the octets hold, or nil where looking would use them up.
@@ -72,13 +74,14 @@ end
 ---@param octets string
 ---@return lunapost.content
 function M.of_string(octets)
-  local content = new(#octets, true, function()
+  local content = new(#octets, true, function(encoder)
     local at = 1
     return function()
       if at > #octets then return nil end
-      local chunk = octets:sub(at, at + STEP - 1)
-      at = at + STEP
-      return chunk
+      local from = at
+      at = math.min(at + STEP, #octets + 1)
+      if encoder then return encoder:update(octets, from, at - 1) end
+      return octets:sub(from, at - 1)
     end
   end)
   content.octets = octets
@@ -86,28 +89,49 @@ function M.of_string(octets)
   return content
 end
 
--- The next step of a file, and what must remain behind it; nil where its
--- size is not known.
-local function next_chunk(file, remaining, name)
+-- The next step of a file, encoded or not, and how many octets that took;
+-- nil, 0 at its end. An encoder reads for itself, which saves strings.
+local function read_step(file, encoder)
+  if encoder and io.type(file) then
+    local chunk, n, text = encoder:pull(file, STEP)
+    if n == 0 then chunk = nil end
+    return chunk, n, text
+  end
   local chunk, text = file:read(STEP)
+  local n = #(chunk or "")
+  if chunk and encoder then chunk = encoder:update(chunk) end
+  return chunk, n, text
+end
+
+-- The next step, an error, and what must remain behind the step; nil where
+-- the size is not known; and how many octets the step has.
+local function next_chunk(file, remaining, name, encoder)
+  local chunk, n, text = read_step(file, encoder)
   if text then return nil, failed(name .. ": " .. text) end
-  local left = remaining and remaining - #(chunk or "")
+  local left = remaining and remaining - n
   if left and (left < 0 or (not chunk and left > 0)) then
     return nil, failed(name .. ": changed in size while it was read")
   end
-  return chunk, nil, left
+  return chunk, nil, left, n
 end
 
-local function read_path(path, remaining)
+-- Whole steps are read at once, past the buffer of C.
+local function opened(path)
+  local file, text = io.open(path, "rb")
+  if not file then return nil, failed(text) end
+  file:setvbuf "no"
+  return file
+end
+
+local function read_path(path, remaining, encoder)
   local file
   return function()
-    if not file then
-      local text
-      file, text = io.open(path, "rb")
-      if not file then return nil, failed(text) end
-    end
     local chunk, problem
-    chunk, problem, remaining = next_chunk(file, remaining, path)
+    if not file then
+      file, problem = opened(path)
+      if not file then return nil, problem end
+    end
+    chunk, problem, remaining = next_chunk(file, remaining, path, encoder)
     if not chunk then file:close() end
     return chunk, problem
   end
@@ -128,7 +152,9 @@ function M.of_path(path)
     if unreadable then return nil, failed(path .. ": " .. unreadable) end
     if first and size == 0 then size = nil end
   end
-  return new(size, size ~= nil, function() return read_path(path, size) end)
+  return new(size, size ~= nil, function(encoder)
+    return read_path(path, size, encoder)
+  end)
 end
 
 --- Reads an open file from where it stands to its end. The caller keeps the
@@ -139,13 +165,14 @@ function M.of_file(file)
   local from = file:seek()
   local stop = from and file:seek("end")
   if from then file:seek("set", from) end
-  return new(stop and stop - from, from ~= nil, function()
+  return new(stop and stop - from, from ~= nil, function(encoder)
     local remaining, at = stop and stop - from, from
     return function()
       if at then file:seek("set", at) end -- others may read it too
-      local chunk, problem
-      chunk, problem, remaining = next_chunk(file, remaining, "file")
-      at = at and chunk and at + #chunk
+      local chunk, problem, n
+      chunk, problem, remaining, n = next_chunk(file, remaining, "file",
+        encoder)
+      at = at and chunk and at + n
       return chunk, problem
     end
   end)
@@ -155,10 +182,10 @@ end
 ---@param source fun(): string?, any
 ---@return lunapost.content
 function M.of_source(source)
-  return new(nil, false, function()
+  return new(nil, false, function(encoder)
     return function()
       local chunk, problem = source()
-      if chunk then return chunk end
+      if chunk then return encoder and encoder:update(chunk) or chunk end
       if problem then return nil, failed(tostring(problem)) end
     end
   end)

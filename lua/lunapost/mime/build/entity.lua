@@ -59,17 +59,22 @@ end
 
 function Sealed.__pairs(entity) return next, rawget(entity, OWN), nil end
 
--- Keeps what is found out of an entity, sealed or not.
+-- What an entity is made of, sealed or not: for those who need no more.
+local function own(entity)
+  return rawget(entity, OWN) or entity
+end
+
+-- Keeps what is found out of an entity.
 local function keep(entity, name, value)
-  (rawget(entity, OWN) or entity)[name] = value
+  own(entity)[name] = value
 end
 
 local function seal(entity)
   if getmetatable(entity) == Sealed then return end
-  local own = {}
-  for name, value in next, entity do own[name] = value end
-  for name in next, own do entity[name] = nil end
-  entity[OWN] = own
+  local made = {}
+  for name, value in next, entity do made[name] = value end
+  for name in next, made do entity[name] = nil end
+  entity[OWN] = made
   setmetatable(entity, Sealed)
 end
 
@@ -155,7 +160,8 @@ local function scanned_encoding(leaf, scan, allowed)
   return leaf.text_mode and recode.text_encoding(scan) or "base64"
 end
 
-local function leaf_encoding(leaf, allowed)
+local function leaf_encoding(entity, allowed)
+  local leaf = own(entity)
   local wish = leaf.wish
   if wish and not rank[wish] then return wish end
   if not (may_stay(leaf, allowed) or carriers[leaf.type]) then
@@ -168,7 +174,8 @@ end
 
 -- Chooses the encoding of each entity below and of this one; returns it.
 local function settle(entity, allowed, chosen)
-  local inner = entity.message and { entity.message } or entity.parts
+  local made = own(entity)
+  local inner = made.message and { made.message } or made.parts
   if not inner then
     chosen[entity] = leaf_encoding(entity, allowed)
     return chosen[entity]
@@ -208,7 +215,8 @@ end
 ---@param seeded boolean  what the ids are may be known: look for them
 function M.bound(root, ids, seeded)
   for entity in root:walk() do
-    if entity.parts and not entity.boundary then
+    local made = own(entity)
+    if made.parts and not made.boundary then
       repeat
         keep(entity, "boundary", "=_" .. ids())
       until not seeded or not M.clashes(root, entity)
@@ -243,7 +251,8 @@ local emit
 -- which may be the delimiter's, and so may the empty line of an empty part.
 local function line_end(before, chosen)
   if not before or chosen[before] == "base64" then return "" end
-  return before.content and before.content.size == 0 and "" or "\r\n"
+  local content = own(before).content
+  return content and content.size == 0 and "" or "\r\n"
 end
 
 local function emit_parts(entity, chosen, out)
@@ -262,7 +271,8 @@ end
 -- The octets of a leaf, to be read and encoded; or the pieces of a message
 -- that was made fit.
 local function emit_leaf(leaf, encoding, allowed, out)
-  local made = leaf.recoded and leaf.recoded[allowed]
+  local recoded = own(leaf).recoded
+  local made = recoded and recoded[allowed]
   if made and rank[encoding] then
     table.move(made.segments, 1, #made.segments, #out + 1, out)
   else
@@ -287,16 +297,16 @@ local function emit_fields(entity, encoding, out)
 end
 
 function emit(entity, chosen, out)
-  local encoding = chosen[entity]
-  emit_fields(entity, encoding, out)
-  if entity.parts then
-    emit_parts(entity, chosen, out)
-  elseif entity.message then
-    emit(entity.message, chosen, out)
+  local encoding, made = chosen[entity], own(entity)
+  emit_fields(made, encoding, out)
+  if made.parts then
+    emit_parts(made, chosen, out)
+  elseif made.message then
+    emit(made.message, chosen, out)
   else
     emit_leaf(entity, encoding, chosen.allowed, out)
   end
-  if entity.is_message and entity.parts then out[#out + 1] = "\r\n" end
+  if made.is_message and made.parts then out[#out + 1] = "\r\n" end
 end
 
 -- What the peer takes, of the options of a method; errors point to where

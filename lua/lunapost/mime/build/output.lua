@@ -4,7 +4,6 @@
 -- that are read and encoded step by step as they are pulled. A leaf has a
 -- content (see content.lua), and in text_mode its line ends are line ends.
 
-local content = require "lunapost.mime.build.content"
 local core = require "lunapost.core"
 
 local M = {}
@@ -21,35 +20,15 @@ local function encoder_of(segment)
   end
 end
 
--- Encodes a string step by step, without a string for each step.
-local function string_reader(octets, encoder)
-  local at = 1
-  return function()
-    if not encoder then return nil end
-    if at <= #octets then
-      local from = at
-      at = math.min(at + content.step, #octets + 1)
-      return encoder:update(octets, from, at - 1)
-    end
-    local rest = encoder:finish()
-    encoder = nil
-    return rest
-  end
-end
-
 -- Reads and encodes a leaf step by step.
 local function leaf_reader(segment)
-  local given, encoder = segment.leaf.content, encoder_of(segment)
-  if encoder and given.octets then
-    return string_reader(given.octets, encoder)
-  end
-  local reader = given:open()
+  local encoder = encoder_of(segment)
+  local reader = segment.leaf.content:open(encoder)
   if not encoder then return reader end
   return function()
     if not encoder then return nil end
     local chunk, problem = reader()
-    if problem then return nil, problem end
-    if chunk then return encoder:update(chunk) end
+    if chunk or problem then return chunk, problem end
     local rest = encoder:finish()
     encoder = nil
     return rest
@@ -81,18 +60,26 @@ end
 ---@return fun(): string?, lunapost.err?
 function M.source(list)
   local pull, problem = pieces(list), nil
-  return function()
+
+  -- What comes with a piece that is small.
+  local function gather(piece)
     local gathered, size = {}, 0
-    while size < CHUNK and not problem do
-      local piece
-      piece, problem = pull()
-      if not piece then break end
+    while piece do
       gathered[#gathered + 1] = piece
       size = size + #piece
+      if size >= CHUNK then break end
+      piece, problem = pull()
     end
     if problem then return nil, problem end
-    if #gathered == 1 then return gathered[1] end -- no copy
     if size > 0 then return table.concat(gathered) end
+  end
+
+  return function()
+    if problem then return nil, problem end
+    local piece
+    piece, problem = pull()
+    if not piece or #piece >= CHUNK then return piece, problem end -- no copy
+    return gather(piece)
   end
 end
 

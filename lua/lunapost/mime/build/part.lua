@@ -145,8 +145,9 @@ local function is_text_body(spec, node)
 end
 
 local function check_utf8(text, what)
-  local count, at = utf8.len(text)
-  if not count then fail("%s is not UTF-8 (octet %d)", what, at) end
+  if core.codec.is_utf8(text) then return end
+  local _, at = utf8.len(text)
+  fail("%s is not UTF-8 (octet %d)", what, at)
 end
 
 -- Bodies that people type: line ends become CRLF.
