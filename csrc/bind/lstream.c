@@ -8,9 +8,7 @@
  * Fails with: nil, kind, text; raises on misuse and memory.
  * I/O: pull reads from a file of Lua's io library.
  */
-#include <errno.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include "../core/base64.h"
 #include "../core/buf.h"
@@ -488,8 +486,8 @@ static FILE *file_of(lua_State *L, int arg)
     return file->f;
 }
 
-/* s, file, n -> string, how many octets were read: 0 at the end | nil, 0, why
-   it could not be read. What is read need not be made a string. */
+/* s, file, n -> string, how many octets were read: 0 at the end | nil, why it
+   could not be read. What is read need not be made a string. */
 static int l_pull(lua_State *L)
 {
     struct stream *s = check(L);
@@ -501,14 +499,9 @@ static int l_pull(lua_State *L)
     if (!to)
         return luaL_error(L, "not enough memory");
     clearerr(file);
-    errno = 0;
     n = fread(to, 1, n, file);
-    if (n == 0 && ferror(file)) {
-        lua_pushnil(L);
-        lua_pushinteger(L, 0);
-        lua_pushstring(L, strerror(errno));
-        return 3;
-    }
+    if (n == 0 && ferror(file))
+        return luaL_fileresult(L, 0, NULL);
     if (deliver(L, s, s->kind->update(s, span_of(to, n))) != 1)
         return 3;
     lua_pushinteger(L, (lua_Integer)n);

@@ -93,9 +93,9 @@ end
 -- nil, 0 at its end. An encoder reads for itself, which saves strings.
 local function read_step(file, encoder)
   if encoder and io.type(file) then
-    local chunk, n, text = encoder:pull(file, STEP)
-    if n == 0 then chunk = nil end
-    return chunk, n, text
+    local chunk, n = encoder:pull(file, STEP)
+    if not chunk then return nil, 0, n end
+    return n > 0 and chunk or nil, n
   end
   local chunk, text = file:read(STEP)
   local n = #(chunk or "")
