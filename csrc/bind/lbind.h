@@ -161,7 +161,8 @@ struct lbind_work {
     struct addr_reader addresses;
     struct charset_store *charsets;
     const struct kernel **kernel;
-    bool busy; /* with a value that is not all in Lua yet */
+    bool busy;  /* with a value that is not all in Lua yet */
+    bool asked; /* for more than the header of the last message */
 };
 
 INTERNAL void lbind_new_work(lua_State *L);
@@ -171,6 +172,7 @@ INTERNAL void lbind_new_work(lua_State *L);
    read values, too: while it is busy a new one is pushed, for them. One that
    a raise left busy costs time, and no more. */
 INTERNAL struct lbind_work *lbind_work(lua_State *L);
+INTERNAL struct lbind_work *lbind_work_by(lua_State *L, struct lbind_work *w);
 INTERNAL void lbind_work_end(struct lbind_work *w);
 
 /* A raw value without folds; borrows the value, or w->flat. */
@@ -235,9 +237,11 @@ struct lbind_message {
     struct lbind_part root;
     struct mime_limits limits;
     size_t addresses; /* most of a field */
-    size_t slots;     /* parts that have user values, from the root on; or 0 */
+    uint16_t slots;   /* parts that have user values, from the root on; or 0 */
     bool whole;       /* all of it was read, not the first header only */
     bool asked;       /* for more than that header */
+    struct lbind_work *work; /* the first upvalue of its functions, which live
+                                as long as its metatable */
     const struct mapping *mapping; /* where its bytes are; NULL: a string */
     const struct mime_map *map;
     struct mime_map head[]; /* where the map is at first */
@@ -289,9 +293,6 @@ struct lbind_reading {
 INTERNAL void *lbind_read_map(lua_State *L, struct lbind_reading *k,
                               size_t before, int values);
 
-/* Was more asked for than the header of the last message? */
-INTERNAL bool *lbind_foresight(lua_State *L);
-
 /* Is an argument a file that was mapped (else NULL)? Then its bytes. They live
    until it is closed, which a finalizer may see: what was collected with it
    is finalized in any order. mapped raises when those bytes are gone. */
@@ -313,7 +314,7 @@ static inline struct lbind_part *lbind_part(lua_State *L, int arg)
     return p;
 }
 
-/* Somebody asks for what follows the first header: reads it. */
+/* Reads what follows the first header. */
 INTERNAL void lbind_ask(lua_State *L, int arg);
 
 /* The map of the message of the part that is an argument. Unless whole, it
@@ -324,8 +325,10 @@ lbind_map(lua_State *L, int arg, const struct lbind_part *p, bool whole)
 {
     if (p->of->mapping)
         lbind_mapped(L, p->of->mapping, p->of->map->message);
-    if (whole && !p->of->asked)
+    if (whole && !p->of->whole)
         lbind_ask(L, arg);
+    if (whole && !p->of->asked)
+        p->of->work->asked = p->of->asked = true;
     return p->of->map;
 }
 

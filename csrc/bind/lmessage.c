@@ -43,7 +43,7 @@ static struct lbind_message *push_owner(lua_State *L, int arg)
     return p->of;
 }
 
-static void read_rest(lua_State *L, int arg)
+void lbind_ask(lua_State *L, int arg)
 {
     struct lbind_message *m = push_owner(L, arg); /* message */
     struct lbind_reading k = {
@@ -57,14 +57,6 @@ static void read_rest(lua_State *L, int arg)
         return;
     }
     lua_pop(L, 2);
-}
-
-void lbind_ask(lua_State *L, int arg)
-{
-    struct lbind_part *p = lua_touserdata(L, arg);
-    if (!p->of->whole)
-        read_rest(L, arg);
-    *lbind_foresight(L) = p->of->asked = true;
 }
 
 /* State */
@@ -292,11 +284,13 @@ void lbind_push_all(lua_State *L, int arg, size_t from, size_t end)
     lua_remove(L, -2);
 }
 
-static struct lbind_message *new_message(lua_State *L, struct lbind_reading *k)
+static struct lbind_message *new_message(lua_State *L, struct lbind_work *w,
+                                         struct lbind_reading *k)
 {
     struct lbind_message *m =
         lbind_read_map(L, k, sizeof *m, LBIND_OF_MESSAGE); /* message */
-    m->slots = k->slots;
+    m->slots = (uint16_t)k->slots;
+    m->work = w;
     m->root.mark = &lbind_part_mark;
     m->root.of = m;
     m->root.message = true;
@@ -309,11 +303,10 @@ static struct lbind_message *new_message(lua_State *L, struct lbind_reading *k)
 
 /* Will more than the header be asked for? Then reading all of it at once is
    less work. What was done with the last message tells. */
-static bool foresee(lua_State *L, struct span bytes)
+static bool foresee(struct lbind_work *w, struct span bytes)
 {
-    bool *asked = lbind_foresight(L);
-    bool whole = *asked && bytes.n <= AHEAD_MOST;
-    *asked = false;
+    bool whole = w->asked && bytes.n <= AHEAD_MOST;
+    w->asked = false;
     return whole;
 }
 
@@ -322,17 +315,18 @@ int lbind_read_message(lua_State *L)
     struct mime_limits limits;
     struct lbind_reading k = {.limits = &limits, .parts = true};
     const struct mapping *mapping = NULL;
+    struct lbind_work *w = lua_touserdata(L, lua_upvalueindex(LBIND_WORK));
     struct lbind_message *m;
     if (lua_type(L, 1) == LUA_TSTRING)
-        k.bytes = lbind_check(L, 1);
+        k.bytes.p = lua_tolstring(L, 1, &k.bytes.n);
     else if (!(mapping = lbind_mapping(L, 1, &k.bytes)))
         return luaL_error(L, "mime.parse needs a string, not %s",
                           luaL_typename(L, 1));
     bool more = lua_gettop(L) > 1;
     lua_settop(L, 4);
     lbind_limits(L, 2, &limits);
-    k.head = !foresee(L, k.bytes);
-    m = new_message(L, &k); /* message */
+    k.head = !foresee(w, k.bytes);
+    m = new_message(L, w, &k); /* message */
     m->mapping = mapping;
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, 5, LBIND_BYTES);

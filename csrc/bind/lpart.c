@@ -171,7 +171,7 @@ static void read_type(struct part *p, struct span name)
         push_word(p, p->node->type);
         return;
     }
-    p->w = lbind_work(p->L);
+    p->w = lbind_work_by(p->L, p->handle->of->work);
     if (find(p, name, &f))
         lbind_push_media(p->L, p->w, f.value, false, &rest);
     else
@@ -240,7 +240,7 @@ static void read_encoding(struct part *p, struct span name)
         push_word(p, MIME_TYPES + p->node->coding);
         return;
     }
-    p->w = lbind_work(p->L);
+    p->w = lbind_work_by(p->L, p->handle->of->work);
     read_word(p, name);
 }
 
@@ -338,7 +338,7 @@ static void push_new(lua_State *L, struct lbind_part *handle,
     struct part p;
     part_of(L, handle, false, &p);
     if (field->works)
-        p.w = lbind_work(L);
+        p.w = lbind_work_by(L, p.handle->of->work);
     field->read(&p, field->field);
     if (p.w)
         lbind_work_end(p.w);
@@ -402,7 +402,7 @@ static int part_header(lua_State *L)
                           luaL_typename(L, 2));
     struct part p;
     part_of(L, lbind_part(L, 1), false, &p);
-    p.w = lbind_work(L);
+    p.w = lbind_work_by(L, p.handle->of->work);
     read_text(&p, lbind_check(L, 2));
     lbind_work_end(p.w);
     tell(&p);
@@ -485,7 +485,7 @@ static void push_utf8(struct part *p, struct span body)
 static void push_body(struct part *p, bool utf8)
 {
     struct span body;
-    p->w = lbind_work(p->L);
+    p->w = lbind_work_by(p->L, p->handle->of->work);
     body = octets(p);
     if (utf8)
         push_utf8(p, body);

@@ -16,7 +16,6 @@ enum { READER_KEPT = 1 << 20, SLOTS_MOST = 64 };
 struct reader {
     struct mime_tree tree;
     uint64_t uses; /* of the tree */
-    bool asked;    /* for more than the header of the last message */
 };
 
 static int reader_drop(lua_State *L)
@@ -92,9 +91,4 @@ void *lbind_read_map(lua_State *L, struct lbind_reading *k, size_t before,
     if (own)
         lua_remove(L, -2);
     return p;
-}
-
-bool *lbind_foresight(lua_State *L)
-{
-    return &reader(L)->asked;
 }

@@ -57,7 +57,11 @@ void lbind_new_work(lua_State *L)
 
 struct lbind_work *lbind_work(lua_State *L)
 {
-    struct lbind_work *w = lua_touserdata(L, lua_upvalueindex(1));
+    return lbind_work_by(L, lua_touserdata(L, lua_upvalueindex(1)));
+}
+
+struct lbind_work *lbind_work_by(lua_State *L, struct lbind_work *w)
+{
     if (w->busy)
         w = new_work(L);
     w->busy = true;

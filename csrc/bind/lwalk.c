@@ -71,22 +71,23 @@ void lbind_push_path(lua_State *L, const struct lbind_part *p)
 }
 
 /* Further upvalues of a walk: the one part; or where the parts stand, see
-   lbind_push_all. And how far it went: the next one, in the upper half the
-   end. Of one part these are 0 and 1. */
+   lbind_push_all. And how far it went: the next one, the end (of one part 0
+   and 1), whether they stand in a table. */
 enum { WALK_PARTS = LBIND_UPVALUES + 1, WALK_STATE };
 
-#define WALK_HALF 32
+#define WALK_END   32 /* bits */
+#define WALK_TABLE ((lua_Integer)1 << 62)
 
 /* Pushes the next part; false: there is none. */
 static bool push_next(lua_State *L)
 {
     lua_Integer state = lua_tointeger(L, lua_upvalueindex(WALK_STATE));
     lua_Integer i = state & UINT32_MAX;
-    if (i >= state >> WALK_HALF)
+    if (i >= (state & ~WALK_TABLE) >> WALK_END)
         return false;
     lua_pushinteger(L, state + 1);
     lua_replace(L, lua_upvalueindex(WALK_STATE));
-    if (lua_type(L, lua_upvalueindex(WALK_PARTS)) == LUA_TTABLE)
+    if (state & WALK_TABLE)
         lua_rawgeti(L, lua_upvalueindex(WALK_PARTS), i + 1);
     else if (i == 0)
         lua_pushvalue(L, lua_upvalueindex(WALK_PARTS));
@@ -149,6 +150,7 @@ int lbind_walk(lua_State *L)
     bool bodies = wants_bodies(L);
     const struct mime_map *map = lbind_map(L, 1, p, true);
     size_t i = p->i, end = end_of(map, i);
+    lua_Integer state;
     if (map->coded)
         return descend(L);
     for (int up = 1; up <= LBIND_UPVALUES; up++)
@@ -160,7 +162,10 @@ int lbind_walk(lua_State *L)
         i = 0;
         end = 1;
     }
-    lua_pushinteger(L, (lua_Integer)end << WALK_HALF | (lua_Integer)i);
+    state = (lua_Integer)end << WALK_END | (lua_Integer)i;
+    if (lua_istable(L, -1))
+        state |= WALK_TABLE;
+    lua_pushinteger(L, state);
     lua_pushcclosure(L, bodies ? next_body : next_part, WALK_STATE);
     return 1;
 }

@@ -65,6 +65,20 @@ enum mime_type mime_known_type(const struct media *m)
     return MIME_TYPE_OTHER;
 }
 
+enum mime_type mime_known_name(struct span name, struct media *m)
+{
+    for (unsigned i = 1; i < MIME_TYPES; i++) {
+        size_t n = types[i].type;
+        if (name.n != n + 1 + types[i].subtype ||
+            !span_ieq(name, span_of(types[i].name, name.n)))
+            continue;
+        m->type = span_of(name.p, n);
+        m->subtype = span_of(name.p + n + 1, types[i].subtype);
+        return (enum mime_type)i;
+    }
+    return MIME_TYPE_OTHER;
+}
+
 enum mime_coding mime_known_coding(struct span word)
 {
     for (unsigned i = MIME_CODING_7BIT; i < MIME_CODING_UNKNOWN; i++)

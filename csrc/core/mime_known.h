@@ -28,6 +28,9 @@ enum mime_coding {
 /* clang-format on */
 
 INTERNAL enum mime_type mime_known_type(const struct media *m);
+
+/* Of "text/plain" with nothing around it, which it splits where it is known. */
+INTERNAL enum mime_type mime_known_name(struct span name, struct media *m);
 INTERNAL enum mime_coding mime_known_coding(struct span word);
 
 /* "text/plain" of a number below MIME_TYPES; NULL where there is none. */

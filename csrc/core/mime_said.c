@@ -60,6 +60,17 @@ static int keep_boundary(struct mime_said *s, struct span rest)
     return err == ERR_MEMORY ? err : 0;
 }
 
+/* A type that is known, and nothing else before the ";". */
+static enum mime_type known_type(struct span value, struct media *m)
+{
+    size_t n;
+    while (value.n && value.p[0] == ' ')
+        value = span_skip(value, 1);
+    n = span_find(value, ';');
+    m->rest = span_skip(value, n);
+    return mime_known_name(span_of(value.p, n), m);
+}
+
 /* "type/subtype" and nothing else before the ";"? */
 static bool split_plain(struct span value, struct media *m)
 {
@@ -83,16 +94,18 @@ static bool split_plain(struct span value, struct media *m)
 static int read_type(struct mime_said *s, struct span value)
 {
     struct media media;
+    enum mime_type known;
     bool usable;
     if (s->typed)
         return DEFECT_TYPE_REPEATED;
     s->typed = true;
-    usable = split_plain(value, &media) || media_split(value, &media);
+    known = known_type(value, &media);
+    usable = known || split_plain(value, &media) || media_split(value, &media);
     s->params = media.rest;
     if (!usable)
         return DEFECT_TYPE;
     s->kind = MIME_LEAF;
-    s->type = mime_known_type(&media);
+    s->type = known ? known : mime_known_type(&media);
     s->text = span_ieq(media.type, SPAN("text"));
     if (span_ieq(media.type, SPAN("multipart"))) {
         s->kind = MIME_MULTIPART;
