@@ -1,8 +1,11 @@
 --- Messages that the machine posts by itself (post.lua) end as those do that
 --- go command by command (transaction.lua), whatever the server says.
 
+local peers = require "spec.support.peers"
+local posts = require "spec.support.posts"
 local scripted = require "spec.support.scripted"
 local smtp = require "lunapost.smtp"
+local tree = require "spec.support.tree"
 
 -- Hears commands of up to three messages, and answers as a plan says:
 -- plan[message][phase] is an answer, or false: the connection is closed.
@@ -97,37 +100,9 @@ local function server_of(plan, offers)
   return server
 end
 
--- What a client tells of a message.
-local function told(result, problem)
-  local one = result or problem
-  local words = { result and "sent" or problem.kind, problem and problem.code
-    or "" }
-  for _, address in ipairs(one.accepted) do words[#words + 1] = address end
-  for _, no in ipairs(one.rejected) do
-    words[#words + 1] = ("%s=%s"):format(no.address, no.code)
-  end
-  return table.concat(words, " ")
-end
-
-local body <const> = ("line\n.dot\r\n"):rep(20)
-
-local function messages(posted, big)
-  local list = {}
-  for i = 1, 3 do
-    local envelope = { from = "a@x", to = { i .. "@y", i .. "b@y" } }
-    if not posted then envelope.parameters = {} end
-    list[i] = { envelope, big or body }
-  end
-  return list
-end
-
 local function client_of(out, posted, how, big)
   return function(options)
-    options.tls, options.timeout = "none", 5
-    local client <close> = assert(smtp.open(options))
-    for i, result, problem in client:send_all(messages(posted, big), how) do
-      out[i] = told(result, problem)
-    end
+    posts.send(out, options, posts.messages(posted, big), how)
   end
 end
 
@@ -225,7 +200,7 @@ describe("a message that is posted", function()
         end
       end
       assert(restore)
-      for _, result in client:send_all(messages(true), { overlap = true }) do
+      for _, result in client:send_all(posts.messages(true), { overlap = true }) do
         assert(result)
       end
     end)
@@ -233,6 +208,54 @@ describe("a message that is posted", function()
     for name in pairs(called) do names[#names + 1] = name end
     table.sort(names)
     assert.same({ "fits", "offered", "post", "under_way" }, names)
+  end)
+
+  -- Runs a program that waits by itself beside scripts; its lines.
+  local function beside(scripts, tls)
+    local folder <const> = peers.folder()
+    local lines = {}
+    scripted.run(scripts, function(options, loop)
+      local command = tree.lua(("spec/support/posts.lua %d %d %s; echo exit")
+        :format(options.port, #scripts, tls))
+      local process = peers.start("sh -c " .. peers.quote(command),
+        folder .. "/out")
+      repeat loop.sleep(0.01) until process:output():find "exit\n"
+      process:stop()
+      for line in process:output():gmatch "[^\n]+" do
+        lines[#lines + 1] = line
+      end
+    end)
+    peers.remove(folder)
+    return lines
+  end
+
+  it("ends so where nothing else is to be done, too", function()
+    local plans, names, scripts = plans_of(), {}, {}
+    local expected = run(plans, { overlap = true })
+    for name, plan in pairs(plans) do
+      names[#names + 1] = name
+      scripts[#names] = server_of(plan, { "-8BITMIME", " PIPELINING" }).run
+    end
+    local lines = beside(scripts, "none")
+    for i, name in ipairs(names) do
+      assert.equal(table.concat(expected[name][1].out, "|"), lines[i], name)
+    end
+  end)
+
+  it("goes by TLS, however its records are cut", function()
+    local context, scripts = scripted.certificate(), {}
+    for i, cut in ipairs { false, 0, 3 } do
+      local server = server_of({ cut = cut or nil, [2] = { dot = "552 no" } },
+        { "-8BITMIME", " PIPELINING" })
+      scripts[i] = function(peer)
+        assert(peer:secure(context))
+        return server.run(peer)
+      end
+    end
+    for i, line in ipairs(beside(scripts, "implicit")) do
+      assert.equal(i <= 3 and "sent  1@y 1b@y|reply 552 2@y=552 2b@y=552|"
+        .. "sent  3@y 3b@y" or "exit", line)
+    end
   end)
 
   it("may be long, with dots or without, refused or not", function()

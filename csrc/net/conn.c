@@ -43,15 +43,16 @@ static int conn_keep(struct conn *c, int result)
 
 /* One record at a time would be one call at a time for the caller: takes
    what TLS holds, too. A failure behind good bytes is kept for later. */
-static int conn_read_tls(struct conn *c, char *p, size_t room, size_t *n)
+static int conn_read_tls(struct conn *c, char *p, size_t room, size_t *n,
+                         bool await)
 {
-    int r = tls_read(c->tls, p, room, n, c->text);
+    int r = tls_read(c->tls, p, room, n, await, c->text);
     c->full = false;
     if (r != IO_DONE)
         return r;
     while (*n < room && tls_pending(c->tls)) {
         size_t more;
-        r = tls_read(c->tls, p + *n, room - *n, &more, c->text);
+        r = tls_read(c->tls, p + *n, room - *n, &more, false, c->text);
         if (r != IO_DONE) {
             c->full = r < 0 || r == IO_EOF;
             (void)conn_keep(c, r);
@@ -69,7 +70,7 @@ int conn_read(struct conn *c, char *p, size_t room, size_t *n)
     if (c->err)
         return c->err;
     if (c->tls)
-        return conn_keep(c, conn_read_tls(c, p, room, n));
+        return conn_keep(c, conn_read_tls(c, p, room, n, false));
     int r = sock_read(c->fd, p, room, n, c->text);
     c->full = r == IO_DONE && *n == room;
     return conn_keep(c, r);
@@ -82,14 +83,14 @@ int conn_write(struct conn *c, struct span bytes, size_t *n)
         return c->err;
     if (bytes.n == 0)
         return IO_DONE;
-    return conn_keep(c, c->tls ? tls_write(c->tls, bytes, n, c->text)
+    return conn_keep(c, c->tls ? tls_write(c->tls, bytes, n, false, c->text)
                                : sock_write(c->fd, bytes, n, c->text));
 }
 
 /* Whether the descriptor can wait by itself. */
 static bool conn_patient(struct conn *c)
 {
-    if (c->err || c->tls)
+    if (c->err)
         return false;
     if (!c->patient)
         c->patient = sock_patient(c->fd, CONN_PATIENCE) == 0;
@@ -101,6 +102,8 @@ int conn_await(struct conn *c, char *p, size_t room, size_t *n)
     if (!conn_patient(c))
         return conn_read(c, p, room, n);
     *n = 0;
+    if (c->tls)
+        return conn_keep(c, conn_read_tls(c, p, room, n, true));
     int r = sock_await(c->fd, p, room, n, c->text);
     c->full = r == IO_DONE && *n == room;
     return conn_keep(c, r);
@@ -111,7 +114,8 @@ int conn_push(struct conn *c, struct span bytes, size_t *n)
     if (bytes.n == 0 || !conn_patient(c))
         return conn_write(c, bytes, n);
     *n = 0;
-    return conn_keep(c, sock_push(c->fd, bytes, n, c->text));
+    return conn_keep(c, c->tls ? tls_write(c->tls, bytes, n, true, c->text)
+                               : sock_push(c->fd, bytes, n, c->text));
 }
 
 bool conn_pending(const struct conn *c)

@@ -41,8 +41,7 @@ INTERNAL int conn_read(struct conn *c, char *p, size_t room, size_t *n);
 INTERNAL int conn_write(struct conn *c, struct span bytes, size_t *n);
 
 /* The same, but where no loop has anything else to do they block, CONN_PATIENCE
-   milliseconds at most, which saves the wait before: in plain only, under TLS
-   they do not. */
+   milliseconds at most, which saves the wait before. */
 enum { CONN_PATIENCE = 1000 };
 INTERNAL int conn_await(struct conn *c, char *p, size_t room, size_t *n);
 INTERNAL int conn_push(struct conn *c, struct span bytes, size_t *n);

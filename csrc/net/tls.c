@@ -22,7 +22,9 @@ static bool speaks_tls(unsigned char first)
 static int bio_read(BIO *b, char *p, size_t room, size_t *n)
 {
     struct tls *tls = BIO_get_data(b);
-    int r = sock_read(tls->fd, p, room, n, tls->text);
+    int r = tls->await ? sock_await(tls->fd, p, room, n, tls->text)
+                       : sock_read(tls->fd, p, room, n, tls->text);
+    tls->await = false;
     BIO_clear_retry_flags(b);
     if (r == IO_DONE && !tls->spoke) {
         tls->spoke = true;
@@ -38,7 +40,10 @@ static int bio_read(BIO *b, char *p, size_t room, size_t *n)
 static int bio_write(BIO *b, const char *p, size_t size, size_t *n)
 {
     struct tls *tls = BIO_get_data(b);
-    int r = sock_write(tls->fd, span_of(p, size), n, tls->text);
+    struct span bytes = span_of(p, size);
+    int r = tls->push ? sock_push(tls->fd, bytes, n, tls->text)
+                      : sock_write(tls->fd, bytes, n, tls->text);
+    tls->push = false;
     BIO_clear_retry_flags(b);
     if (r == IO_WANT_WRITE)
         BIO_set_retry_write(b);
@@ -321,11 +326,14 @@ static int tls_outcome(struct tls *tls, int r, char *text)
     }
 }
 
+/* OpenSSL's queue has to be empty before a call; that is soon asked. */
 static void tls_enter(struct tls *tls, char *text)
 {
-    ERR_clear_error();
+    if (ERR_peek_error())
+        ERR_clear_error();
     tls->text = text;
     tls->down = 0;
+    tls->await = tls->push = false;
 }
 
 int tls_handshake(struct tls *tls, char text[SOCK_TEXT])
@@ -350,22 +358,24 @@ static int tls_early(char *text)
     return ERR_PROTOCOL;
 }
 
-int tls_read(struct tls *tls, char *p, size_t room, size_t *n,
+int tls_read(struct tls *tls, char *p, size_t room, size_t *n, bool await,
              char text[SOCK_TEXT])
 {
     if (!tls->up)
         return tls_early(text);
     tls_enter(tls, text);
+    tls->await = await;
     int r = SSL_read_ex(tls->ssl, p, room, n);
     return r == 1 ? IO_DONE : tls_outcome(tls, r, text);
 }
 
-int tls_write(struct tls *tls, struct span bytes, size_t *n,
+int tls_write(struct tls *tls, struct span bytes, size_t *n, bool push,
               char text[SOCK_TEXT])
 {
     if (!tls->up)
         return tls_early(text);
     tls_enter(tls, text);
+    tls->push = push;
     int r = SSL_write_ex(tls->ssl, bytes.p, bytes.n, n);
     if (r == 1)
         return IO_DONE;

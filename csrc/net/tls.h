@@ -94,9 +94,11 @@ INTERNAL const char *tls_asked(const struct tls *tls);
    session's own. */
 INTERNAL int tls_choose(struct tls *tls, const struct tls_context *context);
 
+/* await, push: the first read, the first write of the descriptor in this call
+   may block (sock_await, sock_push). */
 INTERNAL int tls_read(struct tls *tls, char *p, size_t room, size_t *n,
-                      char text[SOCK_TEXT]);
-INTERNAL int tls_write(struct tls *tls, struct span bytes, size_t *n,
+                      bool await, char text[SOCK_TEXT]);
+INTERNAL int tls_write(struct tls *tls, struct span bytes, size_t *n, bool push,
                        char text[SOCK_TEXT]);
 INTERNAL int tls_shutdown(struct tls *tls, char text[SOCK_TEXT]);
 

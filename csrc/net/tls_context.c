@@ -321,13 +321,15 @@ static void context_resume(SSL_CTX *ctx, bool server)
     SSL_CTX_sess_set_new_cb(ctx, tls_keep);
 }
 
-static void context_habits(SSL_CTX *ctx)
+/* A server's sessions are many, and idle: they keep no buffers. */
+static void context_habits(SSL_CTX *ctx, bool server)
 {
     static const unsigned char id[] = "lunapost";
     SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
-    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS |
-                              SSL_MODE_ENABLE_PARTIAL_WRITE |
+    SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
                               SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    if (server)
+        SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_read_ahead(ctx, 1);
     SSL_CTX_set_session_id_context(ctx, id, sizeof id - 1);
     SSL_CTX_set_dh_auto(ctx, 1);
@@ -337,7 +339,7 @@ static void context_habits(SSL_CTX *ctx)
 static int context_fill(struct tls_context *c, const struct tls_settings *s,
                         char *text)
 {
-    context_habits(c->ctx);
+    context_habits(c->ctx, s->server);
     context_resume(c->ctx, s->server);
     int err = context_versions(c->ctx, s, text);
     if (err == 0)

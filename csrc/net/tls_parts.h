@@ -45,6 +45,7 @@ struct tls {
     int fd;
     int down;            /* the socket's failure, or 0 */
     bool ended;          /* the socket's end was seen */
+    bool await, push;    /* the next read, the next write may block */
     bool up;             /* the handshake is done */
     bool proves;         /* a TLSA record can prove who the server is */
     bool broken;         /* after a fatal error nothing more may be said */
