@@ -200,7 +200,8 @@ describe("a message that is posted", function()
         end
       end
       assert(restore)
-      for _, result in client:send_all(posts.messages(true), { overlap = true }) do
+      local list = posts.messages(true)
+      for _, result in client:send_all(list, { overlap = true }) do
         assert(result)
       end
     end)

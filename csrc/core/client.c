@@ -477,7 +477,7 @@ size_t client_plain(struct client *c, struct span in)
     if (client_ready(c, CLIENT_BODY) < 0 || c->dot.cr || c->dot.cr_out ||
         buf_size(&c->out))
         return 0;
-    return kernel->dot_look(&seen, in);
+    return kernel->dot_skim(&seen, in);
 }
 
 void client_passed(struct client *c, struct span bytes)

@@ -97,6 +97,9 @@ struct kernel {
        or a dot that begins a line. Returns how many octets it saw. */
     size_t (*dot_look)(struct kernel_body *b, struct span in);
 
+    /* The same, but that line, longest and nul stay as they are. */
+    size_t (*dot_skim)(struct kernel_body *b, struct span in);
+
     /* scan.h, but for size, the UTF-8, and a CR that waits before in. */
     size_t (*scan)(struct scan *s, struct span in);
 

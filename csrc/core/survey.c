@@ -52,7 +52,7 @@ struct survey survey_of(const struct kernel *kernel, struct span body)
     struct kernel_count c = {0, 0, false};
     if (body.n && body.p[body.n - 1] != '\n')
         s.size += 2;
-    s.plain = kernel->dot_look(&seen, body);
+    s.plain = kernel->dot_skim(&seen, body);
     body = span_skip(body, s.plain); /* what was seen has its ends in pairs */
     survey_rest(&c, span_skip(body, kernel->count(&c, body)));
     s.eight_bit = c.eight_bit || seen.eight_bit;

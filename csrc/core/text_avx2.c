@@ -20,6 +20,11 @@ AVX2 size_t text_avx2_look(struct kernel_body *b, struct span in)
     return look(b, in);
 }
 
+AVX2 size_t text_avx2_skim(struct kernel_body *b, struct span in)
+{
+    return skim(b, in);
+}
+
 AVX2 size_t text_avx2_scan(struct scan *s, struct span in)
 {
     return scan(s, in);

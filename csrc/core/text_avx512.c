@@ -111,6 +111,11 @@ AVX512 size_t text_avx512_look(struct kernel_body *b, struct span in)
     return look(b, in);
 }
 
+AVX512 size_t text_avx512_skim(struct kernel_body *b, struct span in)
+{
+    return skim(b, in);
+}
+
 AVX512 size_t text_avx512_scan(struct scan *s, struct span in)
 {
     return scan(s, in);

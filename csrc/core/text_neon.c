@@ -20,6 +20,11 @@ NEON size_t text_neon_look(struct kernel_body *b, struct span in)
     return look(b, in);
 }
 
+NEON size_t text_neon_skim(struct kernel_body *b, struct span in)
+{
+    return skim(b, in);
+}
+
 NEON size_t text_neon_scan(struct scan *s, struct span in)
 {
     return scan(s, in);

@@ -20,6 +20,11 @@ SSSE3 size_t text_ssse3_look(struct kernel_body *b, struct span in)
     return look(b, in);
 }
 
+SSSE3 size_t text_ssse3_skim(struct kernel_body *b, struct span in)
+{
+    return skim(b, in);
+}
+
 SSSE3 size_t text_ssse3_scan(struct scan *s, struct span in)
 {
     return scan(s, in);

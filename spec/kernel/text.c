@@ -124,6 +124,18 @@ static void compare_survey(const struct kernel *k, struct span in)
     need(b.plain <= in.n, k, "a plain head", in.n);
 }
 
+static void compare_looks(const struct kernel *k, struct span in)
+{
+    for (int inside = 0; inside < 2; inside++) {
+        struct kernel_body a = {inside, false, false, 0, 0}, b = a;
+        size_t n = k->dot_look(&a, in);
+        need(k->dot_skim(&b, in) == n, k, "two looks", in.n);
+        need(a.inside == b.inside && a.eight_bit == b.eight_bit, k,
+             "what two looks see", in.n);
+        need(!b.nul && b.line == 0 && b.longest == 0, k, "more", in.n);
+    }
+}
+
 struct decoded {
     struct dot_decoder d;
     struct buf body;
@@ -199,6 +211,7 @@ void compare_text(struct work *w, const struct kernel *k, size_t n,
     compare_encode(w, k, span_of(p, n), alignment);
     compare_scan(w, k, span_of(p, n));
     compare_survey(k, span_of(p, n));
+    compare_looks(k, span_of(p, n));
     compare_decode(w, k, span_of(p, n));
     free(memory);
 }
