@@ -132,6 +132,7 @@ build = {
     ["lunapost.smtp.asks"] = "lua/lunapost/smtp/asks.lua",
     ["lunapost.smtp.auth"] = "lua/lunapost/smtp/auth.lua",
     ["lunapost.smtp.body"] = "lua/lunapost/smtp/body.lua",
+    ["lunapost.smtp.built"] = "lua/lunapost/smtp/built.lua",
     ["lunapost.smtp.certificates"] = "lua/lunapost/smtp/certificates.lua",
     ["lunapost.smtp.client"] = "lua/lunapost/smtp/client.lua",
     ["lunapost.smtp.counters"] = "lua/lunapost/smtp/counters.lua",

@@ -1,6 +1,7 @@
 --- Messages that the machine posts by itself (post.lua) end as those do that
 --- go command by command (transaction.lua), whatever the server says.
 
+local mime = require "lunapost.mime"
 local peers = require "spec.support.peers"
 local posts = require "spec.support.posts"
 local scripted = require "spec.support.scripted"
@@ -46,15 +47,16 @@ end
 
 -- Reads up to the dot, however much that is; nil: the client is gone.
 local function swallow(peer)
-  local tail = "\r\n" .. peer.unread
+  local read, tail = {}, "\r\n" .. peer.unread
   while true do
-    local _, behind = tail:find("\r\n.\r\n", 1, true)
+    local from, behind = tail:find("\r\n.\r\n", 1, true)
     if behind then
       peer.unread = tail:sub(behind + 1)
-      return true
+      return table.concat(read) .. tail:sub(1, from + 1)
     end
     local octets, why = peer.conn:read(1 << 20)
     if octets then
+      read[#read + 1] = tail:sub(1, -5)
       tail = tail:sub(-4) .. octets
     elseif why ~= "read" or not peer.loop.wait(peer.conn:fd(), "r", 10) then
       return nil
@@ -65,7 +67,9 @@ end
 function Server:data()
   if self.valid == 0 then return self:say "503 nobody" end
   if self:answer("DATA") ~= "354 go" then return end
-  if not swallow(self.peer) then return end
+  local octets = swallow(self.peer)
+  if not octets then return end
+  self.bodies[#self.bodies + 1] = octets
   self:answer "dot"
 end
 
@@ -87,7 +91,7 @@ end
 
 local function server_of(plan, offers)
   local server = setmetatable({ plan = plan, message = 0, valid = 0,
-    refused = 0, taken = {} }, Server)
+    refused = 0, taken = {}, bodies = {} }, Server)
   function server.run(peer)
     server.peer = peer
     peer:say "220 x"
@@ -269,6 +273,30 @@ describe("a message that is posted", function()
       for _, side in ipairs(seen) do
         assert.same({ "sent  1@y 1b@y", "reply 552 2@y=552 2b@y=552",
           "sent  3@y 3b@y" }, side.out)
+      end
+    end
+  end)
+
+  it("may be built, whatever it is built of", function()
+    local octets = ("\0\xff.\r\n"):rep(60000)
+    local messages = { { text = ".dots\n..\nand more" },
+      { text = "été\n.\n", attach = { { data = octets, name = "a.bin" },
+        { data = "x", name = "b.bin" }, { data = "", name = "c.bin" } } },
+      { text = ("= é"):rep(2000), html = "<p>.</p>\r\n.", attach = {
+        { data = ("long " .. "line "):rep(3000), name = "d.txt" } } },
+      { text = "from a file", attach = { { path = "README.md" } } },
+      { text = "naïve", subject = "déjà", from = "é@x" } }
+    for _, offers in ipairs { { " PIPELINING" }, { "-SIZE 900000",
+      "-8BITMIME", " PIPELINING" }, { "-BINARYMIME",
+      " PIPELINING" }, { "-SIZE 10", " PIPELINING" } } do
+      for i, fields in ipairs(messages) do
+        fields.from, fields.to = fields.from or "a@x", "b@y"
+        local list, seen = both({}, { overlap = true }, offers,
+          assert(mime.message(fields)))
+        scripted.together(list)
+        assert.same(seen[2].out, seen[1].out)
+        assert.same(seen[2].server.bodies, seen[1].server.bodies, i)
+        assert.same(seen[2].server.peer.heard, seen[1].server.peer.heard)
       end
     end
   end)

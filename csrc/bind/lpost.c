@@ -80,34 +80,73 @@ static bool is_plain(lua_State *L, int arg)
            has_fields(L, arg, 2);
 }
 
-/* Reads a message at an argument: a plain envelope, and a body. No recipients:
-   it is none, or not for this way. The table holds what is borrowed of it;
-   spans has room for POSTING_MOST. known: it was read before. */
-static void message_at(lua_State *L, int arg, bool known, struct span *spans,
-                       struct posting_mail *m)
+/* A message with what it borrows. */
+struct mail {
+    struct posting_mail mail;
+    struct span to[POSTING_MOST];
+    struct posting_part parts[POSTING_PARTS];
+};
+
+/* Reads the part of a body at the top: a string, or { octets } for base64. */
+static bool part_at_top(lua_State *L, struct posting_part *part)
 {
-    m->recipients = 0;
-    m->to = spans;
-    if (!(known || is_plain(L, arg)) || lua_type(L, arg + 1) != LUA_TSTRING)
+    part->base64 = lua_type(L, -1) == LUA_TTABLE;
+    if (part->base64) {
+        (void)lua_rawgeti(L, -1, 1);
+        lua_remove(L, -2);
+    }
+    return string_at_top(L, &part->octets);
+}
+
+/* Reads a body at an argument: a string, or { size =, eight_bit =, part ... }.
+   How many parts; 0: not for this way. */
+static size_t body_at(lua_State *L, int arg, struct mail *m)
+{
+    lua_pushvalue(L, arg);
+    m->mail.known = lua_type(L, arg) == LUA_TTABLE;
+    if (!m->mail.known)
+        return part_at_top(L, m->parts);
+    lua_pop(L, 1);
+    size_t n = lua_rawlen(L, arg);
+    bool fit = n > 0 && n <= POSTING_PARTS;
+    m->mail.size = lbind_field_size(L, arg, "size", 0);
+    m->mail.eight_bit = lbind_field_bool(L, arg, "eight_bit", false);
+    for (size_t i = 0; i < n && fit; i++) {
+        (void)lua_rawgeti(L, arg, (lua_Integer)i + 1);
+        fit = part_at_top(L, &m->parts[i]);
+    }
+    return fit ? n : 0;
+}
+
+/* Reads a message at an argument: a plain envelope, and a body. No recipients:
+   it is none, or not for this way. The table holds what is borrowed of it.
+   again: it was read before. */
+static void message_at(lua_State *L, int arg, bool again, struct mail *m)
+{
+    m->mail.recipients = 0;
+    m->mail.to = m->to;
+    m->mail.parts = m->parts;
+    if (!again && !is_plain(L, arg))
         return;
-    m->body.p = lua_tolstring(L, arg + 1, &m->body.n);
     lua_pushliteral(L, "from");
     (void)lua_rawget(L, arg);
-    if (!string_at_top(L, &m->from))
+    if (!string_at_top(L, &m->mail.from))
+        return;
+    m->mail.count = body_at(L, arg + 1, m);
+    if (m->mail.count == 0)
         return;
     lua_pushliteral(L, "to");
     (void)lua_rawget(L, arg);
-    m->recipients = recipients_at_top(L, spans);
+    m->mail.recipients = recipients_at_top(L, m->to);
 }
 
 /* fits(envelope, message) -> whether it can go this way */
 static int lpost_fits(lua_State *L)
 {
     const struct posting *p = &check(L)->posting;
-    struct span to[POSTING_MOST];
-    struct posting_mail mail;
-    message_at(L, 2, false, to, &mail);
-    lua_pushboolean(L, posting_fits(p, &mail));
+    struct mail m;
+    message_at(L, 2, false, &m);
+    lua_pushboolean(L, posting_fits(p, &m.mail));
     return 1;
 }
 
@@ -136,6 +175,9 @@ static int post_done(lua_State *L, struct lbind_client *l,
 /*
  * post(conn, begun, patient, flushing, envelope, body [, envelope, body])
  *
+ * body: a string, or what was built: { size =, eight_bit =, part ... }, a part
+ * being a string, or { octets } that become base64.
+ *
  * A whole message: says MAIL, RCPT of each recipient, DATA; where all say yes
  * sends the body, and behind it the commands of the next message, if one is
  * given. begun: it goes on with one whose commands were said. Answers:
@@ -155,18 +197,17 @@ static int lpost_post(lua_State *L)
     struct exchange_call call = {luaL_checkudata(L, 2, LBIND_CONN),
                                  lua_toboolean(L, 5), lua_toboolean(L, 4),
                                  false, false};
-    struct span to[POSTING_MOST], next_to[POSTING_MOST];
-    struct posting_mail mail, next;
+    struct mail one, next;
     int told = 0, event = EXCHANGE_NO;
     bool begun = lua_toboolean(L, 3);
     luaL_argcheck(L, !begun || lua_istable(L, 6), 6, "an envelope");
-    message_at(L, 6, begun, to, &mail);
-    message_at(L, 6 + MAIL_VALUES, false, next_to, &next);
+    message_at(L, 6, begun, &one);
+    message_at(L, 6 + MAIL_VALUES, false, &next);
     if ((p->stage != POSTING_IDLE) == begun)
-        event = exchange_post(&l->over, &call, p, &mail, &next, &told);
+        event = exchange_post(&l->over, &call, p, &one.mail, &next.mail, &told);
     switch (event) {
     case EXCHANGE_DONE:
-        return post_done(L, l, &mail);
+        return post_done(L, l, &one.mail);
     case EXCHANGE_UNASKED:
         return lbind_event(L, l, call.conn, event) +
                lbind_event(L, l, call.conn, told);

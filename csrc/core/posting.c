@@ -111,7 +111,9 @@ bool posting_fits(const struct posting *p, const struct posting_mail *m)
     for (size_t i = 0; i < m->recipients; i++)
         if (m->to[i].n == 0 || !bare(m->to[i]))
             return false;
-    return !any_twice(m) && !(p->peer.binary && binary(m->body));
+    if (!m->known && p->peer.binary && binary(m->parts->octets))
+        return false;
+    return !any_twice(m);
 }
 
 /* Whether there is room for its commands. */
@@ -162,20 +164,29 @@ static int say_all(struct posting *p, struct client *c,
     return err == 0 ? client_command(c, SPAN("DATA"), span_of(NULL, 0)) : err;
 }
 
+static struct survey posting_survey(const struct client *c,
+                                    const struct posting_mail *m)
+{
+    struct survey known = {m->size, 0, m->eight_bit};
+    if (m->known)
+        return known;
+    return survey_of(c->kernel ? c->kernel : &kernel_scalar, m->parts->octets);
+}
+
 bool posting_say(struct posting *p, struct client *c,
                  const struct posting_mail *m)
 {
     size_t before = buf_size(&c->out);
     if (!posting_fits(p, m) || !posting_held(c, m))
         return false;
-    struct survey s =
-        survey_of(c->kernel ? c->kernel : &kernel_scalar, m->body);
+    struct survey s = posting_survey(c, m);
     if (p->peer.limit && s.size > p->peer.limit)
         return false;
     if (say_all(p, c, m, &s) < 0)
         return false; /* at the first, if at any */
     posting_note(p, 'C', span_skip(buf_span(&c->out), before));
-    struct posting_said said = {m->recipients + 2, s.plain};
+    struct posting_said said = {m->recipients + 2, s.plain,
+                                m->known ? m->size : m->parts->octets.n};
     if (p->stage == POSTING_IDLE) {
         p->present = said;
         posting_enter(p, POSTING_HEARING);
@@ -216,9 +227,20 @@ int posting_next(struct posting *p, struct client *c)
     return result;
 }
 
+bool posting_more(struct posting *p, const struct posting_mail *m)
+{
+    while (p->part + 1 < m->count && posting_rest(p, m).n == 0) {
+        p->part++;
+        p->taken = p->present.plain = 0;
+    }
+    if (p->part + 1 < m->count)
+        return true;
+    return posting_rest(p, m).n > (m->parts[p->part].base64 ? 0 : POSTING_LONG);
+}
+
 struct span posting_rest(const struct posting *p, const struct posting_mail *m)
 {
-    return span_skip(m->body, p->taken);
+    return span_skip(m->parts[p->part].octets, p->taken);
 }
 
 void posting_took(struct posting *p, size_t n)
@@ -233,6 +255,17 @@ size_t posting_plain(const struct posting *p)
     return p->present.plain > p->taken ? p->present.plain - p->taken : 0;
 }
 
+int posting_write(struct posting *p, struct client *c,
+                  const struct posting_mail *m)
+{
+    size_t taken;
+    int err = m->parts[p->part].base64
+                  ? client_base64(c, posting_rest(p, m), &taken)
+                  : client_body(c, posting_rest(p, m), false, &taken);
+    posting_took(p, taken);
+    return err;
+}
+
 int posting_finish(struct posting *p, struct client *c,
                    const struct posting_mail *m,
                    const struct posting_mail *next)
@@ -243,7 +276,7 @@ int posting_finish(struct posting *p, struct client *c,
     int err = client_body(c, posting_rest(p, m), true, &taken);
     if (err < 0)
         return err;
-    buf_add_number(&number, m->body.n);
+    buf_add_number(&number, p->present.size);
     posting_note(p, '*', buf_span(&number));
     posting_enter(p, POSTING_FINAL);
     if (next->recipients)
@@ -255,7 +288,7 @@ void posting_end(struct posting *p)
 {
     p->present = p->next;
     p->next.count = 0;
-    p->heard = p->taken = 0;
+    p->heard = p->part = p->taken = 0;
     p->odd = false;
     buf_clear(&p->said);
     posting_enter(p, p->present.count ? POSTING_HEARING : POSTING_IDLE);

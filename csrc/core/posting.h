@@ -18,6 +18,7 @@
 
 enum {
     POSTING_MOST = 100,                 /* recipients */
+    POSTING_PARTS = 64,                 /* of a body */
     POSTING_ADDRESS = CLIENT_LINE - 64, /* octets: parameters follow */
     POSTING_LONG = 1 << 14,   /* a longer body is not copied at once */
     POSTING_SAID = 1 << 16,   /* replies are heard up to so many octets */
@@ -33,11 +34,22 @@ enum posting_stage {
     POSTING_FINAL    /* the reply to its dot is due */
 };
 
+/* A part of a body: lines, or what becomes lines of base64. */
+struct posting_part {
+    struct span octets;
+    bool base64;
+};
+
 /* Borrowed for each call, the same in all calls for one message. */
 struct posting_mail {
-    struct span from, body;
+    struct span from;
     const struct span *to;
     size_t recipients; /* 0: there is no message */
+    const struct posting_part *parts;
+    size_t count;   /* of the parts: 1 or more */
+    bool known;     /* what follows is; else there is one part, of lines */
+    bool eight_bit; /* some octets are above 127 */
+    size_t size;    /* of the whole */
 };
 
 /* What the peer offers. */
@@ -51,6 +63,7 @@ struct posting_peer {
 struct posting_said {
     size_t count; /* of its commands; 0: there is none */
     size_t plain; /* octets at the head of its body that go out as they are */
+    size_t size;  /* of its body */
 };
 
 struct posting {
@@ -58,7 +71,8 @@ struct posting {
     enum posting_stage stage;
     struct posting_said present, next;
     size_t heard;       /* replies to the present one's commands */
-    size_t taken;       /* octets of its body */
+    size_t part;        /* of its body, which is written */
+    size_t taken;       /* octets of that */
     bool odd;           /* one of the replies was not the one hoped for */
     double now;         /* the caller's clock, for the record */
     double since;       /* when the stage, or heard or taken, changed */
@@ -91,8 +105,11 @@ INTERNAL bool posting_say(struct posting *p, struct client *c,
    body is to be written. Else as client_next. */
 INTERNAL int posting_next(struct posting *p, struct client *c);
 
-/* In POSTING_BODY: what is left of the body; so many octets of it were
-   taken. */
+/* In POSTING_BODY: goes to the part that is to be written. False: what is left
+   is for posting_finish. */
+INTERNAL bool posting_more(struct posting *p, const struct posting_mail *m);
+
+/* What is left of that part; so many octets of it were taken. */
 INTERNAL struct span posting_rest(const struct posting *p,
                                   const struct posting_mail *m);
 INTERNAL void posting_took(struct posting *p, size_t n);
@@ -100,9 +117,12 @@ INTERNAL void posting_took(struct posting *p, size_t n);
 /* How many octets at the head of the rest are known to go out as they are. */
 INTERNAL size_t posting_plain(const struct posting *p);
 
-/* Writes the rest of the body, POSTING_LONG octets at most, and its dot; then
-   the commands of the next message, where one is given and for this way.
-   0 or ERR_*. */
+/* Writes as much of the rest as client has room for: 0 or ERR_*. */
+INTERNAL int posting_write(struct posting *p, struct client *c,
+                           const struct posting_mail *m);
+
+/* Writes the end of the body, and its dot; then the commands of the next
+   message, where one is given and for this way. 0 or ERR_*. */
 INTERNAL int posting_finish(struct posting *p, struct client *c,
                             const struct posting_mail *m,
                             const struct posting_mail *next);

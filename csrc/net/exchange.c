@@ -130,27 +130,32 @@ int exchange_stuck(struct exchange *x, struct conn *conn)
     return result == CLIENT_MORE ? EXCHANGE_WRITE : result;
 }
 
-/* Sends of a long body all but its end, and what waited: enum io, or
-   ERR_*. */
-static int post_long(struct exchange *x, struct exchange_call *call,
+/* Sends some of a part of a body: enum io, or ERR_*. */
+static int post_some(struct exchange *x, struct exchange_call *call,
+                     struct posting *p, const struct posting_mail *m)
+{
+    struct client *c = &x->machine;
+    struct span rest = posting_rest(p, m), left = rest;
+    int io = IO_DONE;
+    if (client_out(c).n >= CLIENT_HIGH)
+        io = flush(c, call);
+    if (io == IO_DONE && !m->parts[p->part].base64 && rest.n > POSTING_LONG)
+        io = exchange_pour(x, call, &left, posting_plain(p));
+    posting_took(p, rest.n - left.n);
+    return io == IO_DONE ? posting_write(p, c, m) : io;
+}
+
+/* Sends of a body all but its end, and what waited: enum io, or ERR_*. */
+static int post_most(struct exchange *x, struct exchange_call *call,
                      struct posting *p, const struct posting_mail *m)
 {
     int io = IO_DONE;
-    struct span rest = posting_rest(p, m);
-    while (io == IO_DONE && rest.n > POSTING_LONG) {
-        struct span left = rest;
-        size_t taken = 0;
-        int err = 0;
-        io = exchange_pour(x, call, &left, posting_plain(p));
-        posting_took(p, rest.n - left.n);
-        if (io == IO_DONE && left.n > POSTING_LONG)
-            err = client_body(&x->machine, left, false, &taken);
-        posting_took(p, taken);
-        if (err < 0)
-            return err;
-        rest = posting_rest(p, m);
+    bool some = false;
+    while (io == IO_DONE && posting_more(p, m)) {
+        io = post_some(x, call, p, m);
+        some = true;
     }
-    return io == IO_DONE ? flush(&x->machine, call) : io;
+    return io == IO_DONE && some ? flush(&x->machine, call) : io;
 }
 
 /* Writes the body to its end, where nothing has come before it: CLIENT_MORE,
@@ -159,7 +164,7 @@ static int post_body(struct exchange *x, struct exchange_call *call,
                      struct posting *p, const struct posting_mail *m,
                      const struct posting_mail *next)
 {
-    int io = post_long(x, call, p, m);
+    int io = post_most(x, call, p, m);
     if (io < 0)
         return io;
     if (io == IO_WANT_READ || io == IO_WANT_WRITE)

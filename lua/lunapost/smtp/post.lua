@@ -3,6 +3,7 @@
 --- behind the body, if there is one. The machine does it; what is out of the
 --- ordinary, before or after, is left to transaction.lua.
 
+local built = require "lunapost.smtp.built"
 local core = require "lunapost.core"
 local later = require "lunapost.smtp.transcript.later"
 local limits = require "lunapost.smtp.limits"
@@ -57,13 +58,21 @@ function M.ready(client)
   return way.open and (client.mails or 0) < way.mails
 end
 
+-- A body as the machine takes it; nil: it does not.
+local function body_of(client, message)
+  if type(message) == "string" then return message end
+  return built.body(message, client.extensions)
+end
+
 --- Whether a message may go this way, in a session that is ready.
 ---@param client lunapost.client
 ---@param envelope any
 ---@param message any
----@return boolean
+---@return string|table|nil body  as the machine takes it; nil: it may not
 function M.fits(client, envelope, message)
-  return type(message) == "string" and client.machine:fits(envelope, message)
+  if type(envelope) ~= "table" then return nil end
+  local body = body_of(client, message)
+  return body and client.machine:fits(envelope, body) and body or nil
 end
 
 -- The least time that a wait may take.
@@ -160,25 +169,27 @@ end
 --- what came of it is for transaction.resume
 ---@return table? outcome  { heard =, reply =, problem =, filling = }
 function M.send(client, envelope, message)
-  if type(message) ~= "string" or not M.ready(client) then return false end
+  if type(envelope) ~= "table" or not M.ready(client) then return false end
+  local body = body_of(client, message)
+  if not body then return false end
   return conclude(client, drive(client, false, client:patient(least(client)),
-    false, envelope, message))
+    false, envelope, body))
 end
 
 ---@class lunapost.posted  a message for this way
 ---@field envelope table
----@field message string
+---@field body string|table
 ---@field said boolean  its commands are
 
 -- A message, and one behind it, if there is one.
-local function relay(client, one, envelope, message, meanwhile, series)
+local function relay(client, one, envelope, body, meanwhile, series)
   local patient = client:patient(least(client))
   local event, a, b, c = drive(client, one.said, patient, true, one.envelope,
-    one.message, envelope, message)
+    one.body, envelope, body)
   if event == "done" then
     meanwhile(series)
     event, a, b, c = drive(client, true, patient, false, one.envelope,
-      one.message)
+      one.body)
   end
   return conclude(client, event, a, b, c)
 end
@@ -195,7 +206,7 @@ end
 function M.relay(client, one, next, meanwhile, series)
   if not next then return relay(client, one, nil, nil, meanwhile, series) end
   local result, outcome, said = relay(client, one, next.envelope,
-    next.message, meanwhile, series)
+    next.body, meanwhile, series)
   next.said = said or false
   return result, outcome
 end

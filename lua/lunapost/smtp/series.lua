@@ -13,7 +13,8 @@ local transaction = require "lunapost.smtp.transaction"
 local M = {}
 
 ---@class lunapost.serial: lunapost.posted  a message of a series
----@field posts boolean  it goes the way of post.lua
+---@field message any
+---@field body? string|table  nil: it does not go the way of post.lua
 ---@field t? lunapost.transaction  that was made for it
 ---@field problem? lunapost.err  it cannot be sent
 
@@ -39,7 +40,7 @@ local function prepare(series, one, heard)
     one.t, problem = transaction.prepare(client, job)
   end
   if not one.t then one.problem = problem end
-  one.posts = false
+  one.body = nil
 end
 
 -- The next message, ready to be said.
@@ -51,8 +52,8 @@ local function pull(series)
   end
   local client = series.client
   local one = { envelope = envelope, message = message, said = false,
-    posts = series.plain and post.fits(client, envelope, message) }
-  if not one.posts then prepare(series, one) end
+    body = series.plain and post.fits(client, envelope, message) or nil }
+  if not one.body then prepare(series, one) end
   return one
 end
 
@@ -104,7 +105,7 @@ end
 -- Posts a message; nil, nil: it has to go the other way.
 local function relay(series, one)
   local client, behind = series.client, upcoming(series)
-  local result, outcome = post.relay(client, one, behind and behind.posts
+  local result, outcome = post.relay(client, one, behind and behind.body
     and behind, foresee, series)
   if result == false then
     series.next = behind
@@ -118,7 +119,7 @@ end
 
 local function run(series, one)
   local result, problem
-  if one.posts and post.ready(series.client) then
+  if one.body and post.ready(series.client) then
     result, problem = relay(series, one)
     if result or problem then return result, problem end
   end

@@ -44,7 +44,7 @@ local Sealed = { __name = Entity.__name }
 local OWN <const> = {}
 
 function Sealed.__index(entity, name)
-  local value = rawget(entity, OWN)[name]
+  local value = entity[OWN][name] -- it has that, so this does not come again
   if value ~= nil then return value end
   return Entity.__index(entity, name)
 end
@@ -319,12 +319,19 @@ local function allowed_by(given)
   return allowed
 end
 
+-- What is written; and the encoding of the whole.
 local function segments(entity, allowed)
   M.bound(entity, M.random_id, false)
   local chosen, out = { allowed = allowed }, {}
-  settle(entity, allowed, chosen)
+  local encoding = settle(entity, allowed, chosen)
   emit(entity, chosen, out)
-  return out
+  return out, encoding
+end
+
+-- The class that an encoding makes of an entity.
+local function class_with(entity, encoding)
+  if not rank[encoding] then encoding = "7bit" end
+  return entity.utf8 and encoding == "7bit" and "8bit" or encoding
 end
 
 --- An LTN12 source of the message's octets in steps of some 64 KiB; lines
@@ -332,15 +339,17 @@ end
 ---@param given? { encoding: "7bit"|"8bit"|"binary" }  what the peer takes
 ---@return fun(): string?, lunapost.err?
 function Entity:source(given)
-  return output.source(segments(self, allowed_by(given)))
+  return output.source((segments(self, allowed_by(given))))
 end
 
 --- What source gives, in pieces: strings, and leaves that are yet to be
 --- encoded, for who can do that better (output.reader reads one).
 ---@param given? { encoding: "7bit"|"8bit"|"binary" }
 ---@return (string|table)[]
+---@return "7bit"|"8bit"|"binary" class  what the octets will be
 function Entity:pieces(given)
-  return segments(self, allowed_by(given))
+  local list, encoding = segments(self, allowed_by(given))
+  return list, class_with(self, encoding)
 end
 
 --- All octets. On failure nil and an error.
@@ -348,7 +357,7 @@ end
 ---@return string? octets
 ---@return lunapost.err? error
 function Entity:render(given)
-  return output.render(segments(self, allowed_by(given)))
+  return output.render((segments(self, allowed_by(given))))
 end
 
 --- Octets of the whole, without rendering it; nil where a part comes from a
@@ -357,7 +366,7 @@ end
 ---@return integer?
 ---@return lunapost.err? error  where a file failed
 function Entity:size(given)
-  return output.size(segments(self, allowed_by(given)))
+  return output.size((segments(self, allowed_by(given))))
 end
 
 --- The same message with the domains of its addresses in ASCII, for a server
@@ -373,9 +382,7 @@ end)
 ---@param given? { encoding: "7bit"|"8bit"|"binary" }  what the peer takes
 ---@return "7bit"|"8bit"|"binary"
 function Entity:class(given)
-  local encoding = settle(self, allowed_by(given), {})
-  if not rank[encoding] then encoding = "7bit" end
-  return self.utf8 and encoding == "7bit" and "8bit" or encoding
+  return class_with(self, settle(self, allowed_by(given), {}))
 end
 
 --- The entities of the whole, depth first, this one first.
