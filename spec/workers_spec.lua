@@ -72,6 +72,43 @@ describe("the processes of a server", function()
     end))
   end)
 
+  it("count the sessions of a source together, the dead's no more", function()
+    serve(script "return { limits = { source_sessions = 1 } }"
+      .. " --workers 3")
+    local first = hello(server)
+    for _ = 1, 12 do
+      local peer <close> = peer_of.dial(server.port)
+      assert.matches("^421 4.3.2 ", peer:reply())
+    end
+    first:close()
+    local function admitted()
+      local peer = peer_of.dial(server.port)
+      if peer:reply():find "^220" then return peer end
+      peer:close()
+    end
+    assert.is_truthy(peers.wait(10, function()
+      first = admitted()
+      return first
+    end))
+    for _, pid in ipairs(children(server.pid)) do
+      core.process.tell(pid, "kill")
+    end
+    assert.is_truthy(peers.wait(10, admitted), server:output())
+    first:close()
+  end)
+
+  it("keep to a rate together", function()
+    serve(script "return { limits = { source_connection_rate = 3 } }"
+      .. " --workers 3")
+    local passed = 0
+    for _ = 1, 20 do
+      local peer <close> = peer_of.dial(server.port)
+      if peer:reply():find "^220" then passed = passed + 1 end
+    end
+    -- one more where a minute begins meanwhile; by itself each had let pass 3
+    assert.is_true(passed == 3 or passed == 4, passed)
+  end)
+
   it("end in order when their parent is killed", function()
     serve(script "return {}" .. " --workers 2")
     assert.is_truthy(peers.wait(5, function()

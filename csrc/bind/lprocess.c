@@ -25,7 +25,7 @@
 #define TYPE_CHILD  "lunapost.child"
 #define TYPE_SHARED "lunapost.shared"
 
-enum { SHARED_MOST = 1 << 16 };
+enum { SHARED_MOST = 1 << 22 };
 
 static int lprocess_fail(lua_State *L, const char *text)
 {

@@ -27,12 +27,12 @@ int shared_open(struct shared *s, size_t count)
 
 long long shared_get(const struct shared *s, size_t i)
 {
-    return atomic_load_explicit(&s->slots[i], memory_order_relaxed);
+    return atomic_load_explicit(&s->slots[i], memory_order_acquire);
 }
 
 void shared_set(struct shared *s, size_t i, long long value)
 {
-    atomic_store_explicit(&s->slots[i], value, memory_order_relaxed);
+    atomic_store_explicit(&s->slots[i], value, memory_order_release);
 }
 
 void shared_close(struct shared *s)

@@ -2,7 +2,8 @@
  * shared - numbers that a process and those it forks see alike
  *
  * Each writer has slots of its own; a reader may see the slots of one writer
- * at different moments, but each of them whole.
+ * at different moments, but each of them whole, and in the order in which they
+ * were written.
  *
  * Owns: the memory. Fails with: ERR_MEMORY. I/O: mmap, anonymous.
  */

@@ -43,14 +43,23 @@ local function behind_proxy(server, conn, peer)
     proxied = told.values }
 end
 
+-- Whether so many sessions here, and those of other workers, are all there may
+-- be.
+local function is_full(server, count, most, source)
+  if most == math.maxinteger then return false end
+  local share = server.share
+  return count + (share and share:others(source) or 0) >= most
+end
+
 -- Why there is no place for a session, as 421 says it.
 local function crowded(server, source)
   local limits = server.limits
-  if server.counts.sessions >= limits.sessions
-    or (server.sources[source] or 0) >= limits.source_sessions then
+  if is_full(server, server.counts.sessions, limits.sessions, "")
+    or is_full(server, server.sources[source] or 0, limits.source_sessions,
+      source) then
     return "4.3.2", "has too many sessions; try later"
   end
-  local over = rates.connection(server.rates, source)
+  local over = rates.connection(server.rates, source, server.share)
   if over == "source" then
     return "4.7.0", "has too many connections from you; try later"
   elseif over then
@@ -80,6 +89,7 @@ local function enter(session, source)
   session:count "sessions"
   session:count "accepted"
   server.sources[source] = (server.sources[source] or 0) + 1
+  if server.share then server.share:tell(server, source) end
 end
 
 -- Who talks before the greeting does not listen either: RFC 5321 3.1.

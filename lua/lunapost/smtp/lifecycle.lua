@@ -8,6 +8,7 @@ local err = require "lunapost.err"
 local metrics = require "lunapost.smtp.metrics"
 local net = require "lunapost.net"
 local service = require "lunapost.smtp.service"
+local share = require "lunapost.smtp.share"
 local workers = require "lunapost.smtp.workers"
 
 local M = {}
@@ -239,7 +240,7 @@ end
 
 -- Workers cannot tell each other what they count but on a board.
 local function serve_by_workers(server, count, signals)
-  server.board = counters.board(count)
+  server.board, server.share = counters.board(count), share.new(count)
   workers.run(server, count, signals, function(own)
     serve(server, own)
   end, function()

@@ -10,17 +10,51 @@ local M = {}
 
 local MINUTE <const> = 60
 
+-- What workers tell each other of a key, in one number: a minute, and the
+-- counts of the one before and of itself, 20 bits each.
+local BITS <const> = 20
+local MASK <const> = (1 << BITS) - 1
+
 ---@class lunapost.rate
+---@field most integer
+---@field name string  under which workers share it
 local Rate = {}
 
 local meta = { __name = "lunapost.rate", __index = Rate }
 
 --- A rate of at most so many events a minute of each key.
 ---@param most integer
+---@param name? string
 ---@return lunapost.rate
-function M.new(most)
-  return setmetatable({ most = most, began = now(), present = {}, past = {} },
-    meta)
+function M.new(most, name)
+  return setmetatable({ most = most, name = name or "", began = now(),
+    present = {}, past = {} }, meta)
+end
+
+-- The counts of the minute before and of this one.
+local function unpacked(value, minute)
+  local age = minute - (value >> 2 * BITS)
+  if age == 0 then return value >> BITS & MASK, value & MASK end
+  return age == 1 and value & MASK or 0, 0
+end
+
+-- How many events the other workers count for a key.
+local function elsewhere(rate, key, events)
+  local time, sum = now(), 0
+  local minute <const> = time // MINUTE | 0
+  for _, value in ipairs(events:others(rate.name .. key)) do
+    local past, present = unpacked(value, minute)
+    sum = sum + present + past * (1 - time % MINUTE / MINUTE)
+  end
+  return sum
+end
+
+-- Tells the others of one more event.
+local function tell(rate, key, events)
+  local minute <const> = now() // MINUTE | 0
+  local past, present = unpacked(events:own(rate.name .. key), minute)
+  events:put(rate.name .. key, minute << 2 * BITS | past << BITS
+    | math.min(present + 1, MASK), minute - 1 << 2 * BITS)
 end
 
 local function turn(rate, time)
@@ -34,13 +68,16 @@ end
 
 --- Counts an event, unless it is one too many.
 ---@param key string
+---@param events? lunapost.tally  where workers share what they count
 ---@return boolean within
-function Rate:take(key)
+function Rate:take(key, events)
   local age = turn(self, now())
   local count = self.present[key] or 0
   local before = (self.past[key] or 0) * (1 - age / MINUTE)
-  if count + before >= self.most then return false end
+  local others = events and elsewhere(self, key, events) or 0
+  if count + before + others >= self.most then return false end
   self.present[key] = count + 1
+  if events then tell(self, key, events) end
   return true
 end
 
@@ -53,32 +90,37 @@ local names <const> = { "connection_rate", "source_connection_rate",
 function M.of(limits)
   local rates = {}
   for _, name in ipairs(names) do
-    if limits[name] < math.maxinteger then rates[name] = M.new(limits[name]) end
+    if limits[name] < math.maxinteger then
+      rates[name] = M.new(limits[name], name)
+    end
   end
   return rates
 end
 
 -- A source has its own rate first: who is refused takes nothing from others.
-local function take(rates, what, source)
+local function take(rates, what, source, share)
   local own, all = rates["source_" .. what], rates[what]
-  if own and not own:take(source) then return "source" end
-  if all and not all:take "" then return "server" end
+  local events = share and share.events
+  if own and not own:take(source, events) then return "source" end
+  if all and not all:take("", events) then return "server" end
 end
 
 --- Counts a connection.
 ---@param rates table
 ---@param source string
+---@param share? lunapost.share  of workers
 ---@return "source"|"server"|nil over  whose rate is exceeded
-function M.connection(rates, source)
-  return take(rates, "connection_rate", source)
+function M.connection(rates, source, share)
+  return take(rates, "connection_rate", source, share)
 end
 
 --- Counts a message.
 ---@param rates table
 ---@param source string
+---@param share? lunapost.share
 ---@return "source"|"server"|nil over
-function M.message(rates, source)
-  return take(rates, "message_rate", source)
+function M.message(rates, source, share)
+  return take(rates, "message_rate", source, share)
 end
 
 return M

@@ -238,6 +238,7 @@ function Server:leave(session)
   self.counts.sessions = self.counts.sessions - 1
   local left = self.sources[session.source] - 1
   self.sources[session.source] = left > 0 and left or nil
+  if self.share then self.share:tell(self, session.source) end
   net.close(session.conn, self.loop)
 end
 

@@ -147,7 +147,7 @@ end
 local function too_often(session)
   local server = session.server
   local over = session.source
-    and rates.message(server.rates, session.source)
+    and rates.message(server.rates, session.source, server.share)
   if over == "source" then
     return answer.make(450, "4.7.1", "too many messages from you; try later")
   elseif over then

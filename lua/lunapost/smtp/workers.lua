@@ -40,6 +40,7 @@ local function work(pool, slot, parent)
   if server.loop.reopen then server.loop.reopen() end
   server.counts = server.board:inherit(slot)
   server.slot = slot
+  server.share:join(slot)
   server.loop.spawn(report, server, slot, parent)
   pool.serve(pool.signals)
   server.counts.sessions = 0
@@ -95,6 +96,7 @@ local function bury(pool)
         if not pool.stopping then fell(pool, slot, code) end
         slot.pid = nil
         pool.server.board:inherit(i)
+        pool.server.share:bury(i)
       end
     end
   end
