@@ -52,6 +52,18 @@ INTERNAL void lbind_export(lua_State *L, const char *type,
    without a search for the name. */
 INTERNAL void *lbind_self(lua_State *L, const char *type);
 
+/* The same, where calls are so many that a look at the metatable would be
+   felt: a struct of this size that begins with this mark is one, and no other
+   userdata is. */
+static inline void *lbind_marked(lua_State *L, const void *mark, size_t size,
+                                 const char *type)
+{
+    void *p = lua_touserdata(L, 1);
+    if (p && lua_rawlen(L, 1) == size && *(const void **)p == mark)
+        return p;
+    return lbind_self(L, type);
+}
+
 INTERNAL void lbind_push(lua_State *L, struct span s);
 INTERNAL struct span lbind_check(lua_State *L, int arg);
 INTERNAL struct span lbind_optional(lua_State *L, int arg);

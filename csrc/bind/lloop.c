@@ -32,7 +32,7 @@ struct pollers {
     struct poller *first;
 };
 
-static const char pollers_key = 'p';
+static const char pollers_key = 'p', poller_mark = 'm';
 
 static const char *const modes[] = {"r", "w", "rw", NULL};
 
@@ -63,7 +63,7 @@ void lbind_forget(lua_State *L, int fd)
 
 static struct poller *lloop_check(lua_State *L)
 {
-    struct poller *p = lbind_self(L, TYPE);
+    struct poller *p = lbind_marked(L, &poller_mark, sizeof *p, TYPE);
     luaL_argcheck(L, p->backend, 1, "the poller is closed");
     return p;
 }
@@ -100,6 +100,7 @@ static int lloop_new(lua_State *L)
     luaL_argcheck(L, err != ERR_SYNTAX, 1, "no such backend here");
     if (err < 0)
         return luaL_error(L, "no poller: %s", err_text(err));
+    p->mark = &poller_mark;
     p->next = list->first;
     list->first = p;
     return 1;

@@ -36,6 +36,7 @@ struct standard {
 };
 
 struct machine {
+    const void *mark; /* tells that this is one: lbind_marked */
     struct server server;
     struct server_event event; /* the last one, for its default answer */
     struct standard asked;     /* the default where a line was asked for */
@@ -48,9 +49,11 @@ struct machine {
 /* User values of a machine. */
 enum { ITS_CONFIG = 1, ITS_CONN, ITS_MAIL, ITS_RCPT };
 
+static const char machine_mark = 'm';
+
 static struct machine *check_machine(lua_State *L)
 {
-    return lbind_self(L, MACHINE);
+    return lbind_marked(L, &machine_mark, sizeof(struct machine), MACHINE);
 }
 
 static int machine_new(lua_State *L)
@@ -59,6 +62,7 @@ static int machine_new(lua_State *L)
     struct machine *m = lbind_new(L, sizeof *m, MACHINE, ITS_RCPT);
     lua_pushvalue(L, 1);                  /* config ... machine config */
     lua_setiuservalue(L, -2, ITS_CONFIG); /* config ... machine */
+    m->mark = &machine_mark;
     server_init(&m->server, c);
     m->server.kernel = *lbind_kernel(L);
     return 1;

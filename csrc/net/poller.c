@@ -58,7 +58,9 @@ void poller_free(struct poller *p)
     free(p->heap);
     free(p->timers);
     struct poller *next = p->next;
+    const void *mark = p->mark;
     memset(p, 0, sizeof *p);
+    p->mark = mark;
     p->next = next;
     p->kernel = -1;
 }

@@ -39,6 +39,7 @@ struct poller_due;
 struct poller_backend; /* poller_backend.h */
 
 struct poller {
+    const void *mark; /* for the binding: tells that this is one */
     const struct poller_backend *backend;
     int kernel;            /* its descriptor, or -1 */
     void *private;         /* its tables, or NULL */
