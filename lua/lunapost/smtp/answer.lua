@@ -54,19 +54,13 @@ local function check_enhanced(code, enhanced, level)
 end
 
 -- The enhanced code that was last found to fit, by code: most handlers give
--- the same few answers.
+-- the same few answers. None of 3yz, which answer few things.
 local fitting = {}
 
---- Whether three values are an answer as they are: a code and an enhanced
---- code that were found to fit before, and a text.
----@param code any
----@param enhanced any
----@param text any
----@return boolean
-function M.is_plain(code, enhanced, text)
-  return enhanced and fitting[code] == enhanced and type(text) == "string"
-    and text ~= ""
-end
+--- The same, for who looks whether a code and an enhanced code were found to
+--- fit before.
+---@type table<integer, string>
+M.fitting = fitting
 
 --- The three values of an answer; a list of answers, or nil, as it is.
 ---@param given lunapost.answer|lunapost.answer[]|nil
@@ -103,7 +97,7 @@ function M.make(code, enhanced, text, level)
   end
   text = text and tostring(text) or ""
   enhanced = check_enhanced(code, enhanced or default_enhanced(code), level)
-  fitting[code] = enhanced
+  if code // 100 ~= 3 then fitting[code] = enhanced end
   return {
     code = code,
     enhanced = enhanced,

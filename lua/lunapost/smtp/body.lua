@@ -35,25 +35,26 @@ end
 ---@param owner? any
 ---@return lunapost.body
 function M.new(next, owner)
-  return setmetatable({ next = next, owner = owner, rest = "" }, meta)
+  return setmetatable({ next = next, owner = owner, rest = false,
+    ended = false }, meta)
+end
+
+-- What is there without the next chunk: the rest of the last, or the end.
+local function held(body)
+  local rest, failure = body.rest, body.failure
+  body.rest = false
+  if rest then return rest end
+  if failure then error(failure, 0) end
+  return nil
 end
 
 -- The next chunk as it comes, or nil at the end.
 local function pull(body)
-  if body.failure then error(body.failure, 0) end
-  if body.rest ~= "" then
-    local chunk = body.rest
-    body.rest = ""
-    return chunk
-  end
-  if body.ended then return nil end
+  if body.rest or body.ended then return held(body) end
   local chunk, failure = body.next(body.owner)
   if chunk then return chunk end
-  if failure then
-    body.failure = failure
-    error(failure, 0)
-  end
-  body.ended = true
+  body.ended, body.failure = true, failure
+  return held(body)
 end
 
 --- All that is left, or exactly n octets of it (fewer at the end).
@@ -91,17 +92,11 @@ end
 --- An LTN12 source.
 Body.source = Body.chunks
 
----@param body lunapost.body
----@return boolean  true when it was read to its end
-function M.is_drained(body)
-  return body.ended and body.rest == "" and not body.failure
-end
-
 --- Reads to the end and keeps nothing: what a handler left unread must not
 --- be taken for commands.
 ---@param body lunapost.body
 function M.drain(body)
-  body.rest = ""
+  body.rest = false
   while pull(body) do end
 end
 

@@ -13,7 +13,7 @@ local M = {}
 local UNANNOUNCED <const> = 307
 
 local function say(session, code, enhanced, text)
-  return session:answer(session:checked(code, enhanced, text)) < 300
+  return session:pronounce(code, enhanced, text) < 300
 end
 
 -- An answer a recipient; true when one of them has the message now.
@@ -71,15 +71,15 @@ end
 ---@param text? string
 ---@return boolean delivered  somebody has the message now
 function M.answer(session, code, enhanced, text)
-  if code == nil then code, enhanced, text = session.machine:default() end
-  local single = math.type(code) == "integer"
-  if single and session.server.options.protocol ~= "lmtp" then
+  local lmtp = session.server.options.protocol == "lmtp"
+  if not lmtp and (enhanced or code == nil) then
     return say(session, code, enhanced, text)
   end
   local facts, list = session.machine:body(), code
-  if not single then return say_list(session, list, facts) end
-  list = {}
+  if code and not enhanced then return say_list(session, list, facts) end
+  if code == nil then code, enhanced, text = session.machine:default() end
   local one = answer.gathered(session:checked(code, enhanced, text))
+  list = {}
   for i = 1, facts.recipients do list[i] = one end
   return say_each(session, list, facts.recipients)
 end
@@ -102,8 +102,9 @@ end
 
 -- The handler's verdict on a body that it has read as far as it wants.
 local function ask_handler(session, reader)
-  if session.on.data then return session:consult("data", reader) end
-  if not session.on.message then return nil end
+  local on = session.on
+  if on.data then return session:consult("data", reader) end
+  if not on.message then return nil end
   return session:consult("message", M.message(session, reader))
 end
 
@@ -125,7 +126,7 @@ local function judge(session, reader)
     if not answer.is_reject(code) then return give_up(session, code) end
     code, enhanced, text = answer.spread(code)
   end
-  if body.is_drained(reader) then return code, enhanced, text end
+  if reader.ended and not reader.failure then return code, enhanced, text end
   local drained, problem = pcall(body.drain, reader)
   if not drained then return give_up(session, problem) end
   return code, enhanced, text
@@ -142,8 +143,9 @@ end
 --- A body is due: it has its own time from now on.
 ---@param session lunapost.session
 function M.open(session)
-  session.ending, session.in_body = nil, session.due
-  session.due = math.min(session.due, now() + session.server.limits.body_time)
+  local due, limit = session.due, now() + session.server.limits.body_time
+  session.ending, session.in_body = nil, due
+  if limit < due then session.due = limit end
 end
 
 --- The body, from its first octet to the answer behind its last.

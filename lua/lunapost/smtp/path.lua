@@ -37,8 +37,9 @@ end
 ---@param parameters? table
 ---@return lunapost.path
 function M.new(address, localpart, domain, parameters)
-  parameters = parameters or {}
-  if parameters.SIZE then
+  if not parameters then
+    parameters = {}
+  elseif parameters.SIZE then
     parameters.SIZE = math.tointeger(parameters.SIZE) or parameters.SIZE
   end
   return setmetatable({ address = address, localpart = localpart,

@@ -92,10 +92,12 @@ for n = 1, 100 do marks[n] = "-" .. n end
 
 --- Each message of a session has an id of its own.
 function Session:new_message()
-  self.messages = (self.messages or 0) + 1
-  if self.messages > 1 then
-    self.first_id = self.first_id or self.id
-    self.id = self.first_id .. (marks[self.messages] or "-" .. self.messages)
+  local n = (self.messages or 0) + 1
+  self.messages = n
+  if n == 1 then
+    self.first_id = self.id
+  else
+    self.id = self.first_id .. (marks[n] or "-" .. n)
   end
 end
 

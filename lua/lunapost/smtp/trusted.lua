@@ -192,7 +192,7 @@ function M.command(session, verb, argument)
   if not commands[verb] or not session.server.trusted[verb:lower()] then
     return nil
   end
-  return session:guarded(run, session, verb, argument)
+  return session:guarded(run, verb, argument)
 end
 
 return M

@@ -118,7 +118,7 @@ local function verify(session, argument)
   if not verifier.offered(session, session.server.options.auth, mechanism) then
     return nil
   end
-  return session:guarded(authenticate, session, mechanism,
+  return session:guarded(authenticate, mechanism,
     initial ~= "" and initial or nil)
 end
 
@@ -183,9 +183,7 @@ local function receive(session)
 end
 
 function by_event.DATA(session)
-  local code, enhanced, text = session:consult("begin_data")
-  if code then return session:pronounce(code, enhanced, text) end
-  if session:accept() ~= 354 then return end
+  if session:serve("begin_data") ~= 354 then return end
   delivery.open(session)
   if not session:may_rest() then receive(session) end
 end
@@ -246,7 +244,7 @@ end
 
 local function own_command(session, command, argument)
   return lacks(session, command.needs or {})
-    or session:guarded(command.run, session, argument)
+    or session:guarded(command.run, argument)
     or answer.make(250, "2.0.0", "ok")
 end
 

@@ -12,8 +12,8 @@ local over = require "lunapost.smtp.over"
 
 local M = {}
 
-local reply <const> = core.server.reply
-local is_plain <const> = answer.is_plain
+local reply <const>, fitting <const> = core.server.reply, answer.fitting
+local xpcall <const>, type <const> = xpcall, type
 
 local function control(problem)
   return over.is(problem) or body.is_broken(problem)
@@ -50,13 +50,17 @@ end
 -- raises is an answer (reject), the end of the session or of the body (passed
 -- on), or a fault of the handler, which the error handler gets and the client
 -- does not.
-local function guard(session, fn, a, b, c, d)
+local function guard(session, fn, a, b, c)
   local within = session.work_due
   if not within then session.work_due = -session.server.limits.handler end
-  local ok, code, enhanced, text = xpcall(fn, traceback, a, b, c, d)
+  local ok, code, enhanced, text = xpcall(fn, traceback, session, a, b, c)
   if not within then session.work_due = false end
-  if ok and (code == nil or is_plain(code, enhanced, text)) then
-    return code, enhanced, text
+  if ok then
+    if code == nil then return nil end
+    if enhanced and fitting[code] == enhanced and type(text) == "string"
+      and text ~= "" then
+      return code, enhanced, text
+    end
   end
   return outcome(session, ok, code, enhanced, text)
 end
@@ -78,8 +82,8 @@ end
 local function rewritten(session, code, enhanced, text)
   local on = session.on
   if on.reply then
-    local new, new_enhanced, new_text = guard(session, on.reply, session, code,
-      enhanced, text)
+    local new, new_enhanced, new_text = guard(session, on.reply, code, enhanced,
+      text)
     if math.type(new) == "integer" then
       code, enhanced, text = new, new_enhanced, new_text
     end
@@ -103,6 +107,7 @@ end
 -- What a handler may say where this is the default: one answer, and 3yz only
 -- where a question is asked. Anything else is a fault of the handler.
 local function checked(session, code, enhanced, text)
+  if fitting[code] then return code, enhanced, text end
   local problem
   if math.type(code) ~= "integer" then
     problem = "a list of answers is for the body of LMTP and PRDR"
@@ -130,12 +135,15 @@ local Session = { control = control, traceback = traceback }
 ---@return string? enhanced
 ---@return string? text
 function Session:consult(name, a, b, c)
-  local on, code, enhanced, text = self.on, nil, nil, nil
+  local on = self.on
   local handler = on[name]
-  if handler then
-    code, enhanced, text = guard(self, handler, self, a, b, c)
+  if not on.observe then
+    if handler then return guard(self, handler, a, b, c) end
+    return nil
   end
-  if on.observe then watch(self, name, a, b, c) end
+  local code, enhanced, text
+  if handler then code, enhanced, text = guard(self, handler, a, b, c) end
+  watch(self, name, a, b, c)
   return code, enhanced, text
 end
 
@@ -153,13 +161,11 @@ end
 
 --- Runs a function of the script as a handler.
 ---@param fn function
----@param a? any  its arguments
+---@param a? any  what it gets behind the session
 ---@param b? any
----@param c? any
----@param d? any
 ---@return lunapost.answer|lunapost.answer[]|nil
-function Session:guarded(fn, a, b, c, d)
-  return answer.gathered(guard(self, fn, a, b, c, d))
+function Session:guarded(fn, a, b)
+  return answer.gathered(guard(self, fn, a, b))
 end
 
 --- Answers the present event. The reply handler may put another answer in
@@ -203,8 +209,11 @@ local accept <const> = Session.accept
 ---@return integer code  that was sent
 function Session:pronounce(code, enhanced, text)
   if code == nil then return accept(self) end
+  if fitting[code] then return self:answer(code, enhanced, text) end
   return self:answer(checked(self, code, enhanced, text))
 end
+
+local pronounce <const> = Session.pronounce
 
 --- The same, of one value.
 ---@param given lunapost.answer|lunapost.answer[]|nil
@@ -219,9 +228,7 @@ end
 ---@param b? any
 ---@return integer code  that was sent
 function Session:serve(name, a, b)
-  local code, enhanced, text = consult(self, name, a, b)
-  if code == nil then return accept(self) end
-  return self:answer(checked(self, code, enhanced, text))
+  return pronounce(self, consult(self, name, a, b))
 end
 
 --- A verdict as it may be said; what is none is a fault, and reported.
