@@ -5,8 +5,8 @@
  * left out, are those of all machines that have them. counts() -> counts;
  * counts:take(table) adds what was counted since to the table's fields.
  *
- * Owns: the config's strings and counts are its user values. Fails with:
- * raises on misuse. I/O: none.
+ * Owns: the memory that machines at rest left; the config's strings and
+ * counts are its user values. Fails with: raises on misuse. I/O: none.
  */
 #include <stddef.h>
 
@@ -14,6 +14,11 @@
 #include "lbind.h"
 
 #define COUNTS "lunapost.server_counts"
+
+struct config {
+    struct server_config settings; /* first: machines are given this alone */
+    struct server_spare spare;
+};
 
 /* User values of a config: what its options need not keep. */
 enum { ITS_HOSTNAME = 1, ITS_MAIL_PARAMETERS, ITS_RCPT_PARAMETERS, ITS_COUNTS };
@@ -40,14 +45,25 @@ static struct server_counts *config_counts(lua_State *L)
     return counts;
 }
 
+static int config_drop(lua_State *L)
+{
+    struct config *c = luaL_checkudata(L, 1, LBIND_CONFIG);
+    c->settings.spare = NULL; /* machines that are finalized later */
+    buf_free(&c->spare.in);
+    buf_free(&c->spare.out);
+    return 0;
+}
+
 static int config_new(lua_State *L)
 {
+    struct config *all;
     struct server_config *c;
     size_t policy;
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
-    c = lbind_new(L, sizeof *c, LBIND_CONFIG, ITS_COUNTS);
-    /* options config */
+    all = lbind_new(L, sizeof *all, LBIND_CONFIG, ITS_COUNTS);
+    c = &all->settings; /* options config */
+    c->spare = &all->spare;
     c->counts = config_counts(L);
     c->hostname = config_string(L, "hostname", ITS_HOSTNAME);
     c->mail_parameters =
@@ -132,6 +148,6 @@ static const luaL_Reg functions[] = {
 void lbind_open_config(lua_State *L)
 {
     lbind_type(L, COUNTS, counts_methods, NULL, NULL);
-    lbind_type(L, LBIND_CONFIG, NULL, NULL, NULL);
+    lbind_type(L, LBIND_CONFIG, NULL, NULL, config_drop);
     luaL_setfuncs(L, functions, 0);
 }

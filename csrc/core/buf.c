@@ -128,3 +128,28 @@ void buf_rest(struct buf *b)
     if (b->head == b->tail)
         buf_free(b);
 }
+
+static void buf_move(struct buf *to, struct buf *from)
+{
+    to->base = from->base;
+    to->room = from->room;
+    from->base = NULL;
+    from->room = 0;
+    to->head = to->tail = from->head = from->tail = 0;
+}
+
+void buf_lend(struct buf *b, struct buf *spare, size_t most)
+{
+    if (b->head != b->tail || !b->base)
+        return;
+    if (spare && !spare->base && b->room <= most)
+        buf_move(spare, b);
+    else
+        buf_free(b);
+}
+
+void buf_borrow(struct buf *b, struct buf *spare)
+{
+    if (spare && spare->base && !b->base)
+        buf_move(b, spare);
+}

@@ -96,4 +96,9 @@ static inline void buf_clear(struct buf *b)
 /* Gives the memory back when it is empty: an idle session keeps none. */
 INTERNAL void buf_rest(struct buf *b);
 
+/* The same, to a buf that others take it from; which keeps what it has, and
+   nothing of more than most bytes. NULL: none. */
+INTERNAL void buf_lend(struct buf *b, struct buf *spare, size_t most);
+INTERNAL void buf_borrow(struct buf *b, struct buf *spare);
+
 #endif

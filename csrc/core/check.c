@@ -74,10 +74,15 @@ const struct answer *check_answer(enum refusal why)
 enum refusal check_line(const struct server *s, enum line_result r,
                         struct span line)
 {
+    unsigned classes = 0;
     if (r == LINE_OVERLONG)
         return REFUSED_LONG;
     if (r == LINE_BARE && s->config->bare == DOT_REJECT)
         return REFUSED_BARE;
+    for (size_t i = 0; i < line.n; i++)
+        classes |= ascii_table[(unsigned char)line.p[i]];
+    if (!(classes & ASCII_CONTROL))
+        return REFUSED_NOT;
     for (size_t i = 0; i < line.n; i++) {
         if (line.p[i] == '\0')
             return REFUSED_NUL;

@@ -39,8 +39,9 @@ const struct verb_row *verb_row(enum verb verb)
 
 static enum verb verb_find(struct span name)
 {
+    char first = ascii_upper(name.p[0]);
     for (int v = VERB_HELO; v < VERB_OTHER; v++)
-        if (span_ieq(name, span_from(rows[v].name)))
+        if (rows[v].name[0] == first && span_ieq(name, span_from(rows[v].name)))
             return (enum verb)v;
     return VERB_OTHER;
 }

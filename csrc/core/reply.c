@@ -173,18 +173,23 @@ static char clean(char c)
 static void line_write(struct buf *out, int code, bool last,
                        struct span enhanced, struct span text)
 {
-    buf_add_number(out, (unsigned)code);
-    buf_add_char(out, last ? ' ' : '-');
-    buf_add_span(out, enhanced);
-    if (enhanced.n && text.n)
-        buf_add_char(out, ' ');
-    char *p = buf_space(out, text.n + 2);
+    size_t blank = enhanced.n && text.n;
+    size_t n = CODE + 1 + enhanced.n + blank + text.n + 2;
+    char *p = buf_space(out, n);
     if (!p)
         return;
+    *p++ = (char)('0' + code / 100);
+    *p++ = (char)('0' + code / 10 % 10);
+    *p++ = (char)('0' + code % 10);
+    *p++ = last ? ' ' : '-';
+    for (size_t i = 0; i < enhanced.n; i++)
+        *p++ = enhanced.p[i];
+    if (blank)
+        *p++ = ' ';
     for (size_t i = 0; i < text.n; i++)
-        p[i] = clean(text.p[i]);
-    memcpy(p + text.n, "\r\n", 2);
-    buf_filled(out, text.n + 2);
+        *p++ = clean(text.p[i]);
+    memcpy(p, "\r\n", 2);
+    buf_filled(out, n);
 }
 
 /* Cuts the next line off text, at most most octets long. */

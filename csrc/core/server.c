@@ -14,6 +14,7 @@ enum {
     LEAST_READ = 4096, /* what is read at once grows while it is filled */
     MOST_READ = 1 << 18,
     FIX_STEP = 1 << 16,
+    SPARE_MOST = 1 << 14,  /* of the memory that a session leaves to others */
     AUTH_LINE_MOST = 12288 /* RFC 4954 4: lines of at least this length */
 };
 
@@ -63,10 +64,25 @@ static void drop_taken(struct server *s)
     s->taken = 0;
 }
 
+/* Which of the spare memory is for a buf of this session. */
+static struct buf *spare_of(struct server *s, const struct buf *b)
+{
+    struct server_spare *spare = s->config->spare;
+    if (!spare)
+        return NULL;
+    return b == &s->in ? &spare->in : &spare->out;
+}
+
+static void lend(struct server *s, struct buf *b)
+{
+    buf_lend(b, spare_of(s, b), SPARE_MOST);
+}
+
 char *server_space(struct server *s, size_t *n)
 {
     char *p;
     drop_taken(s);
+    buf_borrow(&s->in, spare_of(s, &s->in));
     if (!server_in_body(s) || s->reading < LEAST_READ)
         s->reading = LEAST_READ;
     p = buf_space(&s->in, s->reading);
@@ -90,7 +106,12 @@ void server_filled(struct server *s, size_t n)
 void server_sent(struct server *s, size_t n)
 {
     buf_drop(&s->out, n);
-    buf_rest(&s->out);
+    lend(s, &s->out);
+}
+
+void server_speak(struct server *s)
+{
+    buf_borrow(&s->out, spare_of(s, &s->out));
 }
 
 /* Gives an event that needs answers. The text is built in scratch where it is
@@ -139,7 +160,7 @@ static int give_more(struct server *s, struct server_event *ev)
     ev->kind = s->end_of_input ? SERVER_CLOSED : SERVER_MORE;
     s->early = false;
     if (!server_in_body(s)) {
-        buf_rest(&s->in);
+        lend(s, &s->in);
         buf_free(&s->scratch);
     }
     return 0;

@@ -42,8 +42,14 @@ struct server_counts {
     uint64_t octets; /* of the messages that were kept */
 };
 
+/* Memory that sessions at rest left to those that are awake. */
+struct server_spare {
+    struct buf in, out;
+};
+
 /* Settings, shared by many sessions and borrowed by each while it lives. */
 struct server_config {
+    struct server_spare *spare;   /* NULL: each session has its own memory */
     struct server_counts *counts; /* NULL: nobody counts */
     struct span hostname;
     struct span mail_parameters; /* keywords offered unless server_offer says */

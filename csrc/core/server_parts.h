@@ -14,6 +14,9 @@ INTERNAL void server_enter(struct server *s, enum server_state state);
 /* Keeps the first failure, and ends the session; returns what is kept. */
 INTERNAL int server_fail(struct server *s, int err);
 
+/* Before something is written to out. */
+INTERNAL void server_speak(struct server *s);
+
 /* A body comes, of which nothing is here yet. */
 INTERNAL void server_body_begin(struct server *s);
 

@@ -185,6 +185,7 @@ int server_reply(struct server *s, int code, struct span enhanced,
         return ERR_PROTOCOL;
     if (is_plain(s, code))
         enhanced.n = 0;
+    server_speak(s);
     r = reply_write(&s->out, code, enhanced, text);
     if (r < 0)
         return r == ERR_SYNTAX ? r : server_fail(s, r);
