@@ -62,8 +62,6 @@ local function driver()
     machine:reply(235, "2.7.0", "welcome")
   end
 
-  function handle.body(bytes) body = (body or "") .. bytes end
-
   function handle.broken()
     body = nil
     note("broken", machine:default())
@@ -77,6 +75,11 @@ local function driver()
     for _ = 1, options.lmtp and machine:body().recipients or 1 do
       machine:reply()
     end
+  end
+
+  function handle.body(bytes, code)
+    body = (body or "") .. bytes
+    if code then handle.message(code) end
   end
 
   function handle.tls()
@@ -242,10 +245,9 @@ describe("the server's machine", function()
         "RCPT TO:<e@b.test>" } do
         machine:feed(line .. "\r\n")
         local event, address = machine:step()
-        if event == "body" then event = machine:step() end
         if address == "d@b.test" then
           machine:reply(550, "5.1.1", "no")
-        elseif event == "message" and line:find "^y" then
+        elseif event == "body" and line:find "^y" then
           machine:reply(452, "4.3.1", "full")
         else
           machine:reply()

@@ -10,7 +10,8 @@
  *
  *   "MAIL"|"RCPT", address, local part, domain, parameters or nil
  *   any other VERB of core's, argument              "other", verb, argument
- *   "refused", verb, argument, code                 "line"|"body", octets
+ *   "refused", verb, argument, code                 "line", octets
+ *   "body", octets, code where the message is whole with them
  *   "chunk"|"message"|"broken", code                "tls"   "closed"
  *   "read"|"write"                                  nil, kind, text
  *
@@ -155,8 +156,34 @@ static int push_command(lua_State *L, const struct cmd *cmd)
     return cmd->verb == VERB_OTHER ? 3 : 2;
 }
 
-static int push_event(lua_State *L, const struct server_event *ev)
+static int next_event(struct machine *m)
 {
+    int r = server_next(&m->server, &m->event);
+    if (m->event.kind == SERVER_MESSAGE)
+        m->within = false;
+    if (m->event.kind == SERVER_LINE) { /* it answers what still waits */
+        m->event.code = m->asked.code;
+        m->event.enhanced = m->asked.enhanced;
+        m->event.text = m->asked.text;
+    }
+    return r;
+}
+
+/* The octets of a body, and where nothing more of it comes the code of its
+   end, which is the next event. */
+static int push_body(lua_State *L, struct machine *m)
+{
+    bool last = m->server.ended;
+    lbind_push(L, m->event.bytes);
+    if (!last || next_event(m) < 0)
+        return 2;
+    lua_pushinteger(L, m->event.code);
+    return 3;
+}
+
+static int push_event(lua_State *L, struct machine *m)
+{
+    const struct server_event *ev = &m->event;
     if (ev->kind == SERVER_COMMAND)
         return push_command(L, &ev->cmd);
     lua_pushstring(L, kinds[ev->kind]);
@@ -167,9 +194,10 @@ static int push_event(lua_State *L, const struct server_event *ev)
         lua_pushinteger(L, ev->code);
         return 4;
     case SERVER_LINE:
-    case SERVER_BODY:
         lbind_push(L, ev->bytes);
         return 2;
+    case SERVER_BODY:
+        return push_body(L, m);
     case SERVER_BROKEN:
     case SERVER_CHUNK:
     case SERVER_MESSAGE:
@@ -256,23 +284,18 @@ static struct conn *check_conn(lua_State *L, struct machine *m)
     return c;
 }
 
-static int next_event(struct machine *m)
-{
-    int r = server_next(&m->server, &m->event);
-    if (m->event.kind == SERVER_MESSAGE)
-        m->within = false;
-    if (m->event.kind == SERVER_LINE) { /* it answers what still waits */
-        m->event.code = m->asked.code;
-        m->event.enhanced = m->asked.enhanced;
-        m->event.text = m->asked.text;
-    }
-    return r;
-}
-
+/* step([conn], [accepted]): where it is true, the last event is given its
+   default answer first. */
 static int machine_step(lua_State *L)
 {
     struct machine *m = check_machine(L);
     struct conn *c = check_conn(L, m);
+    if (lua_isboolean(L, 3) && lua_toboolean(L, 3)) {
+        const struct server_event *ev = &m->event;
+        int r = server_reply(&m->server, ev->code, ev->enhanced, ev->text);
+        if (r < 0)
+            return lbind_fail(L, r, NULL);
+    }
     for (;;) {
         int r = m->held ? 0 : next_event(m);
         if (r < 0)
@@ -283,7 +306,7 @@ static int machine_step(lua_State *L)
             return push_io(L, r, c);
         m->held = false;
         if (m->event.kind != SERVER_MORE)
-            return push_event(L, &m->event);
+            return push_event(L, m);
         if (!c)
             return push_io(L, IO_WANT_READ, NULL);
     }

@@ -29,9 +29,9 @@ function M.broken(why)
   return setmetatable({ why = why }, broken_meta)
 end
 
---- A body that pulls its chunks by next(owner) -> chunk | nil at the end | nil
---- and what is raised where the body fails.
----@param next fun(owner: any): string?, any
+--- A body that pulls its chunks by next(owner) -> chunk, nil, whether it is the
+--- last | nil at the end | nil and what is raised where the body fails.
+---@param next fun(owner: any): string?, any, any
 ---@param owner? any
 ---@return lunapost.body
 function M.new(next, owner)
@@ -51,8 +51,11 @@ end
 -- The next chunk as it comes, or nil at the end.
 local function pull(body)
   if body.rest or body.ended then return held(body) end
-  local chunk, failure = body.next(body.owner)
-  if chunk then return chunk end
+  local chunk, failure, last = body.next(body.owner)
+  if chunk then
+    if last then body.ended = true end
+    return chunk
+  end
   body.ended, body.failure = true, failure
   return held(body)
 end

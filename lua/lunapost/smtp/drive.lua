@@ -70,16 +70,16 @@ end
 
 -- The dialogue, until it is over or the session rests, by pause.
 local function converse(session, pause, limit)
-  local machine, conn = session.machine, session.conn
+  local machine, conn, accepted = session.machine, session.conn, nil
   repeat
-    local event, a, b, c, d = step(machine, conn)
+    local event, a, b, c, d = step(machine, conn, accepted)
     if pause and event == "read" then
       return pause(session, limit)
     elseif not event or waits[event] then
       event, a, b, c, d = session:arrive(event, a, b)
     end
     limit, session.verb = nil, event
-    by_event[event](session, a, b, c, d)
+    accepted = by_event[event](session, a, b, c, d)
   until event == "closed"
 end
 

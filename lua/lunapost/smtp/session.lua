@@ -282,7 +282,7 @@ local function next_of_body(session)
   local event = session.ahead
   if not event then return session:next_event() end
   session.ahead = nil
-  return event, session.ahead_with
+  return event, session.ahead_with, session.ahead_end
 end
 
 --- The next octets of the body, nil at its end. What ends it is kept as
@@ -290,10 +290,14 @@ end
 --- the place of a chunk. Raises where the session is over.
 ---@return string?
 ---@return table? broken  the body fails of this
+---@return any last  no other chunk follows
 function Session:next_chunk()
-  while true do
-    local event, a = next_of_body(self)
-    if event == "body" then return a end
+  while not self.ending do
+    local event, a, b = next_of_body(self)
+    if event == "body" then
+      self.ending = b
+      return a, nil, b
+    end
     if event == "message" then
       self.ending = a
       return nil

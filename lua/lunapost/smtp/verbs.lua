@@ -31,8 +31,8 @@ local function introduce(session, domain, extended)
 end
 
 -- The answer to a hello was sent: a refusal leaves all as it was.
-local function introduced(session, helo, extended)
-  if session.last_code < 400 then
+local function introduced(session, code, helo, extended)
+  if code == true or code < 400 then
     session:forget("hello")
   else
     session.helo, session.extended = helo, extended
@@ -42,8 +42,9 @@ end
 
 function by_event.HELO(session, domain)
   local helo, extended = introduce(session, domain, false)
-  session:serve("helo", domain)
-  introduced(session, helo, extended)
+  local code = session:serve("helo", domain)
+  introduced(session, code, helo, extended)
+  return code
 end
 
 function by_event.EHLO(session, domain)
@@ -52,19 +53,19 @@ function by_event.EHLO(session, domain)
   local code, enhanced, text = session:consult("ehlo", domain, keywords)
   if code then code, enhanced, text = session:checked(code, enhanced, text) end
   if code and code >= 400 then
-    session:answer(code, enhanced, text)
+    code = session:answer(code, enhanced, text)
   else
     session.server:offer(session, keywords)
     table.insert(keywords, 1, text or select(3, session.machine:default()))
-    session:answer(250, "", table.concat(keywords, "\n"))
+    code = session:answer(250, "", table.concat(keywords, "\n"))
   end
-  introduced(session, helo, extended)
+  introduced(session, code, helo, extended)
 end
 
 by_event.LHLO = by_event.EHLO
 
 function by_event.STARTTLS(session)
-  session:serve("starttls")
+  return session:serve("starttls")
 end
 
 function by_event.tls(session)
@@ -163,17 +164,19 @@ function by_event.MAIL(session, address, localpart, domain, parameters)
   parameters = from.parameters
   session.envelope = { from = from, to = {}, parameters = parameters }
   if parameters.SMTPUTF8 then session:settle_protocol() end
-  if session:serve("mail", from, parameters) >= 400 then
-    session.envelope = nil
-  end
+  local code = session:serve("mail", from, parameters)
+  if code ~= true and code >= 400 then session.envelope = nil end
+  return code
 end
 
 function by_event.RCPT(session, address, localpart, domain, parameters)
   local to = path.new(address, localpart, domain, parameters)
-  if session:serve("rcpt", to, to.parameters) < 400 then
+  local code = session:serve("rcpt", to, to.parameters)
+  if code == true or code < 400 then
     local list = session.envelope.to
     list[#list + 1] = to
   end
+  return code
 end
 
 -- The rest of a body; RSET and QUIT may come in the place of a chunk.
@@ -183,38 +186,38 @@ local function receive(session)
 end
 
 function by_event.DATA(session)
-  if session:serve("begin_data") ~= 354 then return end
+  if session:pronounce(session:consult "begin_data") ~= 354 then return end
   delivery.open(session)
-  if not session:may_rest() then receive(session) end
+  if not session:may_rest() then return receive(session) end
 end
 
 -- What a body begins with that came while the session rested: most bodies are
 -- whole then, and their handler need not wait.
 for _, event in ipairs { "body", "message", "broken" } do
-  by_event[event] = function(session, a)
+  by_event[event] = function(session, a, b)
     session.verb = "DATA"
-    session.ahead, session.ahead_with = event, a
-    receive(session)
+    session.ahead, session.ahead_with, session.ahead_end = event, a, b
+    return receive(session)
   end
 end
 
 -- RFC 3030 2: nothing is said before the octets of the chunk are here.
 function by_event.BDAT(session)
   delivery.open(session)
-  receive(session)
+  return receive(session)
 end
 
 function by_event.RSET(session)
   session:forget("rset")
   session:consult("rset", "rset")
-  session:accept()
+  return session:default()
 end
 
 -- Verbs whose handler takes the argument and whose answer is all.
 for _, verb in ipairs { "NOOP", "VRFY", "EXPN" } do
   local name <const> = verb:lower()
   by_event[verb] = function(session, argument)
-    session:serve(name, argument)
+    return session:serve(name, argument)
   end
 end
 
@@ -227,7 +230,7 @@ end
 
 function by_event.QUIT(session)
   session.quit = true
-  session:serve("quit")
+  return session:serve("quit")
 end
 
 local function lacks(session, needs)
@@ -298,13 +301,13 @@ function M.between(session, event, a)
   session.verb = event
   if event == "RSET" or event == "QUIT" then
     session.ending = event
-  else
-    by_event[event](session, a)
+  elseif by_event[event](session, a) == true then
+    session:accept()
   end
 end
 
 --- What is done for each event of the machine: fn(session, what the machine
---- tells of it).
+--- tells of it). True: the machine's next step is to give the default answer.
 ---@type table<string, fun(session: lunapost.session, ...): any>
 M.by_event = by_event
 

@@ -222,13 +222,26 @@ function Session:conclude(given)
   return self:pronounce(answer.spread(given))
 end
 
+--- The default answer, which the machine's next step gives by itself unless
+--- somebody watches replies.
+---@return true|integer code  true: the next step does; else what was sent
+function Session:default()
+  local on = self.on
+  if on.reply or on.observe then return accept(self) end
+  return true
+end
+
 --- Asks a handler, and answers as it says, else by default.
 ---@param name string
 ---@param a? any  what the handler gets behind the session
 ---@param b? any
----@return integer code  that was sent
+---@return true|integer code  as default returns it
 function Session:serve(name, a, b)
-  return pronounce(self, consult(self, name, a, b))
+  local code, enhanced, text = consult(self, name, a, b)
+  if code then return pronounce(self, code, enhanced, text) end
+  local on = self.on
+  if on.reply or on.observe then return accept(self) end
+  return true
 end
 
 --- A verdict as it may be said; what is none is a fault, and reported.
