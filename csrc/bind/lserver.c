@@ -13,7 +13,7 @@
  *   "refused", verb, argument, code                 "line", octets
  *   "body", octets, code where the message is whole with them
  *   "chunk"|"message"|"broken", code                "tls"   "closed"
- *   "read"|"write"                                  nil, kind, text
+ *   "read"|"write"                                  "failed", kind, text
  *
  * The code is that of the default answer: default() gives all of it, until
  * the next step but those of ask(). reply() gives the code that was sent.
@@ -248,10 +248,18 @@ static int take(struct machine *m, struct conn *c)
     return r == IO_EOF ? IO_DONE : r;
 }
 
+static int push_failed(lua_State *L, int err, const char *text)
+{
+    (void)lbind_fail(L, err, text); /* nil kind text */
+    lua_pushliteral(L, "failed");
+    lua_replace(L, -4);
+    return 3;
+}
+
 static int push_io(lua_State *L, int r, const struct conn *c)
 {
     if (r < 0)
-        return lbind_fail(L, r, c && c->text[0] ? c->text : NULL);
+        return push_failed(L, r, c && c->text[0] ? c->text : NULL);
     lua_pushstring(L, r == IO_WANT_READ ? "read" : "write");
     return 1;
 }
@@ -294,12 +302,12 @@ static int machine_step(lua_State *L)
         const struct server_event *ev = &m->event;
         int r = server_reply(&m->server, ev->code, ev->enhanced, ev->text);
         if (r < 0)
-            return lbind_fail(L, r, NULL);
+            return push_failed(L, r, NULL);
     }
     for (;;) {
         int r = m->held ? 0 : next_event(m);
         if (r < 0)
-            return lbind_fail(L, r, NULL);
+            return push_failed(L, r, NULL);
         m->held = c != NULL;
         r = c ? transfer(m, c) : IO_DONE;
         if (r != IO_DONE)
@@ -408,7 +416,7 @@ static int machine_secured(lua_State *L)
     return 0;
 }
 
-/* flush(conn): true, or "write" to wait for, or nil and kind and text. */
+/* flush(conn): true, or "write" to wait for, or "failed" and kind and text. */
 static int machine_flush(lua_State *L)
 {
     struct machine *m = check_machine(L);

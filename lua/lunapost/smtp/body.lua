@@ -33,10 +33,13 @@ end
 --- last | nil at the end | nil and what is raised where the body fails.
 ---@param next fun(owner: any): string?, any, any
 ---@param owner? any
+---@param rest? string|false  what is here already
+---@param ended? boolean  and is all
+---@param failure? any  what is raised behind it
 ---@return lunapost.body
-function M.new(next, owner)
-  return setmetatable({ next = next, owner = owner, rest = false,
-    ended = false }, meta)
+function M.new(next, owner, rest, ended, failure)
+  return setmetatable({ next = next, owner = owner, rest = rest or false,
+    ended = ended or false, failure = failure }, meta)
 end
 
 -- What is there without the next chunk: the rest of the last, or the end.

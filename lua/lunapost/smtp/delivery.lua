@@ -150,13 +150,18 @@ end
 
 --- The body, from its first octet to the answer behind its last.
 ---@param session lunapost.session
+---@param octets? string  that are here already
+---@param ending? integer  the code of the default answer, where those are all
+---@param broken? table  why it counts as nothing, where that is known
 ---@return string? verb  of the command that came in the place of a chunk, and
 --- is still to be handled
-function M.receive(session)
+function M.receive(session, octets, ending, broken)
   local verb = session.verb
-  local reader = body.new(session.next_chunk, session)
+  session.ending = ending
+  local reader = body.new(session.next_chunk, session, octets or false,
+    ending ~= nil or broken ~= nil, broken)
   local code, enhanced, text = judge(session, reader)
-  local ending = session.ending
+  ending = session.ending
   session.due, session.in_body = session.in_body, nil
   if type(ending) == "string" then return ending end
   session.verb = verb -- NOOP may have come between chunks

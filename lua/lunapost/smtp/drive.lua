@@ -11,10 +11,9 @@ local M = {}
 
 local now <const>, fd_of <const> = core.loop.now, core.net.fd
 local step <const>, by_event <const> = core.server.step, verbs.by_event
+local OVER <const> = verbs.OVER
 
 local traceback <const> = verdict.traceback
-
-local waits <const> = { read = true, write = true }
 
 -- The handlers of this session, where the script makes a set for each.
 local function choose_handlers(session)
@@ -73,14 +72,10 @@ local function converse(session, pause, limit)
   local machine, conn, accepted = session.machine, session.conn, nil
   repeat
     local event, a, b, c, d = step(machine, conn, accepted)
-    if pause and event == "read" then
-      return pause(session, limit)
-    elseif not event or waits[event] then
-      event, a, b, c, d = session:arrive(event, a, b)
-    end
+    if event == "read" and pause then return pause(session, limit) end
     limit, session.verb = nil, event
     accepted = by_event[event](session, a, b, c, d)
-  until event == "closed"
+  until accepted == OVER
 end
 
 local function begin(session)

@@ -152,7 +152,7 @@ local function await(session, mode, seconds)
 end
 
 --- Waits until the machine has an event, which is not there yet.
----@param event string?  read, write, or none
+---@param event string  read, write, or failed
 ---@param a any
 ---@param b any
 ---@return string event
@@ -170,8 +170,8 @@ function Session:arrive(event, a, b)
     event, a, b, c, d = step(machine, conn)
     mode = modes[event]
   end
-  if event == nil then
-    over(a == "closed" and "closed" or "error", a .. ": " .. b)
+  if event == "failed" then
+    over(a == "closed" and a or "error", a .. ": " .. b)
   end
   return event, a, b, c, d
 end
@@ -184,7 +184,7 @@ end
 ---@return any d
 function Session:next_event()
   local event, a, b, c, d = step(self.machine, self.conn)
-  if not event or modes[event] then return self:arrive(event, a, b) end
+  if modes[event] or event == "failed" then return self:arrive(event, a, b) end
   return event, a, b, c, d
 end
 
@@ -277,12 +277,10 @@ function Session:may_rest()
   return self.conn and self.server.rest ~= nil and not self.dialogue
 end
 
--- The next event of a body, of which the first may be here already.
-local function next_of_body(session)
-  local event = session.ahead
-  if not event then return session:next_event() end
-  session.ahead = nil
-  return event, session.ahead_with, session.ahead_end
+--- What is raised where the body counts as nothing, as the machine says.
+---@return table
+function Session:broken()
+  return body.broken(select(3, self.machine:default()))
 end
 
 --- The next octets of the body, nil at its end. What ends it is kept as
@@ -293,7 +291,7 @@ end
 ---@return any last  no other chunk follows
 function Session:next_chunk()
   while not self.ending do
-    local event, a, b = next_of_body(self)
+    local event, a, b = self:next_event()
     if event == "body" then
       self.ending = b
       return a, nil, b
@@ -302,9 +300,7 @@ function Session:next_chunk()
       self.ending = a
       return nil
     end
-    if event == "broken" then
-      return nil, body.broken(select(3, self.machine:default()))
-    end
+    if event == "broken" then return nil, self:broken() end
     if event == "closed" then return over("closed") end
     verbs.between(self, event, a)
     if self.ending then return nil, body.broken(self.ending) end

@@ -8,7 +8,8 @@ local path = require "lunapost.smtp.path"
 local trusted = require "lunapost.smtp.trusted"
 local verifier = require "lunapost.smtp.verifier"
 
-local M = {}
+-- OVER is what the end of a dialogue gives in the place of a code.
+local M = { OVER = "over" }
 
 local by_event = {}
 
@@ -180,8 +181,8 @@ function by_event.RCPT(session, address, localpart, domain, parameters)
 end
 
 -- The rest of a body; RSET and QUIT may come in the place of a chunk.
-local function receive(session)
-  local command = delivery.receive(session)
+local function receive(session, octets, ending, broken)
+  local command = delivery.receive(session, octets, ending, broken)
   if command then return by_event[command](session) end
 end
 
@@ -193,12 +194,19 @@ end
 
 -- What a body begins with that came while the session rested: most bodies are
 -- whole then, and their handler need not wait.
-for _, event in ipairs { "body", "message", "broken" } do
-  by_event[event] = function(session, a, b)
-    session.verb = "DATA"
-    session.ahead, session.ahead_with, session.ahead_end = event, a, b
-    return receive(session)
-  end
+function by_event.body(session, octets, ending)
+  session.verb = "DATA"
+  return receive(session, octets, ending)
+end
+
+function by_event.message(session, ending)
+  session.verb = "DATA"
+  return receive(session, nil, ending)
+end
+
+function by_event.broken(session)
+  session.verb = "DATA"
+  return receive(session, nil, nil, session:broken())
 end
 
 -- RFC 3030 2: nothing is said before the octets of the chunk are here.
@@ -288,7 +296,25 @@ function by_event.chunk(session)
   session:accept()
 end
 
-function by_event.closed() end
+function by_event.closed() return M.OVER end
+
+local function handle(session, event, a, b, c, d)
+  session.verb = event
+  return by_event[event](session, a, b, c, d)
+end
+
+-- Not there yet.
+function by_event.read(session)
+  return handle(session, session:arrive "read")
+end
+
+function by_event.write(session)
+  return handle(session, session:arrive "write")
+end
+
+function by_event.failed(session, kind, text)
+  session:over(kind == "closed" and kind or "error", kind .. ": " .. text)
+end
 
 --- What may come between the chunks of BDAT: the answer to a chunk, NOOP, a
 --- command out of order; RSET and QUIT end the body, and take effect when the

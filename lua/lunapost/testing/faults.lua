@@ -187,6 +187,7 @@ end
 function M.install(server, faults)
   local choose = type(faults) == "function" and faults or chooser(faults)
   local handlers_for, handshake = server.handlers_for, server.handshake
+  server.rest = nil -- every octet of a body comes by next_chunk
   function server.handlers_for(self, session)
     through_replies(session, choose)
     through_body(session, choose)
