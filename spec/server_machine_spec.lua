@@ -34,14 +34,14 @@ local function driver()
 
   local function note(...) notes[#notes + 1] = table.concat({ ... }, " ") end
 
-  -- of MAIL and RCPT the argument is an address
+  -- of MAIL and RCPT the argument is a path
   local function command(verb, argument)
     if verb == "BDAT" then
       body = ""
       return
     elseif verb == "(connect)" and options.away then
       return machine:reply(554, "5.0.0", "no service")
-    elseif verb == "RCPT" and argument:find("^nobody@") then
+    elseif verb == "RCPT" and argument.address:find("^nobody@") then
       return machine:reply(550, "5.1.1", "no such user")
     elseif verb == "AUTH" and argument == "LOGIN" then
       self.questions = { "UGFzc3dvcmQ6" }
@@ -184,13 +184,18 @@ describe("the server's machine", function()
 
   it("gives the parts of a path and its parameters", function()
     local machine = ready("")
-    machine:feed('MAIL FROM:<"a \\"b"@example.org> SIZE=10 body=7BIT\r\n')
-    assert.same({ "MAIL", '"a \\"b"@example.org', 'a "b', "example.org",
-      { SIZE = "10", BODY = "7BIT" } }, { machine:step() })
-    machine:reply()
+    machine:feed('MAIL FROM:<"a \\"b"@example.org> size=010 body=7BIT '
+      .. "SMTPUTF8\r\n")
+    local event, path = machine:step()
+    assert.same({ "MAIL", { address = '"a \\"b"@example.org',
+      localpart = 'a "b', domain = "example.org",
+      parameters = { SIZE = 10, BODY = "7BIT", SMTPUTF8 = true } } },
+      { event, path })
+    assert.equal(core.server.path, getmetatable(path))
+    machine:step(nil, true)
     machine:feed("RCPT TO:<Postmaster>\r\n")
-    local given = table.pack(machine:step())
-    assert.same({ "RCPT", "Postmaster", "Postmaster", "", n = 5 }, given)
+    assert.same({ "RCPT", { address = "Postmaster", localpart = "Postmaster",
+      domain = "", parameters = {} } }, { machine:step() })
   end)
 
   it("agrees with the vectors of isemail on what fits a path", function()
@@ -243,8 +248,8 @@ describe("the server's machine", function()
         "MAIL FROM:<a@b.test>", "RCPT TO:<c@b.test>", "DATA", "y\r\n.",
         "RCPT TO:<e@b.test>" } do
         machine:feed(line .. "\r\n")
-        local event, address = machine:step()
-        if address == "d@b.test" then
+        local event, path = machine:step()
+        if event == "RCPT" and path.address == "d@b.test" then
           machine:reply(550, "5.1.1", "no")
         elseif event == "body" and line:find "^y" then
           machine:reply(452, "4.3.1", "full")

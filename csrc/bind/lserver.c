@@ -8,7 +8,9 @@
  * read before the next wait. Without a conn the same machine is fed and
  * emptied by hand.
  *
- *   "MAIL"|"RCPT", address, local part, domain, parameters or nil
+ *   "MAIL"|"RCPT", { address=, localpart=, domain=, parameters=
+ *     { KEYWORD = value, an integer for SIZE, or true } }, whose metatable is
+ *     core.server.path
  *   any other VERB of core's, argument              "other", verb, argument
  *   "refused", verb, argument, code                 "line", octets
  *   "body", octets, code where the message is whole with them
@@ -77,6 +79,16 @@ static int machine_drop(lua_State *L)
     return 0;
 }
 
+static void push_parameter(lua_State *L, struct span keyword, struct span value)
+{
+    uint64_t size;
+    if (span_ieq(keyword, SPAN("SIZE")) &&
+        ascii_number(value, LUA_MAXINTEGER, &size))
+        lua_pushinteger(L, (lua_Integer)size);
+    else
+        lbind_push(L, value);
+}
+
 static void push_parameters(lua_State *L, struct span rest)
 {
     struct span keyword, value;
@@ -89,7 +101,7 @@ static void push_parameters(lua_State *L, struct span rest)
             p[i] = ascii_upper(keyword.p[i]);
         luaL_pushresultsize(&b, keyword.n); /* parameters KEYWORD */
         if (has)
-            lbind_push(L, value);
+            push_parameter(L, keyword, value);
         else
             lua_pushboolean(L, 1);
         lua_rawset(L, -3); /* parameters */
@@ -108,16 +120,21 @@ static void push_local(lua_State *L, struct span local)
     luaL_pushresultsize(&b, path_unquote(local, p));
 }
 
-static int push_path(lua_State *L, const struct cmd *cmd)
+static const char path_key = 'p'; /* of the metatable of paths */
+
+static void push_path(lua_State *L, const struct cmd *cmd)
 {
+    lua_createtable(L, 0, 4); /* path */
     lbind_push(L, cmd->path.address);
+    lua_setfield(L, -2, "address");
     push_local(L, cmd->path.local);
+    lua_setfield(L, -2, "localpart");
     lbind_push(L, cmd->path.domain);
-    if (cmd->parameters.n)
-        push_parameters(L, cmd->parameters);
-    else
-        lua_pushnil(L);
-    return 5;
+    lua_setfield(L, -2, "domain");
+    push_parameters(L, cmd->parameters);
+    lua_setfield(L, -2, "parameters");
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &path_key);
+    lua_setmetatable(L, -2);
 }
 
 /* default(): code, enhanced, text */
@@ -151,8 +168,9 @@ static int push_command(lua_State *L, const struct cmd *cmd)
         lua_pushliteral(L, "other");
     push_verb(L, cmd);
     if (cmd->path.address.p)
-        return push_path(L, cmd);
-    lbind_push(L, cmd->argument);
+        push_path(L, cmd);
+    else
+        lbind_push(L, cmd->argument);
     return cmd->verb == VERB_OTHER ? 3 : 2;
 }
 
@@ -525,6 +543,10 @@ int lbind_open_server(lua_State *L)
     lbind_type(L, MACHINE, machine_methods, NULL, machine_drop);
     luaL_newlib(L, functions);
     lbind_open_config(L);
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &path_key);
+    lua_setfield(L, -2, "path");
     lbind_export(L, MACHINE, exported);
     return 1;
 }

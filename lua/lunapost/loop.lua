@@ -251,44 +251,51 @@ local function run_queue(state, me)
   return true
 end
 
+local function wake_waiter(state, id, ready, why)
+  local co = state.waiters[id]
+  if not co then return end
+  state.waiters[id] = nil
+  resume(state, co, ready, why)
+end
+
 local function is_empty(state)
   return state.count == 0 and next(state.resting) == nil
     and state.queue.head == state.queue.tail
 end
 
--- Hands out the events of one turn of the poller. False when the leader has
--- another in its place.
-local function turn(state, me, id, ready, why, more)
-  local waiters, resting = state.waiters, state.resting
-  while id do
-    local owner, co = resting[id], nil
-    if owner then
-      resting[id] = nil
-      if not awake(state, me, owner, ready, why) then return false end
-    else
-      co = waiters[id]
-    end
-    if co then
-      waiters[id] = nil
-      resume(state, co, ready, why)
-    end
-    if not more or state.stopped then return true end -- the poller keeps more
-    id, ready, why, more = next_of(state.poller)
+-- What comes between two turns of the poller. False when the loop is over, or
+-- another leads it.
+local function go_on(state, me)
+  local queue, finished = state.queue, state.finished
+  if queue.head < queue.tail and not run_queue(state, me) then return false end
+  if not (state.stopped or state.count == 0 and is_empty(state)
+    or finished and finished()) then
+    return true
   end
-  return true
+  state.leader = nil
+  return false
 end
 
 -- Round after round, until the loop is over or another leads it.
 local function lead(state, me)
-  local queue, finished, p = state.queue, state.finished, state.poller
-  repeat
-    if queue.head < queue.tail and not run_queue(state, me) then return end
-    if state.stopped or state.count == 0 and is_empty(state)
-      or finished and finished() then
-      state.leader = nil
-      return
+  local p, queue, resting = state.poller, state.queue, state.resting
+  local id, ready, why, more
+  while true do
+    if more and not state.stopped then
+      id, ready, why, more = next_of(p)
+    elseif go_on(state, me) then
+      id, ready, why, more = turn_of(p, queue.head < queue.tail)
+    else
+      return -- the poller keeps what it has
     end
-  until not turn(state, me, turn_of(p, queue.head < queue.tail))
+    local owner = resting[id]
+    if owner then
+      resting[id] = nil
+      if not awake(state, me, owner, ready, why) then return end
+    elseif id then
+      wake_waiter(state, id, ready, why)
+    end
+  end
 end
 
 -- The rounds run in a coroutine, the leader. Whoever is woken from a rest runs

@@ -1,5 +1,6 @@
 --- Paths of the envelope as handlers see them (RFC 5321 4.1.2).
 
+local core = require "lunapost.core"
 local parameters_of = require "lunapost.smtp.parameters"
 
 ---@class lunapost.path
@@ -9,9 +10,10 @@ local parameters_of = require "lunapost.smtp.parameters"
 ---@field parameters table<string, string|integer|true>  by upper-case keyword
 ---@field typed table  the parameters as what they mean, made when asked for
 
-local M = {}
+-- The machine makes paths; see csrc/bind/lserver.c.
+local meta <const> = core.server.path
 
-local meta = { __name = "lunapost.path" }
+meta.__name = "lunapost.path"
 
 function meta.__index(path, name)
   if name ~= "typed" then return nil end
@@ -31,19 +33,4 @@ function meta.__concat(a, b)
   return tostring(a) .. tostring(b)
 end
 
----@param address string
----@param localpart string
----@param domain string
----@param parameters? table
----@return lunapost.path
-function M.new(address, localpart, domain, parameters)
-  if not parameters then
-    parameters = {}
-  elseif parameters.SIZE then
-    parameters.SIZE = math.tointeger(parameters.SIZE) or parameters.SIZE
-  end
-  return setmetatable({ address = address, localpart = localpart,
-    domain = domain, parameters = parameters }, meta)
-end
-
-return M
+return meta

@@ -79,8 +79,8 @@ function M.new(server, conn, peer)
     id = trace.id(), machine = core.server.new(server.config),
     rests = false, due = now() + server.limits.session_time,
     on = server.handlers, protocol = false, source = false, verb = false,
-    idle = false, work_due = false, last_code = false, helo = nil,
-    extended = false }, meta)
+    patience = -server.limits.handler, work_due = false, last_code = false,
+    helo = nil, extended = false }, meta)
   session:settle_protocol()
   return session
 end

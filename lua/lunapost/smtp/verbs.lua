@@ -4,7 +4,7 @@
 local answer = require "lunapost.smtp.answer"
 local delivery = require "lunapost.smtp.delivery"
 local rates = require "lunapost.smtp.rates"
-local path = require "lunapost.smtp.path"
+require "lunapost.smtp.path" -- what paths can do
 local trusted = require "lunapost.smtp.trusted"
 local verifier = require "lunapost.smtp.verifier"
 
@@ -157,12 +157,11 @@ local function too_often(session)
   end
 end
 
-function by_event.MAIL(session, address, localpart, domain, parameters)
+function by_event.MAIL(session, from)
   local refusal = session.server.paced and too_often(session)
   if refusal then return session:conclude(refusal) end
-  local from = path.new(address, localpart, domain, parameters)
   session:new_message()
-  parameters = from.parameters
+  local parameters = from.parameters
   session.envelope = { from = from, to = {}, parameters = parameters }
   if parameters.SMTPUTF8 then session:settle_protocol() end
   local code = session:serve("mail", from, parameters)
@@ -170,8 +169,7 @@ function by_event.MAIL(session, address, localpart, domain, parameters)
   return code
 end
 
-function by_event.RCPT(session, address, localpart, domain, parameters)
-  local to = path.new(address, localpart, domain, parameters)
+function by_event.RCPT(session, to)
   local code = session:serve("rcpt", to, to.parameters)
   if code == true or code < 400 then
     local list = session.envelope.to

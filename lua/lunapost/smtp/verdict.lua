@@ -46,13 +46,14 @@ local function outcome(session, ok, code, enhanced, text)
   return answer.spread(answer.fault())
 end
 
--- Runs a handler within its deadline, which is session.work_due. What it
+-- Runs a handler within its deadline, which is session.work_due: its patience,
+-- less than 0, until the handler waits for the first time. What it
 -- raises is an answer (reject), the end of the session or of the body (passed
 -- on), or a fault of the handler, which the error handler gets and the client
 -- does not.
 local function guard(session, fn, a, b, c)
   local within = session.work_due
-  if not within then session.work_due = -session.server.limits.handler end
+  if not within then session.work_due = session.patience end
   local ok, code, enhanced, text = xpcall(fn, traceback, session, a, b, c)
   if not within then session.work_due = false end
   if ok then
@@ -71,7 +72,7 @@ local function watch(session, name, a, b, c)
   local twin = session.on.observe[name]
   if not twin then return end
   local within = session.work_due
-  if not within then session.work_due = -session.server.limits.handler end
+  if not within then session.work_due = session.patience end
   local ok, problem = xpcall(twin, traceback, session, a, b, c)
   if not within then session.work_due = false end
   if not ok then session:report(problem) end
@@ -237,10 +238,14 @@ end
 ---@param b? any
 ---@return true|integer code  as default returns it
 function Session:serve(name, a, b)
-  local code, enhanced, text = consult(self, name, a, b)
-  if code then return pronounce(self, code, enhanced, text) end
   local on = self.on
-  if on.reply or on.observe then return accept(self) end
+  local handler = on[name]
+  if on.observe or on.reply then
+    return pronounce(self, consult(self, name, a, b))
+  elseif handler then
+    local code, enhanced, text = guard(self, handler, a, b)
+    if code then return pronounce(self, code, enhanced, text) end
+  end
   return true
 end
 
