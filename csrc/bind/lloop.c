@@ -4,7 +4,8 @@
  * loop.new([backend]) -> poller   loop.now() -> seconds, monotonic
  * loop.block(fd, mode, seconds|nil) -> "r"|"w"|"rw" | nil, "timeout"
  *   | nil, "interrupted"     fd -1: a pause
- * poller:wait(fd, mode, seconds|nil)  registers, never blocks
+ * poller:wait(fd, mode, seconds|nil[, limit]) -> when it is due at the latest:
+ *   registers, never blocks; limit: a time on the clock of now()
  * poller:waits(fd) -> boolean         poller:timer(seconds) -> id
  * poller:cancel(fd or id)             poller:forget(fd)
  * poller:turn(seconds|nil)            blocks at most that long
@@ -124,13 +125,16 @@ static int lloop_wait(lua_State *L)
     struct poller *p = lloop_check(L);
     int fd = lloop_fd(L, 2);
     int mode = lloop_mode(L, 3);
-    double seconds = lloop_seconds(L, 4);
+    double seconds = lloop_seconds(L, 4), limit = lloop_seconds(L, 5);
     double due = seconds == HUGE_VAL ? seconds : poller_now() + seconds;
+    if (limit < due)
+        due = limit;
     int err = poller_wait(p, fd, mode, due);
     if (err < 0)
         return luaL_error(L, "cannot wait for descriptor %d: %s", fd,
                           err_text(err));
-    return 0;
+    lua_pushnumber(L, due);
+    return 1;
 }
 
 static int lloop_waits(lua_State *L)

@@ -15,7 +15,7 @@
  *   "refused", verb, argument, code                 "line", octets
  *   "body", octets, code where the message is whole with them
  *   "chunk"|"message"|"broken", code                "tls"   "closed"
- *   "read"|"write"                                  "failed", kind, text
+ *   "read"|"write", descriptor                      "failed", kind, text
  *
  * The code is that of the default answer: default() gives all of it, until
  * the next step but those of ask(). reply() gives the code that was sent.
@@ -279,7 +279,10 @@ static int push_io(lua_State *L, int r, const struct conn *c)
     if (r < 0)
         return push_failed(L, r, c && c->text[0] ? c->text : NULL);
     lua_pushstring(L, r == IO_WANT_READ ? "read" : "write");
-    return 1;
+    if (!c)
+        return 1;
+    lua_pushinteger(L, c->fd);
+    return 2;
 }
 
 /* What must happen to the bytes before an event may be handed out. */

@@ -469,10 +469,14 @@ local function fill_rest(public, state)
   ---@param mode "r"|"w"|"rw"
   ---@param seconds number?  nil: for ever
   ---@param owner table
-  function public.rest(fd, mode, seconds, owner)
+  ---@param limit number?  on now's clock, beside the seconds
+  ---@return number due  on now's clock: when it ends at the latest
+  function public.rest(fd, mode, seconds, owner, limit)
     if waiters[fd] or resting[fd] then check_alone(state, fd) end
-    wait_for(state.poller or poller(state), fd, mode, seconds)
+    local due = wait_for(state.poller or poller(state), fd, mode, seconds,
+      limit)
     resting[fd] = owner
+    return due
   end
 
   --- Calls owner:wake() in a task, in the next round.

@@ -9,7 +9,6 @@ local verdict = require "lunapost.smtp.verdict"
 
 local M = {}
 
-local now <const>, fd_of <const> = core.loop.now, core.net.fd
 local step <const>, by_event <const> = core.server.step, verbs.by_event
 local OVER <const> = verbs.OVER
 
@@ -49,20 +48,15 @@ end
 
 -- Waits for the next command without a coroutine; Session:wake goes on. The
 -- limit is of the command that has begun to come.
-local function rest(session, limit)
-  local time, server = now(), session.server
-  if not limit then
-    limit = time + server.limits.timeout
-    if limit > session.due then limit = session.due end
-  end
-  if limit <= time then session:expired() end
-  server.rest(fd_of(session.conn), "r", limit - time, session)
-  session.rests = limit
+local function rest(session, fd, limit)
+  local server = session.server
+  session.rests = server.rest(fd, "r", not limit and server.limits.timeout
+    or nil, session, limit or session.due)
 end
 
 -- The first rest: no task is the session's own any more.
-local function settle_down(session, limit)
-  rest(session, limit)
+local function settle_down(session, fd, limit)
+  rest(session, fd, limit)
   local sessions = session.server.sessions
   if sessions[session] then sessions[session] = true end
 end
@@ -72,7 +66,7 @@ local function converse(session, pause, limit)
   local machine, conn, accepted = session.machine, session.conn, nil
   repeat
     local event, a, b, c, d = step(machine, conn, accepted)
-    if event == "read" and pause then return pause(session, limit) end
+    if event == "read" and pause then return pause(session, a, limit) end
     limit, session.verb = nil, event
     accepted = by_event[event](session, a, b, c, d)
   until accepted == OVER
@@ -83,11 +77,10 @@ local function begin(session)
   return converse(session, session:may_rest() and settle_down or nil)
 end
 
--- After a rest; not ready: the time is over, or the descriptor was closed.
-local function resume(session, ready, limit)
+-- A rest that brought nothing: its time is over, or the server closed it.
+local function give_up(session)
   if session.ended then session:over(session.ended) end
-  if not ready then session:expired() end
-  return converse(session, rest, limit)
+  session:expired()
 end
 
 -- The dialogue was left, and the session does not rest: how it ended.
@@ -116,7 +109,8 @@ function M.fill(Session)
   function Session:wake(ready)
     local limit = self.rests
     self.rests = false
-    local ok, fault = xpcall(resume, traceback, self, ready, limit)
+    local ok, fault = xpcall(ready and not self.ended and converse or give_up,
+      traceback, self, rest, limit)
     if self.rests then return end
     conclude(self, ok, fault)
     self:depart()
