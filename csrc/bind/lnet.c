@@ -103,21 +103,24 @@ static int lnet_adopt(lua_State *L)
     return err < 0 ? lbind_fail(L, err, c->text) : 1;
 }
 
-static int lconn_drop(lua_State *L)
+/* What is about to be closed. */
+static struct conn *lnet_leaving(lua_State *L)
 {
     struct conn *c = lnet_conn(L);
     if (c->fd >= 0)
         lbind_forget(L, c->fd);
-    conn_drop(c);
+    return c;
+}
+
+static int lconn_drop(lua_State *L)
+{
+    conn_drop(lnet_leaving(L));
     return 0;
 }
 
 static int lconn_reset(lua_State *L)
 {
-    struct conn *c = lnet_conn(L);
-    if (c->fd >= 0)
-        lbind_forget(L, c->fd);
-    conn_reset(c);
+    conn_reset(lnet_leaving(L));
     return 0;
 }
 
@@ -329,7 +332,7 @@ static int lnet_listen_at(lua_State *L, int port, int backlog_arg)
     size_t permissions = lua_isnoneornil(L, backlog_arg + 1)
                              ? 0
                              : lbind_size(L, backlog_arg + 1, 0777);
-    struct listener *l = lbind_new(L, sizeof *l, TYPE_LISTENER, 0);
+    struct listener *l = lbind_new(L, sizeof *l, TYPE_LISTENER, 1);
     listener_init(l);
     int err =
         listener_open(l, host, port, (int)backlog, (unsigned)permissions, text);
@@ -350,7 +353,7 @@ static int lnet_take(lua_State *L)
 {
     char text[SOCK_TEXT] = "";
     int fd = (int)lbind_size(L, 1, 1 << 20);
-    struct listener *l = lbind_new(L, sizeof *l, TYPE_LISTENER, 0);
+    struct listener *l = lbind_new(L, sizeof *l, TYPE_LISTENER, 1);
     listener_init(l);
     int err = listener_take(l, fd, text);
     return err < 0 ? lbind_fail(L, err, text) : 1;
@@ -365,16 +368,35 @@ static int llistener_drop(lua_State *L)
     return 0;
 }
 
+/* The listener keeps the conn of the next accept: most find nobody at last. */
+static struct conn *lnet_spare_conn(lua_State *L)
+{
+    if (lua_getiuservalue(L, 1, 1) == LUA_TNIL) { /* conn */
+        (void)lnet_new_conn(L);
+        lua_pushvalue(L, -1);
+        lua_setiuservalue(L, 1, 1);
+        lua_replace(L, -2);
+    }
+    struct conn *c = lua_touserdata(L, -1);
+    conn_init(c, -1);
+    return c;
+}
+
 static int llistener_accept(lua_State *L)
 {
     struct listener *l = lnet_listener(L);
+    lua_settop(L, 1);
     if (l->fd < 0)
         return lbind_fail(L, ERR_CLOSED, "the listener is closed");
-    struct conn *c = lnet_new_conn(L);
+    struct conn *c = lnet_spare_conn(L); /* listener conn */
     int r = sock_accept(l->fd, &c->fd, c->text);
     if (r < 0)
         return lbind_fail(L, r, c->text);
-    return r == IO_DONE ? 1 : lnet_not_yet(L, r);
+    if (r != IO_DONE)
+        return lnet_not_yet(L, r);
+    lua_pushnil(L);
+    lua_setiuservalue(L, 1, 1); /* it is spare no more */
+    return 1;
 }
 
 static int llistener_fd(lua_State *L)

@@ -99,6 +99,7 @@ end
 ---@return string
 function M.source(address)
   if not address or address == "" then return "unix" end
+  if not address:find(":", 1, true) then return address end
   local octets = M.octets(address)
   if not octets then return address end
   return #octets == 4 and address or cut(octets, 64)

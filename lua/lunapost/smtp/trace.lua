@@ -76,13 +76,26 @@ function M.return_path(path)
   return "Return-Path: <" .. path.address .. ">\r\n"
 end
 
-local counter = 0
+local time <const> = os.time
+
+-- What ids of this second begin with, and those of this process end with.
+local counter, second, head, tail = 0, nil, nil, nil
+
+--- In a forked child: ids are its own from now on.
+function M.reopen()
+  tail = nil
+end
 
 --- A fresh id: time, a count and the process, in hexadecimal.
 ---@return string
 function M.id()
+  local present = time()
+  if present ~= second then
+    second, head = present, ("%08x"):format(present)
+  end
+  tail = tail or ("%x"):format(core.system.pid())
   counter = (counter + 1) % 4096
-  return ("%08x%03x%x"):format(os.time(), counter, core.system.pid())
+  return head .. ("%03x"):format(counter) .. tail
 end
 
 return M

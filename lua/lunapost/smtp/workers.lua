@@ -4,6 +4,8 @@
 
 local core = require "lunapost.core"
 
+local trace = require "lunapost.smtp.trace"
+
 local process, now = core.process, core.loop.now
 
 local M = {}
@@ -38,6 +40,7 @@ local function work(pool, slot, parent)
   assert(pool.signals:reopen())
   math.randomseed(string.unpack("jj", core.crypto.random(16)))
   if server.loop.reopen then server.loop.reopen() end
+  trace.reopen()
   server.counts = server.board:inherit(slot)
   server.slot = slot
   server.share:join(slot)
