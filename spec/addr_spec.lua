@@ -105,7 +105,7 @@ describe("an address list", function()
       ["<mailto:a@x.test>"] = { "<a@x.test>" },
       ["MAILER-DAEMON"] = { "<MAILER-DAEMON>" },
       ["Mail Delivery System <>"] = { "Mail Delivery System<>" },
-      [""] = {}, [" , ;,"] = {}, ["<>"] = {}, ["@"] = { "<@>" },
+      [""] = {}, [" , ;,"] = {}, ["<>"] = { "<>" }, ["@"] = { "<@>" },
     }
   end)
 

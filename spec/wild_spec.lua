@@ -48,6 +48,34 @@ describe("found in the wild,", function()
     end
   end)
 
+  it("identifiers are read", function()
+    for _, row in ipairs(wild.ids) do
+      assert.equal(row[2], message("Message-ID", row[1]).message_id, row[1])
+      assert.equal(row[2], message("Content-ID", row[1]).id, row[1])
+    end
+  end)
+
+  it("boundaries are met", function()
+    for _, row in ipairs(wild.boundaries) do
+      local first = row[3] == 1 and "--b" or row[2]
+      local one = mime.parse(("Content-Type: multipart/mixed; boundary=%s\n\n"
+        .. "%s\n\none\n%s\n\ntwo\n"):format(row[1], first, row[2]))
+      assert.equal(row[3], #one.parts, row[1] .. row[2])
+    end
+  end)
+
+  it("a type that cannot be read is text, in a digest, too", function()
+    for _, value in ipairs { "", " x", " ;", " =" } do
+      local one = mime.parse("Content-Type: multipart/digest; boundary=b\n\n"
+        .. "--b\n\nA: 1\n\nx\n--b\nContent-Type:" .. value
+        .. "\n\nA: 1\n\nx\n--b--\n")
+      assert.equal("message/rfc822", one.parts[1].type)
+      assert.equal("text/plain", one.parts[2].type)
+      assert.is_nil(one.parts[2].parts)
+      assert.equal("A: 1\n\nx", one.parts[2]:body())
+    end
+  end)
+
   it("no field hides the next one, nor the body", function()
     for _, rows in pairs(wild) do
       for _, row in ipairs(rows) do

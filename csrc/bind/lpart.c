@@ -251,7 +251,7 @@ static void read_filename(struct part *p, struct span name)
     struct span value = {NULL, 0};
     if (parameters(p, name, true))
         value = parameter(p, SPAN("filename"));
-    if (!value.p && parameters(p, SPAN("Content-Type"), false))
+    if (!value.n && parameters(p, SPAN("Content-Type"), false))
         value = parameter(p, SPAN("name"));
     if (value.n)
         lbind_push(p->L, value);

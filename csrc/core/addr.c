@@ -78,9 +78,10 @@ static void empty(struct buf *b)
     buf_cut(b, 0);
 }
 
+/* Form feeds and the like are none in RFC 5322, but no part of a word. */
 static bool is_blank(char c)
 {
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\0';
+    return c == ' ' || (c >= '\t' && c <= '\r') || c == '\0';
 }
 
 /* Length of what an opening mark at the head of s begins, both marks
@@ -397,7 +398,10 @@ static bool settle(struct addr_reader *r, const struct entry *e)
         r->local = buf_size(&r->spec);
         empty(&r->name);
     }
-    return span_trim(buf_span(&r->name)).n || buf_size(&r->spec);
+    if (r->angled && !e->quoted &&
+        span_eq(buf_span(&r->name), buf_span(&r->spec)))
+        empty(&r->name); /* a@b <a@b>: says nothing more */
+    return r->angled || span_trim(buf_span(&r->name)).n || buf_size(&r->spec);
 }
 
 static void fill(const struct addr_reader *r, struct addr *a)

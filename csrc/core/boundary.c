@@ -41,8 +41,8 @@ static enum boundary_found match_tail(struct span s, size_t at, bool last,
         i++;
     if (i >= BOUNDARY_LINE_MOST)
         return BOUNDARY_NO;
-    if (i < s.n && s.p[i] == '\r')
-        i++;
+    while (i < s.n && i < BOUNDARY_LINE_MOST && s.p[i] == '\r')
+        i++; /* two where a CR was added once too often */
     line->n = i;
     if (i == s.n)
         return last ? BOUNDARY_YES : BOUNDARY_WAIT;
@@ -92,7 +92,7 @@ bool boundary_marked(const uint64_t *marks, struct span s)
     line.n = span_find(span_of(line.p, most), '\n');
     if (line.n == most)
         return true;
-    if (line.n && line.p[line.n - 1] == '\r')
+    while (line.n && line.p[line.n - 1] == '\r')
         line.n--;
     while (line.n && ascii_is(line.p[line.n - 1], ASCII_BLANK))
         line.n--;

@@ -17,6 +17,8 @@ struct reading {
     int second;           /* of the day */
     int zone;
     bool zoned;
+    bool fixed;   /* by an offset: no other one counts */
+    bool useless; /* a time that no clock shows */
     bool afternoon, morning;
 };
 
@@ -93,8 +95,12 @@ static bool read_time(struct reading *r, struct span w)
     while (n < w.n &&
            (ascii_is(w.p[n], ASCII_DIGIT) || w.p[n] == ':' || w.p[n] == '.'))
         n++;
-    if (r->second != DATE_UNSET || !read_clock(span_of(w.p, n), &second))
+    if (r->second != DATE_UNSET)
         return false;
+    if (!read_clock(span_of(w.p, n), &second)) {
+        r->useless |= span_find(span_of(w.p, n), ':') < n;
+        return false;
+    }
     r->second = second;
     return n == w.n || read_zone(r, span_skip(w, n));
 }
@@ -112,6 +118,9 @@ static bool set_offset(struct reading *r, char sign, int hours, int minutes)
     if ((sign != '+' && sign != '-') || hours < 0 || hours > 23 ||
         minutes < 0 || minutes > 59)
         return false;
+    if (r->fixed)
+        return true;
+    r->fixed = true;
     r->zone = hours * 3600 + minutes * 60;
     r->zoned = sign == '+' || r->zone != 0; /* "-0000": unknown, RFC 5322 3.3 */
     r->zone = sign == '+' ? r->zone : -r->zone;
@@ -195,8 +204,8 @@ static bool read_number(struct reading *r, struct span w)
     return true;
 }
 
-/* 15-Nov-1994, 15/Nov/94, 15.11.1994, 1994-11-15: where the year has four
-   digits or the month a name, so that nothing has to be guessed. */
+/* 15-Nov-1994, 15/Nov/94, 15.11.1994, 1994-11-15, 1994/11/15: where the year
+   has four digits or the month a name, so that nothing has to be guessed. */
 static bool read_joined(struct reading *r, struct span w)
 {
     static const char marks[] = "-/.";
@@ -208,7 +217,8 @@ static bool read_joined(struct reading *r, struct span w)
         struct span y = swapped ? a : rest, d = swapped ? rest : a;
         if (!number(y, 4, &year) || !number(d, 2, &day))
             continue;
-        if (!month && (y.n != 4 || *mark == '/' || !number(b, 2, &month)))
+        if (!month &&
+            (y.n != 4 || (*mark == '/' && !swapped) || !number(b, 2, &month)))
             continue;
         set_year(r, year, y.n);
         r->month = month;
@@ -247,13 +257,11 @@ static struct span word(struct span *s)
             depth++;
         else if (c == ')' && depth)
             depth--;
-        else if (!depth &&
-                 (ascii_is(c, ASCII_LETDIG) || !strchr(" \t\r\n,", c)))
+        else if (!depth && !strchr(" \t\r\n,", c)) /* and no NUL */
             break;
     }
     from = i;
-    while (i < s->n && (ascii_is(s->p[i], ASCII_LETDIG) || !s->p[i] ||
-                        !strchr(" \t\r\n,(", s->p[i])))
+    while (i < s->n && !strchr(" \t\r\n,(", s->p[i]))
         i++;
     struct span w = span_of(s->p + from, i - from);
     *s = span_skip(*s, i);
@@ -311,8 +319,9 @@ static int month_days(int year, int month)
 
 static bool fits(const struct reading *r)
 {
-    return r->year != DATE_UNSET && r->month >= 1 && r->month <= 12 &&
-           r->day >= 1 && r->day <= month_days(r->year, r->month);
+    return !r->useless && r->year != DATE_UNSET && r->month >= 1 &&
+           r->month <= 12 && r->day >= 1 &&
+           r->day <= month_days(r->year, r->month);
 }
 
 static void read_loose(struct reading *r, struct span value)
@@ -394,8 +403,10 @@ static bool read_standard(struct reading *r, struct span s)
 
 int date_parse(struct span value, struct date *d)
 {
-    static const struct reading unset = {
-        DATE_UNSET, DATE_UNSET, DATE_UNSET, DATE_UNSET, 0, false, false, false};
+    static const struct reading unset = {.year = DATE_UNSET,
+                                         .month = DATE_UNSET,
+                                         .day = DATE_UNSET,
+                                         .second = DATE_UNSET};
     struct reading r = unset;
     if (!read_standard(&r, value)) {
         r = unset;

@@ -52,7 +52,8 @@ static int keep_boundary(struct mime_said *s, struct span rest)
     int err = 0;
     if (!mime_param(rest, SPAN("boundary"), &bound))
         err = find_boundary(s, rest, &bound);
-    bound = span_trim(bound);
+    while (bound.n && span_blank(bound.p[bound.n - 1]))
+        bound.n--; /* RFC 2046 5.1.1: it may begin with blanks, but not end */
     if (bound.n > BOUNDARY_MOST)
         bound.n = BOUNDARY_MOST;
     if (err == 0)
@@ -102,9 +103,11 @@ static int read_type(struct mime_said *s, struct span value)
     known = known_type(value, &media);
     usable = known || split_plain(value, &media) || media_split(value, &media);
     s->params = media.rest;
+    s->kind = MIME_LEAF;
+    s->type = MIME_TYPE_PLAIN; /* RFC 2045 5.2, in a digest, too */
+    s->text = true;
     if (!usable)
         return DEFECT_TYPE;
-    s->kind = MIME_LEAF;
     s->type = known ? known : mime_known_type(&media);
     s->text = span_ieq(media.type, SPAN("text"));
     if (span_ieq(media.type, SPAN("multipart"))) {

@@ -111,6 +111,11 @@ static struct span take_token(struct reader *r)
             break;
     }
     r->rest = span_skip(s, i);
+    if (end && s.p[end - 1] == '"' &&
+        span_find(span_of(s.p, end), '"') == end - 1) {
+        r->list->faults++; /* a quote that nothing opened */
+        end--;
+    }
     return span_of(s.p, end);
 }
 

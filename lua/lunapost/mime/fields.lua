@@ -11,17 +11,26 @@ local compute = {}
 local ID <const> = 998 -- a longer identifier does not fit a line
 
 -- Without the comments and blanks that obsolete syntax allows around the
--- dots and the at-sign of an identifier.
+-- dots and the at-sign of an identifier. A "comment" that is all that stands
+-- on a side of the at-sign is none: "<1@(none)>" is what some programs write.
 local function dense(text)
   if not text:find("[%s(]") or text:find('"', 1, true) then return text end
-  return (text:sub(1, ID):gsub("%b()", " "):gsub("%s*([.@])%s*", "%1"))
+  local bare = text:sub(1, ID):gsub("%b()", " ")
+  if not bare:find("[^%s@]%s*@%s*[^%s@]") then bare = text:sub(1, ID) end
+  return (bare:gsub("%s*([.@])%s*", "%1"))
+end
+
+-- Without a comment before the identifier, which may show another one.
+local function uncommented(text)
+  if text:byte() ~= 40 then return text end -- "("
+  return (text:gsub("^%b()%s*", ""))
 end
 
 -- The identifier between angles, or the whole where they are missing.
 local function identifier(part, name)
   local raw = part:_field(name)
   if not raw then return nil end
-  local text = values.unfold(raw)
+  local text = uncommented(values.unfold(raw))
   local from = text:find("<", 1, true)
   local to = from and text:find(">", from, true)
   if to then
