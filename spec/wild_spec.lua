@@ -64,6 +64,35 @@ describe("found in the wild,", function()
     end
   end)
 
+  it("a CR too many in each line is none of the header", function()
+    local text = "A: 1\nContent-Type: multipart/mixed; boundary=b\n\n"
+      .. "--b\nContent-Type: text/html; charset=utf-8\n\none\n--b\n\ntwo\n"
+      .. "--b--\n"
+    for _, line_end in ipairs { "\n", "\r\n", "\r\r\n" } do
+      local one = mime.parse((text:gsub("\n", line_end)))
+      assert.equal("1", one:header "A")
+      assert.equal(2, #one.parts)
+      assert.same({ charset = "utf-8" }, one.parts[1].parameters)
+      assert.matches("^one\r?$", one.parts[1]:body())
+      assert.matches("^two\r?$", one.parts[2]:body())
+      assert.equal(0, #one.defects)
+    end
+    assert.equal("\r\r\r\nx", mime.parse("A: 1\n\n\r\r\r\nx"):body())
+  end)
+
+  it("a field whose name is cut is no text", function()
+    for _, cut in ipairs { "Content-", "content-type\n", "Content-T\r\n" } do
+      local one = mime.parse("Content-Type: multipart/mixed; boundary=b\n\n"
+        .. "--b\n" .. cut)
+      assert.equal("", one.parts[1]:body(), cut)
+      assert.equal("--b\n" .. cut, one.raw:sub(-4 - #cut))
+      assert.equal(102, one.defects[1].number)
+    end
+    for _, text in ipairs { "hello", "Content- x", "Content-\nx", "Cont" } do
+      assert.equal(text, mime.parse(text):body())
+    end
+  end)
+
   it("a type that cannot be read is text, in a digest, too", function()
     for _, value in ipairs { "", " x", " ;", " =" } do
       local one = mime.parse("Content-Type: multipart/digest; boundary=b\n\n"

@@ -30,6 +30,7 @@ struct entry {
     size_t keep; /* length of the words before a bare address */
     bool quoted; /* r->word began with a quoted string */
     bool joined; /* the last token was a word, too */
+    bool parted; /* a comment came behind it, which stands for a blank */
 };
 
 void addr_init(struct addr_reader *r, struct span value, size_t most)
@@ -262,8 +263,9 @@ static void add_word(struct addr_reader *r, struct entry *e,
 {
     bool join = e->joined &&
                 (!t->spaced || ends_with_dot(&r->word) || starts_with_dot(t));
-    if (t->spaced && buf_size(&r->name))
+    if ((t->spaced || e->parted) && buf_size(&r->name))
         buf_add_char(&r->name, ' ');
+    e->parted = false;
     if (!join) {
         empty(&r->word);
         e->mark = buf_size(&r->name);
@@ -493,6 +495,7 @@ static bool entry_token(struct addr_reader *r, struct entry *e,
         if (r->found || buf_size(&r->word) || buf_size(&r->name))
             add_plain(&r->remark, t->text);
         e->joined = false;
+        e->parted = true;
         return true;
     default:
         return false;

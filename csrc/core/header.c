@@ -35,8 +35,10 @@ bool header_split(struct span field, struct header_field *f)
 
 static bool empty_line(struct span s)
 {
-    return s.n == 0 || s.p[0] == '\n' ||
-           (s.p[0] == '\r' && s.n > 1 && s.p[1] == '\n');
+    size_t i = 0;
+    while (i < s.n && i < 2 && s.p[i] == '\r')
+        i++;
+    return s.n == 0 || (i < s.n && s.p[i] == '\n');
 }
 
 bool header_next(struct span block, size_t *at, struct header_field *f)

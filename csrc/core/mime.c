@@ -320,18 +320,17 @@ static int end_header(struct mime *m, struct mime_event *e)
     return MIME_HEAD;
 }
 
-/* Length of the empty line at the window's head. */
+/* Length of the empty line at the window's head: CR CR LF is one, too, since
+   some programs add a CR to each line that has one. */
 enum boundary_found mime_empty_line(struct span w, bool last, size_t *n)
 {
-    *n = 1;
-    if (w.n && w.p[0] == '\n')
-        return BOUNDARY_YES;
-    if (w.n == 0 || w.p[0] != '\r')
-        return w.n || last ? BOUNDARY_NO : BOUNDARY_WAIT;
-    if (w.n == 1)
+    size_t i = 0;
+    while (i < w.n && i < 2 && w.p[i] == '\r')
+        i++;
+    *n = i + 1;
+    if (i == w.n)
         return last ? BOUNDARY_NO : BOUNDARY_WAIT;
-    *n = 2;
-    return w.p[1] == '\n' ? BOUNDARY_YES : BOUNDARY_NO;
+    return w.p[i] == '\n' ? BOUNDARY_YES : BOUNDARY_NO;
 }
 
 /* Length of the field at the window's head, continuations included, or 0

@@ -4,10 +4,19 @@
  * Header after header was damaged on its way, and has such lines between its
  * fields, or before its end. A body that begins without an empty line is
  * rarer; it shows by what follows: a boundary, and no field before it; or the
- * end of a message in which nothing is a field.
+ * end of a message in which nothing is a field, not even one that was cut.
  */
 #include "ascii.h"
 #include "mime_steps.h"
+
+/* "Content-Ty" at the end of a message that was cut there. */
+static bool is_cut(struct span s)
+{
+    if (!span_istarts(s, SPAN("Content-")))
+        return false;
+    s = span_skip(s, ascii_run(s, ASCII_FIELD));
+    return span_trim(s).n == 0;
+}
 
 /* What a line says of the junk before it. */
 static enum mime_junk judge(const struct mime *m, struct span s, bool last)
@@ -38,6 +47,8 @@ enum mime_junk mime_junk(struct mime *m, struct span w, size_t n, bool last)
     while (m->junk <= most) {
         struct span rest = span_skip(w, m->junk);
         found = judge(m, rest, last);
+        if (found == MIME_JUNK_BODY && rest.n == 0 && is_cut(w))
+            found = MIME_JUNK_PASSED;
         if (found != MIME_JUNK_GOES_ON)
             break;
         n = header_line(rest);

@@ -223,7 +223,8 @@ static int add_decoded(struct reader *r, bool extended, struct span charset)
     struct charset_store *store = r->list->store;
     size_t before = buf_size(text);
     int faults = ERR_CHARSET;
-    if (!extended)
+    if (!extended ||
+        (charset.n == 0 && span_find_pair(bytes, 0, "=?") < bytes.n))
         return word_decode(text, bytes, store);
     if (charset.n)
         faults = charset_decode(text, charset, bytes, store);

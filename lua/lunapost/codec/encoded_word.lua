@@ -12,8 +12,9 @@ local M = {}
 ---  language?: string }): string?, lunapost.err?
 M.encode = check.call.word_encode
 
---- A header value with its encoded words decoded. A word that cannot be
---- decoded stays as it is, and is a defect.
+--- A header value with its encoded words decoded. A word that is malformed
+--- stays as it is; one in an unknown charset is read as raw text is, UTF-8 or
+--- else windows-1252. Both are defects.
 ---@type fun(s: string): string, lunapost.codec.defect[]
 M.decode = check.call.word_decode
 
