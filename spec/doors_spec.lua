@@ -70,6 +70,12 @@ describe("the doors of a server", function()
     end)
   end)
 
+  it("are none where the list is empty", function()
+    local server = server_of.new { listen = {}, hostname = "mx.test" }
+    assert(server:listen())
+    assert.same({}, server.addresses)
+  end)
+
   it("share what is counted and limited", function()
     with_three({ tls = "test", limits = { sessions = 1 } }, function(server)
       local first <close> = assert(smtp.connect { host = "127.0.0.1",

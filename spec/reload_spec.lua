@@ -55,6 +55,30 @@ describe("SIGHUP to lunapost serve", function()
     assert.equal("250 2.0.0 new", new:ask("XNEW"))
   end)
 
+  it("takes whom to trust, and how to talk, of the new script", function()
+    serve(script "return { xclient = { '127.0.0.1' } }")
+    assert.truthy(served.keywords(server).XCLIENT)
+    script [[return { on = function()
+      return { noop = function() return 250, 'a set' end }
+    end }]]
+    hup(server)
+    assert.is_truthy(server:says "reloaded")
+    assert.is_nil(served.keywords(server).XCLIENT)
+    assert.equal("250 2.0.0 a set", hello(server):ask("NOOP"))
+    script [[return { session = function(s)
+      while s:expect "NOOP" do s:answer(250, "a dialogue") end
+    end }]]
+    hup(server)
+    assert.is_truthy(peers.wait(5, function()
+      return hello(server):ask("NOOP") == "250 2.0.0 a dialogue"
+    end), server:output())
+    script "return { on = { noop = function() return 250, 'a table' end } }"
+    hup(server)
+    assert.is_truthy(peers.wait(5, function()
+      return hello(server):ask("NOOP") == "250 2.0.0 a table"
+    end), server:output())
+  end)
+
   it("keeps all as it was where the script is broken", function()
     for i, text in ipairs { "return {", "error 'boom'", "return 1",
       "return { mial = print }", "return function() error 'boom' end",

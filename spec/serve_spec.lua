@@ -206,6 +206,14 @@ describe("lunapost serve", function()
     assert.equal("503 5.5.1 NOOP is expected", peer:ask("VERB"))
   end)
 
+  it("delivers to a Maildir by handlers for all sessions alone", function()
+    local output, code = peers.run(("%s serve %s --listen 127.0.0.1:0 "
+      .. "--maildir %s/none"):format(tree.command,
+      script "return { on = function() return {} end }", folder))
+    assert.equal(64, code)
+    assert.matches("on must be a table", output)
+  end)
+
   it("serves examples/server.lua", function()
     local peer, offers = hello(serve("examples/server.lua"))
     assert.matches("XADR", offers)

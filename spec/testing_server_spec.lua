@@ -156,6 +156,13 @@ describe("testing.server in a process of its own", function()
     assert.is_nil(core.system.stat(path))
   end)
 
+  it("has the URL of its first door", function()
+    local server <close> = testing.server { tls = "test", process = true,
+      listen = { { at = "127.0.0.1:0", tls = "implicit" }, "127.0.0.1:0" } }
+    assert.matches("^smtps://", server.url)
+    assert(send(server, { insecure = true }))
+  end)
+
   it("runs handlers there, faults as well", function()
     local seen = false
     local server <close> = testing.server { process = true, on = {

@@ -35,6 +35,12 @@ local function in_folder(folder)
   end
 end
 
+-- Whether its first door wants TLS at once.
+local function is_implicit(server)
+  local door = server.behind and server.behind[server.listeners[1]]
+  return door and door.implicit
+end
+
 -- A Unix socket's address is a URL; lmtp:// is for an absolute path, too.
 local function url_of(server)
   local address = server.addresses[1]
@@ -43,7 +49,7 @@ local function url_of(server)
   if path then
     return lmtp and path:find "^/" and lmtp .. path or address
   end
-  local implicit = server.implicit and "smtps://"
+  local implicit = is_implicit(server) and "smtps://"
   return (implicit or lmtp or "smtp://") .. address
 end
 

@@ -96,6 +96,9 @@ end
 
 -- Handlers that deliver what the script accepts.
 local function use_maildir(server, maildir, kept)
+  if server.give then
+    error("--maildir needs handlers for all sessions: on must be a table", 0)
+  end
   local own = { data = server.on.data, message = server.on.message }
   server.on.message = nil
   server.on.data = delivery.handler(maildir, own, kept)
@@ -145,6 +148,7 @@ local function settings(options, script, state)
   if problem then return nil, problem end
   given.commands, given.extensions = script.commands, script.extensions
   for _, name in ipairs(renewed) do given[name] = script[name] end
+  given.on = script.on
   given.reload = reloader(options, state)
   return given
 end

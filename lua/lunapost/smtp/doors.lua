@@ -51,13 +51,15 @@ end
 ---@return lunapost.server.place[]
 function M.places(options)
   local listen, list = options.listen, {}
+  if not listen then
+    return { { at = service.sockets()[1] and "systemd" or "127.0.0.1:2525" } }
+  end
   if type(listen) ~= "table" or listen.at then listen = { listen } end
   for i, given in ipairs(listen) do
     list[i] = place_of(given, options.tls ~= nil)
     if not list[i].at:find "^systemd" then net.place(list[i].at, 0) end
   end
-  if listen[1] then return list end
-  return { { at = service.sockets()[1] and "systemd" or "127.0.0.1:2525" } }
+  return list
 end
 
 --- The server as those see it who come by a place: itself, or a view of it

@@ -30,6 +30,9 @@ function M.install(server, script)
   for name, handler in pairs(script) do
     if not apart[name] then server.on[name] = handler end
   end
+  if type(script.on) == "table" then
+    for name, handler in pairs(script.on) do server.on[name] = handler end
+  end
   if script.configure then script.configure(server) end
 end
 
