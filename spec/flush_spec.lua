@@ -57,7 +57,13 @@ local folder = os.getenv "FOLDER"
 local maildir = assert(maildir_of.open(folder .. "/mail"))
 local function go() core.system.create(folder .. "/go"):close() end
 local function begun() return core.system.stat(folder .. "/begun") end
-local function await(holds) while not holds() do loop.sleep(0.001) end end
+local function await(holds)
+  local limit = loop.now() + 20
+  while not holds() do
+    assert(loop.now() < limit, "in vain")
+    loop.sleep(0.001)
+  end
+end
 local function files(name)
   local list = core.system.list(folder .. "/mail/" .. name)
   return #list

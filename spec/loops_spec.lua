@@ -61,9 +61,12 @@ local function together(loop, count, fn)
   while left > 0 do loop.sleep(0.01) end
 end
 
--- Until a condition holds; the carrier's own limit ends it.
 local function await(loop, holds)
-  while not holds() do loop.sleep(0.01) end
+  local limit = core.loop.now() + 20
+  while not holds() do
+    if core.loop.now() > limit then error("it waits in vain", 2) end
+    loop.sleep(0.01)
+  end
 end
 
 local function settings(loop, more)
