@@ -1,10 +1,13 @@
 --- Messages that the machine posts by itself (post.lua) end as those do that
 --- go command by command (transaction.lua), whatever the server says.
 
+local core = require "lunapost.core"
+local loop = require "lunapost.loop"
 local mime = require "lunapost.mime"
 local peers = require "spec.support.peers"
 local posts = require "spec.support.posts"
 local scripted = require "spec.support.scripted"
+local served = require "spec.support.served"
 local smtp = require "lunapost.smtp"
 local tree = require "spec.support.tree"
 
@@ -261,6 +264,61 @@ describe("a message that is posted", function()
       assert.equal(i <= 3 and "sent  1@y 1b@y|reply 552 2@y=552 2b@y=552|"
         .. "sent  3@y 3b@y" or "exit", line)
     end
+  end)
+
+  -- Carries octets between a client and a server, to the client one by one;
+  -- pause() tells how long to wait behind each.
+  local function carry(listener, port, pause)
+    local function pass(from, give)
+      while true do
+        local octets, why = from:read(4096)
+        if octets then
+          if not give(octets) then return end
+        elseif why ~= "read" or not loop.wait(from:fd(), "r", 20) then
+          return
+        end
+      end
+    end
+    assert(loop.wait(listener:fd(), "r", 20))
+    local client <close> = assert(listener:accept())
+    local server <close> = assert(core.net.connect("127.0.0.1", port))
+    assert(loop.wait(server:fd(), "w", 20))
+    local task = loop.spawn(pass, client, function(octets)
+      return server:write(octets)
+    end)
+    pass(server, function(octets)
+      for octet in octets:gmatch "." do
+        if not client:write(octet) then return false end
+        loop.sleep(pause())
+      end
+      return true
+    end)
+    loop.kill(task)
+  end
+
+  it("goes by TLS, however octets trickle, as long as there is time", function()
+    local slow, lines = false, {}
+    served.run({ tls = "test", on = { data = function(_, body)
+      body:read()
+      slow = lines[1] ~= nil
+    end } }, function(server)
+      local folder <const> = peers.folder()
+      local listener <close> = assert(core.net.listen("127.0.0.1", 0))
+      local _, port = listener:address()
+      for i, seconds in ipairs { 5, 2 } do
+        loop.spawn(carry, listener, server.port, function()
+          return slow and 0.3 or 0
+        end)
+        local process = peers.start(tree.lua(("spec/support/posts.lua %d 1 "
+          .. "starttls %d"):format(port, seconds)), folder .. "/out" .. i)
+        repeat loop.sleep(0.01) until process:output():find "\n"
+        process:stop()
+        lines[i] = process:output():match "[^\n]*"
+      end
+      peers.remove(folder)
+    end)
+    assert.equal("sent  1@y 1b@y|sent  2@y 2b@y|sent  3@y 3b@y", lines[1])
+    assert.equal("unconfirmed |closed |closed ", lines[2])
   end)
 
   it("may be long, with dots or without, refused or not", function()

@@ -1,7 +1,7 @@
 --- Three messages over a session, and what a client tells of each: for the
 --- spec of messages that are posted, and for a program of its own, which waits
---- without a loop. usage: posts.lua PORT COUNT TLS - so many sessions, one
---- after the other.
+--- without a loop. usage: posts.lua PORT COUNT TLS [SECONDS] - so many sessions,
+--- one after the other, that wait so long.
 
 local smtp = require "lunapost.smtp"
 
@@ -44,7 +44,7 @@ end
 ---@param messages table[]
 ---@param how? table  of send_all
 function M.send(out, options, messages, how)
-  options.tls, options.timeout = options.tls or "none", 5
+  options.tls, options.timeout = options.tls or "none", options.timeout or 5
   local client <close> = assert(smtp.open(options))
   for i, result, problem in client:send_all(messages, how) do
     out[i] = M.told(result, problem)
@@ -55,8 +55,8 @@ if arg and arg[0]:find "posts%.lua$" then
   for _ = 1, tonumber(arg[2]) do
     local out = {}
     M.send(out, { host = "127.0.0.1", port = tonumber(arg[1]), tls = arg[3],
-      insecure = arg[3] ~= "none" or nil, helo = "me.example.org" },
-      M.messages(true), { overlap = true })
+      insecure = arg[3] ~= "none" or nil, helo = "me.example.org",
+      timeout = tonumber(arg[4]) }, M.messages(true), { overlap = true })
     print(table.concat(out, "|"))
   end
 end
