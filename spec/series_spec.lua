@@ -126,6 +126,28 @@ describe("send_all", function()
     assert.is_nil(after)
   end)
 
+  it("closes a session whose next message raises", function()
+    scripted.run(pipelining(function(peer)
+      peer:answer("250 ok", "250 ok", "354 go")
+      peer:body()
+      peer:hear() peer:hear() peer:hear()
+      peer:say "250 first"
+      peer:say("250 ok", "250 ok", "354 go")
+      assert.is_nil(peer:hear())
+    end), function(options)
+      local client = assert(smtp.open(options))
+      local i = 0
+      assert.error_matches(function()
+        for _ in client:send_all(function()
+          i = i + 1
+          if i == 3 then error "no more of this" end
+          return table.unpack(pair("m" .. i))
+        end, { overlap = true }) do i = i + 0 end
+      end, "no more of this")
+      assert.is_nil(client.conn)
+    end)
+  end)
+
   it("tells of a message that cannot be said, in its turn", function()
     scripted.run(pipelining(function(peer)
       for _ = 1, 2 do

@@ -105,8 +105,10 @@ end
 -- Posts a message; nil, nil: it has to go the other way.
 local function relay(series, one)
   local client, behind = series.client, upcoming(series)
+  series.posting = true -- until it is known how that ends
   local result, outcome = post.relay(client, one, behind and behind.body
     and behind, foresee, series)
+  series.posting = false
   if result == false then
     series.next = behind
     return nil
@@ -155,7 +157,8 @@ end
 -- A message of which something was said cannot be left half: the session ends.
 local closer <const> = { __close = function(series)
   local one = series.announced
-  if one and (one.said or one.t and one.t.group.said > 0) then
+  if series.posting
+    or one and (one.said or one.t and one.t.group.said > 0) then
     series.client:close()
   end
 end }
@@ -185,8 +188,8 @@ function M.each(client, messages, options)
   options_of.check("option of send_all", options or {}, known, 0)
   local own = options_for_each(options)
   local series = setmetatable({ client = client, pull = puller(messages),
-    count = 0, options = own, plain = not own and post.ready(client) },
-    closer)
+    count = 0, posting = false, options = own,
+    plain = not own and post.ready(client) }, closer)
   return overlaps(client, options and options.overlap) and step or plain_step,
     series, nil, series
 end
