@@ -2,7 +2,7 @@
 --- go command by command (transaction.lua), whatever the server says.
 
 local core = require "lunapost.core"
-local loop = require "lunapost.loop"
+local own_loop = require "lunapost.loop"
 local mime = require "lunapost.mime"
 local peers = require "spec.support.peers"
 local posts = require "spec.support.posts"
@@ -274,26 +274,26 @@ describe("a message that is posted", function()
         local octets, why = from:read(4096)
         if octets then
           if not give(octets) then return end
-        elseif why ~= "read" or not loop.wait(from:fd(), "r", 20) then
+        elseif why ~= "read" or not own_loop.wait(from:fd(), "r", 20) then
           return
         end
       end
     end
-    assert(loop.wait(listener:fd(), "r", 20))
+    assert(own_loop.wait(listener:fd(), "r", 20))
     local client <close> = assert(listener:accept())
     local server <close> = assert(core.net.connect("127.0.0.1", port))
-    assert(loop.wait(server:fd(), "w", 20))
-    local task = loop.spawn(pass, client, function(octets)
+    assert(own_loop.wait(server:fd(), "w", 20))
+    local task = own_loop.spawn(pass, client, function(octets)
       return server:write(octets)
     end)
     pass(server, function(octets)
       for octet in octets:gmatch "." do
         if not client:write(octet) then return false end
-        loop.sleep(pause())
+        own_loop.sleep(pause())
       end
       return true
     end)
-    loop.kill(task)
+    own_loop.kill(task)
   end
 
   it("goes by TLS, however octets trickle, as long as there is time", function()
@@ -306,12 +306,12 @@ describe("a message that is posted", function()
       local listener <close> = assert(core.net.listen("127.0.0.1", 0))
       local _, port = listener:address()
       for i, seconds in ipairs { 5, 2 } do
-        loop.spawn(carry, listener, server.port, function()
+        own_loop.spawn(carry, listener, server.port, function()
           return slow and 0.3 or 0
         end)
         local process = peers.start(tree.lua(("spec/support/posts.lua %d 1 "
           .. "starttls %d"):format(port, seconds)), folder .. "/out" .. i)
-        repeat loop.sleep(0.01) until process:output():find "\n"
+        repeat own_loop.sleep(0.01) until process:output():find "\n"
         process:stop()
         lines[i] = process:output():match "[^\n]*"
       end

@@ -1,7 +1,7 @@
 --- Three messages over a session, and what a client tells of each: for the
 --- spec of messages that are posted, and for a program of its own, which waits
---- without a loop. usage: posts.lua PORT COUNT TLS [SECONDS] - so many sessions,
---- one after the other, that wait so long.
+--- without a loop. usage: posts.lua PORT COUNT TLS [SECONDS] - so many
+--- sessions, one after the other, that wait so long.
 
 local smtp = require "lunapost.smtp"
 
