@@ -22,9 +22,11 @@ enum { ADDR_MOST = 10000 }; /* addresses pulled of one value, by default */
 struct addr {
     struct span name;    /* words of the display name, quotes taken off,
                             encoded words as they are (see word.h); where
-                            there is none, the last comment's text */
+                            there is none, the last comment's text; empty
+                            where they only repeat the address */
     struct span address; /* local@domain without comments and blanks; local
-                            alone where no domain is; or empty */
+                            alone where no domain is; or empty, as the name
+                            may be, too: "<>" is an entry that names nobody */
     size_t local;        /* length of the local part within address */
     struct span group;   /* its group's name, or empty */
     bool grouped;        /* member of a group, be its name empty */

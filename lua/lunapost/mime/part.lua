@@ -11,7 +11,7 @@ local parts <const>, values <const> = core.parts, core.mime
 
 ---@class lunapost.mime.address
 ---@field name string  display name, decoded; "" where there is none
----@field address string  local@domain
+---@field address string  local@domain; "" where there is none, as in "<>"
 ---@field group? string  name of its group
 
 ---@class lunapost.mime.defect
