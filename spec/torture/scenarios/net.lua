@@ -110,9 +110,32 @@ local function watched()
   if poller:next() ~= alarm:fd() then error "wrong: alarm" end
 end
 
+-- Files that are their owner's alone; the names of a server known by DANE.
+local function files()
+  local path = os.tmpname()
+  local removed <close> = setmetatable({}, { __close = function()
+    os.remove(path)
+  end })
+  local file <close> = assert(core.system.create(path))
+  assert(file:write "octets")
+  local other <close> = assert(core.system.temporary(path .. "-XXXXXX"))
+  assert(other:write "octets")
+  assert(other:seek "set")
+  if other:read "a" ~= "octets" then error "wrong: octets" end
+  return removed ~= nil
+end
+
+local function named()
+  local record = { usage = 2, selector = 0, matching = 1,
+    data = ("x"):rep(32) }
+  return assert(net.context { tlsa = { record }, tlsa_domain = "example.org" })
+end
+
 return function()
   records()
   watched()
+  files()
+  named()
   for _, backend in ipairs { "epoll", "poll" } do
     local poller <close> = core.loop.new(backend)
     local a, b = pair(poller)
