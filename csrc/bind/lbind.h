@@ -173,11 +173,12 @@ struct lbind_work {
     struct addr_reader addresses;
     struct charset_store *charsets;
     const struct kernel **kernel;
-    bool busy;  /* with a value that is not all in Lua yet */
-    bool asked; /* for more than the header of the last message */
+    struct reader *reader; /* where messages are read; or NULL */
+    bool busy;             /* with a value that is not all in Lua yet */
+    bool asked;            /* for more than the header of the last message */
 };
 
-INTERNAL void lbind_new_work(lua_State *L);
+INTERNAL struct lbind_work *lbind_new_work(lua_State *L);
 
 /* The one of this function, its buffers empty; and its end, which gives back
    what only a large value needed. In between Lua may run finalizers, which
@@ -276,18 +277,26 @@ enum {
     LBIND_OF_MESSAGE = LBIND_TO /* behind it stand its parts; see slots */
 };
 
-/* Upvalues of all functions of parts; the first is what lbind_work gives. */
+/* Upvalues of all functions of parts: what lbind_work gives, and fields and
+   methods by name. The first has user values, too. */
 enum {
     LBIND_WORK = 1,
-    LBIND_KNOWN,  /* fields and methods by name */
-    LBIND_META,   /* the metatable of parts */
-    LBIND_WORDS,  /* types; codings, behind them */
-    LBIND_READER, /* what messages are read in */
-    LBIND_UPVALUES = LBIND_READER
+    LBIND_KNOWN,
+    LBIND_UPVALUES = LBIND_KNOWN,
+    LBIND_META = 1, /* the metatable of parts */
+    LBIND_WORDS,    /* types; codings, behind them */
+    LBIND_READER,   /* work->reader */
+    LBIND_WORK_VALUES = LBIND_READER
 };
 
+/* Pushes such a user value. */
+static inline void lbind_push_shared(lua_State *L, int value)
+{
+    lua_getiuservalue(L, lua_upvalueindex(LBIND_WORK), value);
+}
+
 /* Where messages are read (lreader.c), which it pushes. */
-INTERNAL void lbind_new_reader(lua_State *L);
+INTERNAL struct reader *lbind_new_reader(lua_State *L);
 
 /* What is to be read. */
 struct lbind_reading {
@@ -302,8 +311,9 @@ struct lbind_reading {
 
 /* Reads, and pushes a userdata of so many bytes, zeroed, and the map behind
    them. */
-INTERNAL void *lbind_read_map(lua_State *L, struct lbind_reading *k,
-                              size_t before, int values);
+INTERNAL void *lbind_read_map(lua_State *L, struct reader *r,
+                              struct lbind_reading *k, size_t before,
+                              int values);
 
 /* Is an argument a file that was mapped (else NULL)? Then its bytes. They live
    until it is closed, which a finalizer may see: what was collected with it

@@ -48,8 +48,8 @@ void lbind_ask(lua_State *L, int arg)
     struct lbind_message *m = push_owner(L, arg); /* message */
     struct lbind_reading k = {
         .bytes = m->map->message, .limits = &m->limits, .map = m->map};
-    void *map = lbind_read_map(L, &k, 0, 0); /* message map */
-    if (!m->whole) {                         /* nor by a finalizer */
+    void *map = lbind_read_map(L, m->work->reader, &k, 0, 0); /* message map */
+    if (!m->whole) { /* nor by a finalizer */
         lua_setiuservalue(L, -2, LBIND_WHOLE);
         m->map = map;
         m->whole = true;
@@ -230,7 +230,7 @@ static void push_handle(lua_State *L, int message, struct lbind_message *m,
     p->message = false;
     lua_pushvalue(L, message - 1);
     lua_setiuservalue(L, -2, LBIND_OWNER);
-    lua_pushvalue(L, lua_upvalueindex(LBIND_META));
+    lbind_push_shared(L, LBIND_META);
     lua_setmetatable(L, -2);
 }
 
@@ -274,7 +274,7 @@ void lbind_push_part(lua_State *L, int arg, size_t i)
 void lbind_push_all(lua_State *L, int arg, size_t from, size_t end)
 {
     struct lbind_message *m = push_owner(L, arg); /* message */
-    for (size_t i = from; i < end; i++) {
+    for (size_t i = m->slots && from == 0 ? 1 : from; i < end; i++) {
         push_from(L, m, i);
         lua_pop(L, 1);
     }
@@ -288,7 +288,7 @@ static struct lbind_message *new_message(lua_State *L, struct lbind_work *w,
                                          struct lbind_reading *k)
 {
     struct lbind_message *m =
-        lbind_read_map(L, k, sizeof *m, LBIND_OF_MESSAGE); /* message */
+        lbind_read_map(L, w->reader, k, sizeof *m, LBIND_OF_MESSAGE);
     m->slots = (uint16_t)k->slots;
     m->work = w;
     m->root.mark = &lbind_part_mark;
@@ -322,17 +322,18 @@ int lbind_read_message(lua_State *L)
     else if (!(mapping = lbind_mapping(L, 1, &k.bytes)))
         return luaL_error(L, "mime.parse needs a string, not %s",
                           luaL_typename(L, 1));
-    bool more = lua_gettop(L) > 1;
-    lua_settop(L, 4);
+    int at = lua_gettop(L) > 1 ? 5 : 2; /* of the message */
+    if (at > 2)
+        lua_settop(L, 4);
     lbind_limits(L, 2, &limits);
     k.head = !foresee(w, k.bytes);
     m = new_message(L, w, &k); /* message */
     m->mapping = mapping;
     lua_pushvalue(L, 1);
-    lua_setiuservalue(L, 5, LBIND_BYTES);
-    lua_pushvalue(L, lua_upvalueindex(LBIND_META));
-    lua_setmetatable(L, 5);
-    if (more) {
+    lua_setiuservalue(L, at, LBIND_BYTES);
+    lbind_push_shared(L, LBIND_META);
+    lua_setmetatable(L, at);
+    if (at > 2) {
         if (lua_istable(L, 2))
             m->addresses = lbind_field_size(L, 2, "addresses", ADDR_MOST);
         new_state(L, 2, 3, 4);

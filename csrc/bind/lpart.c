@@ -52,7 +52,8 @@ static bool find(const struct part *p, struct span name, struct header_field *f)
 /* Pushes one of the words that need no reading. */
 static void push_word(const struct part *p, unsigned i)
 {
-    lua_rawgeti(p->L, lua_upvalueindex(LBIND_WORDS), (lua_Integer)i + 1);
+    lbind_push_shared(p->L, LBIND_WORDS);
+    lua_rawgeti(p->L, -1, (lua_Integer)i + 1);
 }
 
 /* Notes a defect of the part; where it is is at the top. */
@@ -345,33 +346,36 @@ static void push_new(lua_State *L, struct lbind_part *handle,
     tell(&p);
 }
 
-/* Pushes the value of a field of here. */
+/* Pushes the value of a field of here. Its name is at 3 where it is needed. */
 static void push_own(lua_State *L, const struct field *field)
 {
     struct lbind_part *handle = lbind_part(L, 1);
     if (field->slot == LBIND_PARTS && push_no_parts(L, handle))
         return;
-    if (field->kept && lbind_push_kept(L, handle, 1, field->slot, 2))
+    if (field->kept && !field->slot)
+        lua_pushstring(L, field->name);
+    if (field->kept && lbind_push_kept(L, handle, 1, field->slot, 3))
         return;
     push_new(L, handle, field);
     if (field->kept && !lua_isnil(L, -1))
-        lbind_keep(L, handle, 1, field->slot, 2);
+        lbind_keep(L, handle, 1, field->slot, 3);
 }
 
-/* Pushes the value of a field of Lua, whose { function, [not kept] } is at
-   the top. */
+/* Pushes the value of a field of Lua, whose { function, name, [not kept] } is
+   at 2. */
 static void push_computed(lua_State *L)
 {
     struct lbind_part *handle = lbind_part(L, 1);
-    bool kept = lua_rawgeti(L, -1, 2) == LUA_TNIL;
+    lua_rawgeti(L, 2, 2); /* part what name */
+    bool kept = lua_rawgeti(L, 2, 3) == LUA_TNIL;
     lua_pop(L, 1);
-    if (kept && lbind_push_kept(L, handle, 1, 0, 2))
+    if (kept && lbind_push_kept(L, handle, 1, 0, 3))
         return;
-    lua_rawgeti(L, -1, 1);
+    lua_rawgeti(L, 2, 1);
     lua_pushvalue(L, 1);
     lua_call(L, 1, 1);
     if (kept && !lua_isnil(L, -1))
-        lbind_keep(L, handle, 1, 0, 2);
+        lbind_keep(L, handle, 1, 0, 3);
 }
 
 /* __index(part, name): a method, or what is computed */
@@ -379,10 +383,9 @@ static int part_index(lua_State *L)
 {
     if (lua_gettop(L) != 2)
         return luaL_error(L, "a part is indexed by one name");
-    lua_pushvalue(L, 2);
-    switch (lua_rawget(L, lua_upvalueindex(LBIND_KNOWN))) {
+    switch (lua_rawget(L, lua_upvalueindex(LBIND_KNOWN))) { /* part what */
     case LUA_TLIGHTUSERDATA:
-        push_own(L, lua_touserdata(L, -1));
+        push_own(L, lua_touserdata(L, 2));
         return 1;
     case LUA_TTABLE:
         push_computed(L);
@@ -550,7 +553,7 @@ static void put_functions(lua_State *L, const luaL_Reg *functions)
 }
 
 /* bind(meta, known) -> message: makes tables those of parts. known: methods,
-   and { function, [not kept] } for fields, by name */
+   and { function, name, [not kept] } for fields, by name */
 static int part_bind(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -564,11 +567,14 @@ static int part_bind(lua_State *L)
         lua_pushlightuserdata(L, field.to);
         lua_setfield(L, 2, fields[i].name);
     }
-    lbind_new_work(L);
-    lua_pushvalue(L, 2);
+    struct lbind_work *w = lbind_new_work(L);
     lua_pushvalue(L, 1);
+    lua_setiuservalue(L, 3, LBIND_META);
     push_words(L);
-    lbind_new_reader(L); /* meta known; work known meta words reader */
+    lua_setiuservalue(L, 3, LBIND_WORDS);
+    w->reader = lbind_new_reader(L);
+    lua_setiuservalue(L, 3, LBIND_READER);
+    lua_pushvalue(L, 2); /* meta known; work known */
     put_functions(L, methods);
     put_functions(L, lbind_message_methods);
     for (int i = 1; i <= LBIND_UPVALUES; i++)

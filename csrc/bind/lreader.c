@@ -25,22 +25,17 @@ static int reader_drop(lua_State *L)
     return 0;
 }
 
-static struct mime_tree *new_reader(lua_State *L)
+static struct reader *new_reader(lua_State *L)
 {
     struct reader *r = lbind_new(L, sizeof *r, READER, 0);
     mime_tree_init(&r->tree);
-    return &r->tree;
+    return r;
 }
 
-void lbind_new_reader(lua_State *L)
+struct reader *lbind_new_reader(lua_State *L)
 {
     lbind_type(L, READER, NULL, NULL, reader_drop);
-    (void)new_reader(L);
-}
-
-static struct reader *reader(lua_State *L)
-{
-    return lua_touserdata(L, lua_upvalueindex(LBIND_READER));
+    return new_reader(L);
 }
 
 /* The tree that messages are read in, one after the other. */
@@ -68,10 +63,9 @@ static void read_into(lua_State *L, struct mime_tree *t,
 /* Lua may run finalizers when it makes a userdata, and what they read takes
    the place of this in the shared tree: then it is read again, in one of its
    own. */
-void *lbind_read_map(lua_State *L, struct lbind_reading *k, size_t before,
-                     int values)
+void *lbind_read_map(lua_State *L, struct reader *r, struct lbind_reading *k,
+                     size_t before, int values)
 {
-    struct reader *r = reader(L);
     struct mime_tree *t = shared_tree(r);
     uint64_t use = r->uses;
     read_into(L, t, k);
@@ -81,7 +75,7 @@ void *lbind_read_map(lua_State *L, struct lbind_reading *k, size_t before,
     bool own = r->uses != use;
     if (own) {
         lua_pop(L, 1);
-        t = new_reader(L); /* reader */
+        t = &new_reader(L)->tree; /* reader */
         read_into(L, t, k);
         p = lua_newuserdatauv(L, before + mime_map_size(t), values);
     }

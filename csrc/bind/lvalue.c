@@ -38,9 +38,9 @@ static int work_drop(lua_State *L)
     return 0;
 }
 
-static struct lbind_work *new_work(lua_State *L)
+static struct lbind_work *new_work(lua_State *L, int values)
 {
-    struct lbind_work *w = lbind_new(L, sizeof *w, WORK, 0);
+    struct lbind_work *w = lbind_new(L, sizeof *w, WORK, values);
     buf_init(&w->flat, WORK_MOST);
     buf_init(&w->text, WORK_MOST);
     buf_init(&w->more, WORK_MOST);
@@ -49,10 +49,10 @@ static struct lbind_work *new_work(lua_State *L)
     return w;
 }
 
-void lbind_new_work(lua_State *L)
+struct lbind_work *lbind_new_work(lua_State *L)
 {
     lbind_type(L, WORK, NULL, NULL, work_drop);
-    (void)new_work(L);
+    return new_work(L, LBIND_WORK_VALUES);
 }
 
 struct lbind_work *lbind_work(lua_State *L)
@@ -63,7 +63,7 @@ struct lbind_work *lbind_work(lua_State *L)
 struct lbind_work *lbind_work_by(lua_State *L, struct lbind_work *w)
 {
     if (w->busy)
-        w = new_work(L);
+        w = new_work(L, 0);
     w->busy = true;
     buf_clear(&w->flat);
     buf_clear(&w->text);

@@ -503,7 +503,7 @@ static int take_body(struct mime *m, struct mime_event *e, size_t n)
     e->bytes = span_of(window(m).p, n);
     mime_consume(m, n);
     m->line_start = false;
-    return m->state == MIME_LEAF_BODY ? MIME_BODY : AGAIN;
+    return m->state == MIME_LEAF_BODY && !m->bodiless ? MIME_BODY : AGAIN;
 }
 
 static int step_body(struct mime *m, struct mime_event *e)

@@ -74,6 +74,7 @@ struct mime {
     struct span input; /* pushed, not yet looked at */
     struct buf carry;  /* what was left of earlier chunks */
     bool finished;     /* no chunk follows */
+    bool bodiless;     /* what bodies hold is not told: no BODY events */
     uint64_t at;       /* offset in the message of the next byte */
     size_t lines;      /* whole lines of the field that is being read, */
     size_t scanned;    /* and how far its end was looked for */

@@ -14,6 +14,7 @@ void mime_tree_init(struct mime_tree *t)
     memset(t, 0, sizeof *t);
     mime_limits_default(&limits);
     mime_init(&t->machine, &limits);
+    t->machine.bodiless = true;
     buf_init(&t->nodes, SIZE_MAX / 2);
     buf_init(&t->fields, SIZE_MAX / 2);
     buf_init(&t->defects, SIZE_MAX / 2);

@@ -36,16 +36,14 @@ local function crc32(s)
   return c ~ 0xffffffff
 end
 
-local function read_fields(message)
-  return message.subject, message.date, message.from[1], message.to[1]
-end
-
 local function read_bodies(message, list)
   local leaves, bytes = 0, 0
   for part, body in message:walk "bodies" do
-    if body then leaves, bytes = leaves + 1, bytes + #body end
-    if body and list and not part.type:find("^text/") then
-      list[#list + 1] = ("%d:%08x"):format(#body, crc32(body))
+    if body then
+      leaves, bytes = leaves + 1, bytes + #body
+      if list and not part.type:find("^text/") then
+        list[#list + 1] = ("%d:%08x"):format(#body, crc32(body))
+      end
     end
   end
   return leaves, bytes
@@ -74,7 +72,8 @@ local read_rest <const> = ({
 
 local function read(bytes, list)
   local message = mime.parse(bytes)
-  read_fields(message)
+  local _, _, _, _ = message.subject, message.date, message.from[1],
+    message.to[1]
   return read_rest(message, list)
 end
 

@@ -107,6 +107,6 @@ end
 local fresh <const> = { raw = true, defects = true }
 
 local fields = {}
-for name, f in pairs(compute) do fields[name] = { f, fresh[name] } end
+for name, f in pairs(compute) do fields[name] = { f, name, fresh[name] } end
 
 return fields
