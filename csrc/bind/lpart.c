@@ -33,8 +33,8 @@ struct part {
     size_t places[NOTES_MOST];
 };
 
-static void part_of(lua_State *L, struct lbind_part *handle, bool whole,
-                    struct part *p)
+static inline void part_of(lua_State *L, struct lbind_part *handle, bool whole,
+                           struct part *p)
 {
     p->L = L;
     p->handle = handle;

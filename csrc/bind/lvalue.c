@@ -139,12 +139,14 @@ int lbind_push_value(lua_State *L, struct lbind_work *w, struct span raw,
 
 /* Addresses */
 
-/* kind: of all of the value. What is plain has plain pieces only. */
+/* kind: of all of the value. What has nothing special has no such pieces. */
 static int push_piece(lua_State *L, struct lbind_work *w, struct span s,
                       enum mime_text kind)
 {
-    if (kind != MIME_TEXT_PLAIN)
+    if (kind == MIME_TEXT_OTHER)
         kind = mime_text_kind(s);
+    else if (kind == MIME_TEXT_WORDS && span_find_pair(s, 0, "=?") == s.n)
+        kind = MIME_TEXT_PLAIN;
     return push_decoded(L, w, s, kind);
 }
 
@@ -183,7 +185,7 @@ int lbind_push_addresses(lua_State *L, struct lbind_work *w, struct span raw,
     int found, faults = 0;
     addr_again(&w->addresses, raw, most < SIZE_MAX ? most + 1 : most);
     if (kind == MIME_TEXT_PLAIN && span_find(raw, '=') < raw.n)
-        kind = MIME_TEXT_OTHER;        /* words that are joined may begin one */
+        kind = MIME_TEXT_WORDS; /* pieces that are joined may begin one */
     lua_createtable(L, guess(raw), 0); /* list */
     for (lua_Integer i = 1; (found = addr_next(&w->addresses, &a)) > 0; i++) {
         if (w->addresses.left == 0)

@@ -36,71 +36,67 @@ local function crc32(s)
   return c ~ 0xffffffff
 end
 
-local function read_bodies(message, list)
-  local leaves, bytes = 0, 0
-  for part, body in message:walk "bodies" do
-    if body then
-      leaves, bytes = leaves + 1, bytes + #body
-      if list and not part.type:find("^text/") then
-        list[#list + 1] = ("%d:%08x"):format(#body, crc32(body))
-      end
-    end
-  end
-  return leaves, bytes
-end
+-- What each mode does: from the messages' bytes to leaves and bytes.
+local work <const> = {}
 
--- The same by what each part says of itself.
-local function ask_bodies(message, list)
-  local leaves, bytes = 0, 0
-  for part in message:walk() do
-    if not part.parts then
-      local text = part.type:find("^text/")
-      local body = part:body(text and "utf-8" or nil)
-      leaves, bytes = leaves + 1, bytes + #body
-      if list and not text then
-        list[#list + 1] = ("%d:%08x"):format(#body, crc32(body))
-      end
-    end
-  end
-  return leaves, bytes
-end
-
-local read_rest <const> = ({
-  full = read_bodies, asked = ask_bodies,
-  headers = function() return 0, 0 end,
-})[mode]
-
-local function read(bytes, list)
-  local message = mime.parse(bytes)
-  local _, _, _, _ = message.subject, message.date, message.from[1],
-    message.to[1]
-  return read_rest(message, list)
-end
-
-local lines = {}
-for i, bytes in ipairs(messages) do
-  local list = {}
-  read(bytes, list)
-  lines[i] = table.concat(list, ",")
-end
-if check ~= "-" then
-  local file <close> = assert(io.open(check, "w"))
-  file:write(table.concat(lines, "\n"), "\n")
-end
-
--- One round: leaves and bytes.
-local function round()
+function work.full()
   local leaves, bytes = 0, 0
   for i = 1, #messages do
-    local n, size = read(messages[i])
-    leaves, bytes = leaves + n, bytes + size
+    local message = mime.parse(messages[i])
+    local _, _, _, _ = message.subject, message.date, message.from[1],
+      message.to[1]
+    for _, body in message:walk "bodies" do
+      if body then leaves, bytes = leaves + 1, bytes + #body end
+    end
   end
   return leaves, bytes
+end
+
+function work.asked()
+  local leaves, bytes = 0, 0
+  for i = 1, #messages do
+    local message = mime.parse(messages[i])
+    local _, _, _, _ = message.subject, message.date, message.from[1],
+      message.to[1]
+    for part in message:walk() do
+      if not part.parts then
+        local text = part.type:find("^text/")
+        local body = part:body(text and "utf-8" or nil)
+        leaves, bytes = leaves + 1, bytes + #body
+      end
+    end
+  end
+  return leaves, bytes
+end
+
+function work.headers()
+  for i = 1, #messages do
+    local message = mime.parse(messages[i])
+    local _, _, _, _ = message.subject, message.date, message.from[1],
+      message.to[1]
+  end
+  return 0, 0
+end
+
+-- The checksums of a message's leaves that are no text.
+local function sums_of(bytes)
+  local list = {}
+  for part, body in mime.parse(bytes):walk "bodies" do
+    if body and not part.type:find("^text/") then
+      list[#list + 1] = ("%d:%08x"):format(#body, crc32(body))
+    end
+  end
+  return table.concat(list, ",")
+end
+
+if check ~= "-" then
+  local file <close> = assert(io.open(check, "w"))
+  for _, bytes in ipairs(messages) do file:write(sums_of(bytes), "\n") end
 end
 
 local rounds <const>, start <const> = { n = 0 }, os.clock()
 repeat
-  rounds.leaves, rounds.bytes = round()
+  rounds.leaves, rounds.bytes = work[mode]()
   rounds.n = rounds.n + 1
 until (os.clock() - start) * 1000 >= ms
 print(("%d %.0f %d %d"):format(rounds.n, (os.clock() - start) * 1e9,
