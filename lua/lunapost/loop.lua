@@ -263,39 +263,42 @@ local function is_empty(state)
     and state.queue.head == state.queue.tail
 end
 
--- What comes between two turns of the poller. False when the loop is over, or
--- another leads it.
+-- What comes between two turns of the poller: whether the next one must not
+-- block, or nil when the loop is over, or another leads it.
 local function go_on(state, me)
   local queue, finished = state.queue, state.finished
-  if queue.head < queue.tail and not run_queue(state, me) then return false end
-  if not (state.stopped or state.count == 0 and is_empty(state)
-    or finished and finished()) then
-    return true
+  if queue.head < queue.tail and not run_queue(state, me) then return nil end
+  if state.stopped or state.count == 0 and is_empty(state)
+    or finished and finished() then
+    state.leader = nil
+    return nil
   end
-  state.leader = nil
-  return false
+  return queue.head < queue.tail
 end
 
--- Round after round, until the loop is over or another leads it.
+-- Round after round, until the loop is over or another leads it: then the
+-- poller keeps the events that it has.
 local function lead(state, me)
-  local p, queue, resting = state.poller, state.queue, state.resting
-  local id, ready, why, more
-  while true do
+  local p, resting, co = state.poller, state.resting, me.co
+  local id, ready, why, more, at_once
+  repeat
     if more and not state.stopped then
       id, ready, why, more = next_of(p)
-    elseif go_on(state, me) then
-      id, ready, why, more = turn_of(p, queue.head < queue.tail)
     else
-      return -- the poller keeps what it has
+      at_once = go_on(state, me)
+      if at_once == nil then return end
+      id, ready, why, more = turn_of(p, at_once)
     end
     local owner = resting[id]
-    if owner then
-      resting[id] = nil
-      if not awake(state, me, owner, ready, why) then return end
+    if owner then -- as awake does, without a call
+      resting[id], me.at_work, state.current = nil, owner, co
+      owner:wake(ready, why)
+      me.at_work, state.current = false, nil
     elseif id then
       wake_waiter(state, id, ready, why)
     end
-  end
+  until state.leader ~= me
+  state.count = state.count - 1
 end
 
 -- The rounds run in a coroutine, the leader. Whoever is woken from a rest runs

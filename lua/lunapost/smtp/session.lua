@@ -75,14 +75,13 @@ end
 ---@return lunapost.session
 function M.new(server, conn, peer)
   -- false where a field comes later: the table is made once, as it will be
-  local session = setmetatable({ server = server, conn = conn, peer = peer,
+  return setmetatable({ server = server, conn = conn, peer = peer,
     id = trace.id(), machine = core.server.new(server.config),
     rests = false, due = now() + server.limits.session_time,
-    on = server.handlers, protocol = false, source = false, verb = false,
+    on = server.handlers, protocol = trace.first_protocol(server),
+    source = false, verb = false,
     patience = -server.limits.handler, work_due = false, last_code = false,
     helo = nil, extended = false }, meta)
-  session:settle_protocol()
-  return session
 end
 
 -- How ids of a session's first messages end, made once.

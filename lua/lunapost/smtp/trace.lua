@@ -4,10 +4,18 @@ local core = require "lunapost.core"
 
 local M = {}
 
+--- The "with" keyword before any hello.
+---@param server lunapost.server
+---@return "SMTP"|"LMTP"
+function M.first_protocol(server)
+  return server.options.protocol == "lmtp" and "LMTP" or "SMTP"
+end
+
 -- The name without its marks: UTF8 goes before it, S and A behind it.
 local function base(session, utf8)
-  if session.server.options.protocol == "lmtp" then return "LMTP" end
-  if not session.extended then return "SMTP", true end
+  local first = M.first_protocol(session.server)
+  if first == "LMTP" then return first end
+  if not session.extended then return first, true end
   return utf8 and "SMTP" or "ESMTP"
 end
 
