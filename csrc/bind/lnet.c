@@ -295,7 +295,9 @@ static int lnet_name(lua_State *L, int err, const struct sock_name *name)
 static int lconn_peer(lua_State *L)
 {
     struct sock_name name;
-    int err = sock_peer(lnet_conn(L)->fd, &name);
+    const struct conn *c = lnet_conn(L);
+    int err = c->fd >= 0 && c->from.n ? sock_origin(&c->from, &name)
+                                      : sock_peer(c->fd, &name);
     return lnet_name(L, err, &name);
 }
 
@@ -389,7 +391,7 @@ static int llistener_accept(lua_State *L)
     if (l->fd < 0)
         return lbind_fail(L, ERR_CLOSED, "the listener is closed");
     struct conn *c = lnet_spare_conn(L); /* listener conn */
-    int r = sock_accept(l->fd, &c->fd, c->text);
+    int r = sock_accept(l->fd, &c->fd, &c->from, c->text);
     if (r < 0)
         return lbind_fail(L, r, c->text);
     if (r != IO_DONE)

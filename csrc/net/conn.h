@@ -18,12 +18,13 @@ struct tls;         /* tls.h: one TLS session */
 struct tls_context; /* tls.h: shared settings of many sessions */
 
 struct conn {
-    int fd;               /* -1 when closed; a zeroed struct needs conn_init */
-    struct tls *tls;      /* NULL until conn_starttls */
-    bool patient;         /* conn_await and conn_push block for a while */
-    bool full;            /* the last read filled its room: more may be there */
-    int err;              /* the first failure, or 0 */
-    char text[SOCK_TEXT]; /* its words, for the user */
+    int fd;          /* -1 when closed; a zeroed struct needs conn_init */
+    struct tls *tls; /* NULL until conn_starttls */
+    bool patient;    /* conn_await and conn_push block for a while */
+    bool full;       /* the last read filled its room: more may be there */
+    struct sock_from from; /* of one that was accepted: its peer */
+    int err;               /* the first failure, or 0 */
+    char text[SOCK_TEXT];  /* its words, for the user */
 };
 
 INTERNAL void conn_init(struct conn *c, int fd);

@@ -26,8 +26,10 @@ int listener_open(struct listener *l, const char *host, int port, int backlog,
 int listener_take(struct listener *l, int fd, char text[SOCK_TEXT])
 {
     int err = service_take(fd, text);
-    if (err == 0)
+    if (err == 0) {
+        sock_took_over(fd);
         l->fd = fd;
+    }
     return err;
 }
 

@@ -234,7 +234,32 @@ static bool accept_again(int number)
     }
 }
 
-int sock_accept(int listener, int *fd, char text[SOCK_TEXT])
+/* Linux hands down to connections what their listener has. */
+static void sock_accepted(int fd, int family)
+{
+#ifdef __linux__
+    (void)fd;
+    (void)family;
+#else
+    sock_habits(fd, family);
+#endif
+}
+
+void sock_took_over(int listener)
+{
+    sock_on(listener, IPPROTO_TCP, TCP_NODELAY); /* fails where it is Unix */
+}
+
+static void sock_note(struct sock_from *from, const union address *a,
+                      socklen_t n)
+{
+    bool fits = a->any.sa_family != AF_UNIX && n <= sizeof from->bytes;
+    from->n = fits ? (unsigned char)n : 0;
+    memcpy(from->bytes, a, from->n);
+}
+
+int sock_accept(int listener, int *fd, struct sock_from *from,
+                char text[SOCK_TEXT])
 {
     union address a = {0};
     for (int tries = 0; tries < 16; tries++) {
@@ -248,7 +273,8 @@ int sock_accept(int listener, int *fd, char text[SOCK_TEXT])
 #ifndef SOCK_CLOEXEC
             sock_flags(*fd);
 #endif
-            sock_habits(*fd, a.any.sa_family);
+            sock_accepted(*fd, a.any.sa_family);
+            sock_note(from, &a, n);
             return IO_DONE;
         }
         if (errno == EAGAIN || errno == EWOULDBLOCK)
@@ -458,6 +484,14 @@ int sock_name_of(struct sock_name *name, const struct sockaddr *a, size_t size)
     memset(&copy, 0, sizeof copy);
     memcpy(&copy, a, size);
     return name_of(name, &copy, (socklen_t)size);
+}
+
+int sock_origin(const struct sock_from *from, struct sock_name *name)
+{
+    union address a;
+    memset(&a, 0, sizeof a);
+    memcpy(&a, from->bytes, from->n);
+    return name_of(name, &a, from->n);
 }
 
 void sock_quickack(int fd)

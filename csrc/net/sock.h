@@ -42,10 +42,22 @@ struct sock_name {
 INTERNAL int sock_listen(int *fd, const char *host, int port, int backlog,
                          unsigned permissions, char text[SOCK_TEXT]);
 
+/* Where a connection comes from, as the kernel has it; n is 0 where that has
+   to be asked for (sock_peer). */
+struct sock_from {
+    unsigned char bytes[28]; /* an address of IPv4 or IPv6 */
+    unsigned char n;
+};
+
 /* IO_DONE with the next connection in *fd, or IO_WANT_READ. ERR_LIMIT: no
    descriptor or memory is left; the connection stays queued, and the caller
    must pause, since the listener stays readable. */
-INTERNAL int sock_accept(int listener, int *fd, char text[SOCK_TEXT]);
+INTERNAL int sock_accept(int listener, int *fd, struct sock_from *from,
+                         char text[SOCK_TEXT]);
+
+/* For a listener that somebody else made: what is accepted there has what each
+   stream needs. */
+INTERNAL void sock_took_over(int listener);
 
 /* IO_DONE, or IO_WANT_WRITE and then sock_connected. ERR_LIMIT: the queue of
    a Unix listener is full; try again later. */
@@ -75,6 +87,8 @@ INTERNAL int sock_push(int fd, struct span bytes, size_t *n,
 
 INTERNAL int sock_peer(int fd, struct sock_name *name);
 INTERNAL int sock_local(int fd, struct sock_name *name);
+
+INTERNAL int sock_origin(const struct sock_from *from, struct sock_name *name);
 
 struct sockaddr;
 INTERNAL int sock_name_of(struct sock_name *name, const struct sockaddr *a,
