@@ -100,36 +100,35 @@ function M.message(session, reader)
   return message
 end
 
--- The handler's verdict on a body that it has read as far as it wants.
-local function ask_handler(session, reader)
-  local on = session.on
-  if on.data then return session:consult("data", reader) end
-  if not on.message then return nil end
-  return session:consult("message", M.message(session, reader))
-end
-
 -- Brings a broken body to its end, where its refusal is due.
 local function skip(session)
   while not session.ending do session:next_chunk() end
 end
 
--- A body that is broken has the default answer; any other problem goes on.
-local function give_up(session, problem)
-  if not body.is_broken(problem) then error(problem, 0) end
-  skip(session)
+-- The verdict of the handler of whole messages; false where the body broke.
+local function judge_message(session, reader)
+  if not session.on.message then return nil end
+  local ok, message = pcall(M.message, session, reader)
+  if ok then return session:consult("message", message) end
+  if answer.is_reject(message) then return answer.spread(message) end
+  if body.is_broken(message) then return false end
+  error(message, 0)
 end
 
--- The verdict on all of the body.
+-- The verdict on all of the body, which the handler reads as far as it wants.
 local function judge(session, reader)
-  local ok, code, enhanced, text = pcall(ask_handler, session, reader)
-  if not ok then
-    if not answer.is_reject(code) then return give_up(session, code) end
-    code, enhanced, text = answer.spread(code)
+  local code, enhanced, text
+  if session.on.data then
+    code, enhanced, text = session:consult("data", reader)
+  else
+    code, enhanced, text = judge_message(session, reader)
   end
+  if code == false then return skip(session) end
   if reader.ended and not reader.failure then return code, enhanced, text end
   local drained, problem = pcall(body.drain, reader)
-  if not drained then return give_up(session, problem) end
-  return code, enhanced, text
+  if drained then return code, enhanced, text end
+  if not body.is_broken(problem) then error(problem, 0) end
+  return skip(session)
 end
 
 local function note(session)

@@ -2,8 +2,9 @@
 --- what it returns or raises becomes the reply.
 ---
 --- A verdict is three values: a code, an enhanced code and a text; a list of
---- answers, one a recipient; or nil, for the default answer. Most commands
---- pass through here without a table being made.
+--- answers, one a recipient; nil, for the default answer; or false, where the
+--- body broke in the hands of its handler. Most commands pass through here
+--- without a table being made.
 
 local core = require "lunapost.core"
 local answer = require "lunapost.smtp.answer"
@@ -41,6 +42,7 @@ local function outcome(session, ok, code, enhanced, text)
   end
   local problem = code
   if answer.is_reject(problem) then return answer.spread(problem) end
+  if session.in_body and body.is_broken(problem) then return false end
   if session.killed or control(problem) then error(problem, 0) end
   session:report(problem)
   return answer.spread(answer.fault())
@@ -132,7 +134,7 @@ local Session = { control = control, traceback = traceback }
 ---@param a? any  what the handler gets behind the session
 ---@param b? any
 ---@param c? any
----@return integer|lunapost.answer[]|nil code  of the verdict
+---@return integer|lunapost.answer[]|false|nil code  of the verdict
 ---@return string? enhanced
 ---@return string? text
 function Session:consult(name, a, b, c)
