@@ -111,57 +111,6 @@ describe("a server", function()
     assert.same({}, seen.errors)
   end)
 
-  it("asks the handler of a body for what has begun to come", function()
-    local asked, ends = 0, {}
-    local options, seen = counting { limits = { timeout = 0.3 },
-      on = { data = function(_, body)
-        asked = asked + 1
-        return 250, "2.0.0", #body:read() .. " octets"
-      end, disconnect = function(_, why) ends[#ends + 1] = why end } }
-    served.run(options, function(server)
-      local peer = in_data(server)
-      peer:say ".\r\n" -- an empty one
-      assert.equal("250 2.0.0 0 octets", peer:reply())
-      peer:close()
-      eventually(function() return #ends == 1 end)
-      in_data(server):close()
-      eventually(function() return #ends == 2 end)
-      peer = in_data(server)
-      assert.equal("421 4.4.2 mx.test waited too long", peer:reply())
-      eventually(function() return #ends == 3 end)
-      peer = in_data(server)
-      peer:say "a\nb\r\n.\r\n" -- nothing of it may be kept
-      assert.equal("554 5.6.0 bare CR or LF in the message", peer:reply())
-    end)
-    assert.equal(2, asked)
-    assert.same({ "closed", "closed", "timeout" },
-      { table.unpack(ends, 1, 3) })
-    assert.same({}, seen.errors)
-  end)
-
-  it("lets a body come to its end that was asked for before the stop",
-    function()
-    local why
-    served.run({ on = { data = function(_, body)
-      return 250, "2.0.0", #body:read() .. " octets"
-    end, disconnect = function(_, reason) why = reason end } },
-      function(server)
-        local peer = in_data(server)
-        local stopped = false
-        loop.spawn(function()
-          server:stop(10)
-          stopped = true
-        end)
-        loop.sleep(0.1)
-        assert.is_false(stopped)
-        peer:say "x\r\n.\r\n"
-        assert.equal("250 2.0.0 3 octets", peer:reply())
-        assert.equal("421 4.3.2 mx.test shuts down", peer:reply())
-        eventually(function() return stopped and why ~= nil end)
-      end)
-    assert.equal("stopped", why)
-  end)
-
   it("ends a session whose peer never speaks", function()
     local why
     local options = { limits = { timeout = 0.15 },

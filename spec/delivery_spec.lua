@@ -1,0 +1,75 @@
+-- When the handler of a body is asked, and when it is not.
+local loop = require "lunapost.loop"
+local peers = require "spec.support.peer"
+local served = require "spec.support.served"
+
+local function in_data(server)
+  local peer = peers.dial(server.port)
+  assert.matches("^220 ", peer:reply())
+  for _, line in ipairs { "EHLO spec", "MAIL FROM:<a@x>", "RCPT TO:<b@y>",
+    "DATA" } do
+    assert.matches("^[23]", peer:ask(line))
+  end
+  return peer
+end
+
+local function eventually(fact)
+  local limit = loop.now() + 10
+  while not fact() and loop.now() < limit do loop.sleep(0.01) end
+  assert.is_true(fact())
+end
+
+describe("a body", function()
+  it("is for its handler once it has begun to come", function()
+    local asked, ends, errors = 0, {}, {}
+    served.run({ limits = { timeout = 0.3 }, on = {
+      data = function(_, body)
+        asked = asked + 1
+        return 250, "2.0.0", #body:read() .. " octets"
+      end,
+      disconnect = function(_, why) ends[#ends + 1] = why end,
+      error = function(_, problem) errors[#errors + 1] = problem end,
+    } }, function(server)
+      local peer = in_data(server)
+      peer:say ".\r\n" -- an empty one
+      assert.equal("250 2.0.0 0 octets", peer:reply())
+      peer:close()
+      eventually(function() return #ends == 1 end)
+      in_data(server):close()
+      eventually(function() return #ends == 2 end)
+      peer = in_data(server)
+      assert.equal("421 4.4.2 mx.test waited too long", peer:reply())
+      eventually(function() return #ends == 3 end)
+      peer = in_data(server)
+      peer:say "a\nb\r\n.\r\n" -- nothing of it may be kept
+      assert.equal("554 5.6.0 bare CR or LF in the message", peer:reply())
+    end)
+    assert.equal(2, asked)
+    assert.same({ "closed", "closed", "timeout" },
+      { table.unpack(ends, 1, 3) })
+    assert.same({}, errors)
+  end)
+
+  it("comes to its end where it was asked for before the stop",
+    function()
+    local why
+    served.run({ on = { data = function(_, body)
+      return 250, "2.0.0", #body:read() .. " octets"
+    end, disconnect = function(_, reason) why = reason end } },
+      function(server)
+        local peer = in_data(server)
+        local stopped = false
+        loop.spawn(function()
+          server:stop(10)
+          stopped = true
+        end)
+        loop.sleep(0.1)
+        assert.is_false(stopped)
+        peer:say "x\r\n.\r\n"
+        assert.equal("250 2.0.0 3 octets", peer:reply())
+        assert.equal("421 4.3.2 mx.test shuts down", peer:reply())
+        eventually(function() return stopped and why ~= nil end)
+      end)
+    assert.equal("stopped", why)
+  end)
+end)
