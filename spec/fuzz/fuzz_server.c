@@ -138,7 +138,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    struct server_counts counts[2];
+    struct server_spare spare = {{0}, {0}};
     struct server_config config = {
+        .counts = &counts[0],
+        .spare = &spare,
         .hostname = SPAN("mx.test"),
         .mail_parameters = SPAN("SIZE BODY SMTPUTF8 PRDR BODY=BINARYMIME"),
         .line_limit = 512,
@@ -155,16 +159,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct run whole, pieces;
     if (size < 2)
         return 0;
+    memset(counts, 0, sizeof counts);
     config.bare = (enum dot_policy)(data[0] % 3);
     config.lmtp = data[0] & 4;
     config.auth_cleartext = data[0] & 8;
     config.auth_required = data[0] & 16;
     run(&whole, &config, span_of((const char *)data + 2, size - 2), size);
+    config.counts = &counts[1];
     run(&pieces, &config, span_of((const char *)data + 2, size - 2),
         data[1] % 61 + 1u);
     need(same(&whole, &pieces));
+    need(memcmp(&counts[0], &counts[1], sizeof counts[0]) == 0);
     server_free(&whole.server);
     server_free(&pieces.server);
+    buf_free(&spare.in);
+    buf_free(&spare.out);
     buf_free(&whole.notes);
     buf_free(&pieces.notes);
     return 0;
