@@ -430,7 +430,7 @@ static bool bare_at(struct addr_reader *r, struct entry *e)
     from = buf_size(r->found ? &r->spec : &r->word);
     read_address(r);
     buf_add_span(&r->name, span_skip(buf_span(&r->spec), from));
-    e->joined = false;
+    e->joined = e->parted = false;
     return true;
 }
 
@@ -495,7 +495,7 @@ static bool entry_token(struct addr_reader *r, struct entry *e,
         if (r->found || buf_size(&r->word) || buf_size(&r->name))
             add_plain(&r->remark, t->text);
         e->joined = false;
-        e->parted = true;
+        e->parted = buf_size(&r->name) > 0;
         return true;
     default:
         return false;

@@ -57,28 +57,34 @@ static size_t comment(struct span s)
     return 0;
 }
 
-/* Skips blanks and comments. */
-static void skip_space(struct reader *r)
+/* Length of the blanks and comments at the head of s. */
+static size_t space(struct span s)
 {
-    while (r->rest.n) {
-        size_t n = is_blank(r->rest.p[0]) ? 1 : 0;
-        if (r->rest.p[0] == '(')
-            n = comment(r->rest);
-        if (n == 0)
-            return;
-        r->rest = span_skip(r->rest, n);
+    size_t i = 0, n = 1;
+    while (i < s.n && n) {
+        n = is_blank(s.p[i]) ? 1 : 0;
+        if (s.p[i] == '(')
+            n = comment(span_skip(s, i));
+        i += n;
     }
+    return i;
 }
 
-/* Length of "name =" at the head of s, without the blanks behind the name
-   in *name; 0 when s does not begin a parameter. */
+static void skip_space(struct reader *r)
+{
+    r->rest = span_skip(r->rest, space(r->rest));
+}
+
+/* Length of "name =" at the head of s, without what is between in *name; 0
+   when s does not begin a parameter. */
 static size_t assignment(struct span s, size_t *name)
 {
     size_t i = ascii_run(s, ASCII_TOKEN);
     *name = i;
-    while (i < s.n && is_blank(s.p[i]))
-        i++;
-    return *name && i < s.n && s.p[i] == '=' ? i + 1 : 0;
+    if (i == 0)
+        return 0;
+    i += space(span_skip(s, i));
+    return i < s.n && s.p[i] == '=' ? i + 1 : 0;
 }
 
 /* Behind blanks in an unquoted value: does something else begin here? */
