@@ -27,7 +27,8 @@ static size_t take_spec(struct span s, size_t i, size_t at, struct addr *a)
     if (at == i || at == s.n || s.p[at] != '@')
         return 0;
     end = skip_atoms(s, at + 1);
-    if (end == at + 1 || s.p[at + 1] == '=') /* an encoded word? */
+    if (end == at + 1 || s.p[at + 1] == '=' ||
+        (s.p[i] == '=' && s.p[i + 1] == '?')) /* an encoded word? */
         return 0;
     a->local = at - i;
     a->address = span_of(s.p + i, end - i);

@@ -96,6 +96,7 @@ M.addresses = {
   { "\"a@b\" <a@b>", { { "a@b", "a@b" } } },
   { "a@b\f", { { "", "a@b" } } },
   { "a@b,\v c@d", { { "", "a@b" }, { "", "c@d" } } },
+  { "=?a@b?q?Bob?=", { { "Bob", "" } } },
   { "=?x?q?Bob?= <a@b>", { { "Bob", "a@b" } } },
   { "", {} },
   { "undisclosed-recipients:;", {} },
