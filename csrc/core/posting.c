@@ -167,9 +167,8 @@ static int say_all(struct posting *p, struct client *c,
 static struct survey posting_survey(const struct client *c,
                                     const struct posting_mail *m)
 {
-    struct survey known = {m->size, 0, m->eight_bit};
     if (m->known)
-        return known;
+        return (struct survey){m->size, 0, m->eight_bit};
     return survey_of(c->kernel ? c->kernel : &kernel_scalar, m->parts->octets);
 }
 
