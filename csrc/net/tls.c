@@ -109,6 +109,22 @@ static bool tls_trusting(const struct tls *tls)
     return tls->context->insecure || (tls->context->dane && !tls->proves);
 }
 
+/* Looks for the name once more: OpenSSL forgets which one it was to look for
+   when, just then, an allocation fails. */
+static int tls_named(const struct tls *tls, X509_STORE_CTX *store, X509 *leaf)
+{
+    bool address = sock_numeric(tls->host);
+    int ok = address
+                 ? X509_check_ip_asc(leaf, tls->host, 0)
+                 : X509_check_host(leaf, tls->host, 0,
+                                   X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL);
+    if (ok == 1)
+        return 1;
+    X509_STORE_CTX_set_error(store, address ? X509_V_ERR_IP_ADDRESS_MISMATCH
+                                            : X509_V_ERR_HOSTNAME_MISMATCH);
+    return 0;
+}
+
 int tls_verify(X509_STORE_CTX *store, void *unused)
 {
     SSL *ssl =
@@ -119,8 +135,12 @@ int tls_verify(X509_STORE_CTX *store, void *unused)
     tls->saw = leaf && sha256_of(leaf, tls->seen);
     if (tls_trusting(tls))
         return 1;
-    if (tls->context->npins == 0)
-        return X509_verify_cert(store);
+    if (tls->context->npins == 0) {
+        int verified = X509_verify_cert(store);
+        if (verified != 1 || !tls->host[0] || tls->context->dane)
+            return verified;
+        return tls_named(tls, store, leaf);
+    }
     bool ok = leaf && pinned(tls->context, leaf);
     X509_STORE_CTX_set_error(store, ok ? X509_V_OK
                                        : X509_V_ERR_APPLICATION_VERIFICATION);
