@@ -123,7 +123,7 @@ static size_t body_at(lua_State *L, int arg, struct mail *m)
    again: it was read before. */
 static void message_at(lua_State *L, int arg, bool again, struct mail *m)
 {
-    m->mail.recipients = 0;
+    memset(&m->mail, 0, sizeof m->mail);
     m->mail.to = m->to;
     m->mail.parts = m->parts;
     if (!again && !is_plain(L, arg))

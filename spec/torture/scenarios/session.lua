@@ -4,6 +4,8 @@ local loop = require "lunapost.loop"
 local smtp = require "lunapost.smtp"
 
 local body <const> = "Subject: x\r\n\r\n" .. ("line\r\n"):rep(5000)
+local envelope <const> = { from = "ana@example.org",
+  to = { "bob@example.org" } }
 local seconds <const> = 1
 
 local function converse(server)
@@ -12,8 +14,11 @@ local function converse(server)
     insecure = true, user = "ana", password = "secret", timeout = seconds,
     helo = "client.example.org",
   })
-  local result = assert(client:send(
-    { from = "ana@example.org", to = { "bob@example.org" } }, body))
+  local result = assert(client:send(envelope, body))
+  for _, sent, problem in client:send_all({ { envelope, "a\r\n" },
+    { envelope, "b\r\n" }, { envelope, body } }, { overlap = true }) do
+    assert(sent, problem)
+  end
   client:quit()
   return result
 end
