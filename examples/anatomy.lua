@@ -53,7 +53,7 @@ end
 local message = mime.parse("Subject: anatomy\n" .. multipart("all", parts))
 
 io.write(message:tree())
-for part in message:walk() do
+for part, body in message:walk "bodies" do -- decoded, texts in UTF-8
   if part.type == "message/external-body" then
     print("elsewhere:", part:external().site, part:external().name)
   elseif part.report then
@@ -62,8 +62,8 @@ for part in message:walk() do
     print("fragment:", part.parameters.number, part.parameters.total)
   elseif part.type:find "^text/.*rich" then
     print(part.type, mime.parse(part.raw).text) -- without its tags
-  elseif not part.parts then
-    print(part.type, part.encoding, #part:body())
+  elseif body then
+    print(part.type, part.encoding, #body)
   end
 end
 assert(message:render() == "Subject: anatomy\n" .. multipart("all", parts))
