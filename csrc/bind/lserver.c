@@ -386,14 +386,15 @@ static int machine_ask(lua_State *L)
     int r;
     luaL_argcheck(L, code >= 300 && code <= 399, 2,
                   "a question's code lies within 300..399");
-    /* the default of AUTH and own verbs is constant */
-    m->asked =
-        (struct standard){m->event.code, m->event.enhanced, m->event.text};
     r = server_ask(&m->server, (int)code, lbind_optional(L, 3));
     if (r == ERR_PROTOCOL)
         return luaL_error(L, "only AUTH and own commands may ask");
     if (r < 0)
         return lbind_fail(L, r, NULL);
+    /* of AUTH, an own verb or a line that answered one: its text is constant,
+       where that of a refused line may stand in scratch */
+    m->asked =
+        (struct standard){m->event.code, m->event.enhanced, m->event.text};
     lua_pushboolean(L, 1);
     return 1;
 }

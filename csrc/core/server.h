@@ -180,7 +180,8 @@ INTERNAL int server_reply(struct server *s, int code, struct span enhanced,
 INTERNAL void server_offer(struct server *s, struct span mail,
                            struct span rcpt);
 
-/* Asks for one more line within AUTH or a command of the script's. */
+/* Asks for one more line within AUTH or a command of the script's.
+   ERR_PROTOCOL where neither waits for its answer, or its line is refused. */
 INTERNAL int server_ask(struct server *s, int code, struct span text);
 
 /* TLS is up: all that was learnt before is forgotten (RFC 3207 4.2). Also

@@ -208,7 +208,8 @@ int server_ask(struct server *s, int code, struct span text)
     int r;
     if (s->err)
         return s->err;
-    if (s->due == 0 || (s->due_verb != VERB_AUTH && s->due_verb != VERB_OTHER))
+    if (s->due == 0 || s->due_kind == SERVER_REFUSED ||
+        (s->due_verb != VERB_AUTH && s->due_verb != VERB_OTHER))
         return ERR_PROTOCOL;
     if (code < 300 || code > 399)
         return ERR_SYNTAX;
