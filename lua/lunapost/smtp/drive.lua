@@ -43,7 +43,7 @@ local function finish(session, why, problem)
       messages = session.messages or 0,
       text = problem and tostring(problem) or nil }
   end
-  session:call("disconnect", session.ended)
+  session:farewell(session.ended)
 end
 
 -- Waits for the next command without a coroutine; Session:wake goes on. The

@@ -141,8 +141,8 @@ local function hang_up(server, session, co)
     if not over then
       server.counts.ended_stopped = server.counts.ended_stopped + 1
       session.work_due = nil -- this handler runs here, in nobody's session
-      deadline.run(server.loop, server.limits.handler, session.call, session,
-        "disconnect", "stopped")
+      deadline.run(server.loop, server.limits.handler, session.farewell,
+        session, "stopped")
     end
   end
 end
@@ -224,6 +224,7 @@ end
 local function serve(server, signals)
   assert(M.start(server))
   server.loop.spawn(function()
+    local _ <close> = setmetatable({}, { __close = server.loop.stop })
     until_the_end(server, signals)
     if not server.slot then ending(server) end
     server.loop.spawn(function()
@@ -233,7 +234,6 @@ local function serve(server, signals)
     M.stop(server)
     server.loop.forget(signals:fd())
     server.pause(0) -- who was woken up ends in order
-    server.loop.stop()
   end)
   server.loop.run()
 end

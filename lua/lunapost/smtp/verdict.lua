@@ -162,6 +162,14 @@ function Session:call(name, a, b, c)
   return answer.gathered(consult(self, name, a, b, c))
 end
 
+--- Tells the disconnect handler; never raises. What ended the session ends
+--- nothing any more, and is no fault of the handler.
+---@param why string
+function Session:farewell(why)
+  local ok, problem = pcall(consult, self, "disconnect", why)
+  if not ok and not control(problem) then self:report(problem) end
+end
+
 --- Runs a function of the script as a handler.
 ---@param fn function
 ---@param a? any  what it gets behind the session
