@@ -121,6 +121,19 @@ local function client_suite(carrier)
     end
   end)
 
+  it_does("knows its task within a wrapped coroutine", function(loop)
+    if not loop then return end
+    local inner
+    local step = loop.wrap(function()
+      inner = loop.task()
+      loop.sleep(0.001)
+      assert.equal(inner, loop.task())
+    end)
+    step()
+    assert.equal("thread", type(inner))
+    assert.equal(loop.task(), inner)
+  end)
+
   it_does("finds names", function(loop)
     assert(post.send(letter(loop, { host = "localhost" })))
   end)

@@ -1,4 +1,5 @@
 -- How sessions end, whatever their handlers do meanwhile.
+local core = require "lunapost.core"
 local loop = require "lunapost.loop"
 local peers = require "spec.support.peer"
 local served = require "spec.support.served"
@@ -102,6 +103,12 @@ describe("a disconnect handler that raises", function()
       reader = body
       body:read()
     end, disconnect = function() reader:read() end }
+    local _ <close> = setmetatable({}, { __close = function()
+      loop.on_error = nil
+    end })
+    loop.on_error = function(problem)
+      table.insert(seen.faults, tostring(problem))
+    end
     served.run(options, function(server)
       local peer = said(server, "EHLO me", "MAIL FROM:<a@b>",
         "RCPT TO:<c@d>", "DATA")
@@ -110,5 +117,115 @@ describe("a disconnect handler that raises", function()
       until_ended(server)
     end)
     assert.same({}, seen.faults)
+  end)
+end)
+
+describe("a handler that stops its server", function()
+  local function stopped(options, seen)
+    local server = served.run(options, function(server)
+      local other <close> = said(server, "EHLO other")
+      local peer <close> = said(server, "EHLO me")
+      assert.equal("421 4.3.2 mx.test shuts down",
+        peer:ask "MAIL FROM:<a@b>")
+      assert.same({ nil, "eof" }, { peer:line() })
+      assert.equal("421 4.3.2 mx.test shuts down", other:reply())
+      until_ended(server)
+      loop.sleep(0.05) -- what is over could still be told of
+    end)
+    assert.same({}, seen.faults)
+    assert.equal(2, server:stats().ended.stopped)
+  end
+
+  it("leaves its session like any other", function()
+    local options, seen = watched {
+      mail = function(session) session.server:stop(0) end }
+    stopped(options, seen)
+    assert.same({ "stopped", "stopped" }, seen.ends)
+  end)
+
+  it("may answer, which nobody hears", function()
+    local options, seen = watched { mail = function(session)
+      session.server:stop(0)
+      return 250, "2.0.0", "too late"
+    end }
+    stopped(options, seen)
+    assert.same({ "stopped", "stopped" }, seen.ends)
+  end)
+
+  it("may be the function of a whole dialogue", function()
+    local options, seen = watched {}
+    local why
+    options.session = function(s)
+      for command in s.next, s do
+        if command.verb == "MAIL" then s.server:stop(0) end
+      end
+      why = select(2, s:next())
+    end
+    stopped(options, seen)
+    assert.equal("stopped", why)
+  end)
+end)
+
+describe("an end that a handler swallows", function()
+  it("is said once, and ends the session", function()
+    local tries = {}
+    local options, seen = watched({ data = function(_, body)
+      for i = 1, 3 do tries[i] = tostring(select(2, pcall(body.read, body))) end
+      return 250, "2.0.0", "thanks for all of it"
+    end }, { limits = { timeout = 0.2 } })
+    local server = served.run(options, function(server)
+      local peer <close> = said(server, "EHLO me", "MAIL FROM:<a@b>",
+        "RCPT TO:<c@d>", "DATA")
+      peer:say "cut o"
+      assert.equal("421 4.4.2 mx.test waited too long", peer:reply())
+      assert.same({ nil, "eof" }, { peer:line() })
+      until_ended(server)
+    end)
+    local over <const> = "the session is over: timeout"
+    assert.same({ over, over, over }, tries)
+    assert.same({ {}, { "timeout" } }, { seen.faults, seen.ends })
+    assert.equal(0, server:stats().messages)
+  end)
+
+  -- What becomes of a question whose peer does something else.
+  local function questioned(more, act)
+    local options, seen = watched({ unknown = function(session)
+      pcall(session.ask, session, 334, "one")
+      pcall(session.ask, session, 334, "two")
+      return 250, "2.0.0", "ok"
+    end }, more)
+    served.run(options, function(server)
+      local peer <close> = said(server, "EHLO me")
+      assert.equal("334 one", peer:ask "OWN")
+      act(peer)
+      until_ended(server)
+    end)
+    assert.same({}, seen.faults)
+    return seen.ends
+  end
+
+  it("is no fault where the peer was asked, and is gone", function()
+    assert.same({ "closed" }, questioned({}, function(peer) peer:close() end))
+  end)
+
+  it("is no fault where the peer was asked, and says nothing", function()
+    assert.same({ "timeout" }, questioned({ limits = { timeout = 0.2 } },
+      function(peer)
+      assert.equal("421 4.4.2 mx.test waited too long", peer:reply())
+      assert.same({ nil, "eof" }, { peer:line() })
+    end))
+  end)
+
+  it("leaves by the machine itself, whatever was to be read", function()
+    local a, b = wire.pair()
+    local machine = core.server.new(core.server.config { hostname = "mx.test",
+      mail_parameters = "", rcpt_parameters = "" })
+    machine:step(a)
+    machine:reply()
+    assert.equal("read", (machine:step(a)))
+    machine:close(421, "4.4.2", "over")
+    assert.equal("closed", (machine:step(a)))
+    wire.close()
+    assert(b)
   end)
 end)

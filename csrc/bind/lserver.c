@@ -424,6 +424,7 @@ static int machine_close(lua_State *L)
     struct machine *m = check_machine(L);
     int r = server_close(&m->server, (int)lbind_size(L, 2, 559),
                          lbind_optional(L, 3), lbind_optional(L, 4));
+    m->held = false; /* no more is read: CLOSED comes next */
     if (r < 0)
         return lbind_fail(L, r, NULL);
     lua_pushboolean(L, 1);

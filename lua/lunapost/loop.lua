@@ -521,6 +521,10 @@ local function fill_care(public, state)
   ---@return boolean
   function public.inside() return state.current ~= nil end
 
+  --- The task that runs now, whatever coroutine it runs at the moment.
+  ---@return thread? task
+  function public.task() return state.current end
+
   ---@return integer tasks  not yet dead, and who rests
   function public.count() return state.count + resting_of.count(state) end
 

@@ -116,6 +116,13 @@ local function traceback(problem)
   return { problem, debug.traceback(problem, 2) }
 end
 
+-- The running coroutine, or the outermost that it runs within.
+local function outermost(state)
+  local co = coroutine.running()
+  while state.nested[co] do co = state.nested[co] end
+  return co
+end
+
 local function spawn(state, fn, ...)
   local arguments = table.pack(...)
   local co = coroutine.create(function()
@@ -212,6 +219,10 @@ function M.adapt(can)
   --- Whether a coroutine of the loop runs: its waits do not block.
   ---@return boolean
   function public.inside() return can.inside() end
+
+  --- The task that runs now, whatever coroutine it runs at the moment.
+  ---@return thread? task
+  function public.task() return can.inside() and outermost(state) or nil end
 
   public.now = core.loop.now
   return public

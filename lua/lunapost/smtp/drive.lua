@@ -69,6 +69,7 @@ local function converse(session, pause, limit)
     if event == "read" and pause then return pause(session, a, limit) end
     limit, session.verb = nil, event
     accepted = by_event[event](session, a, b, c, d)
+    if session.gone then error(session.gone, 0) end -- a handler swallowed it
   until accepted == OVER
 end
 
@@ -79,7 +80,7 @@ end
 
 -- A rest that brought nothing: its time is over, or the server closed it.
 local function give_up(session)
-  if session.ended then session:over(session.ended) end
+  if session.gone then error(session.gone, 0) end
   session:expired()
 end
 

@@ -7,6 +7,7 @@ local doors = require "lunapost.smtp.doors"
 local err = require "lunapost.err"
 local metrics = require "lunapost.smtp.metrics"
 local net = require "lunapost.net"
+local over = require "lunapost.smtp.over"
 local service = require "lunapost.smtp.service"
 local share = require "lunapost.smtp.share"
 local workers = require "lunapost.smtp.workers"
@@ -124,24 +125,31 @@ local function is_idle(session)
   return (session.idle or session.rests) and not session.in_body
 end
 
+-- The task that runs now: within the function that serves a whole dialogue,
+-- another than its coroutine.
+local function task(loop)
+  return loop.task and loop.task() or coroutine.running()
+end
+
 -- Says 421 and closes. An idle session wakes up and ends by itself; one that
 -- is busy is dropped with all that it holds open.
 local function hang_up(server, session, co)
-  local idle, over = is_idle(session), session.ended ~= nil
-  if not over then
+  local idle, ended = is_idle(session), session.ended ~= nil
+  if not ended then
     session.machine:close(421, "4.3.2", server.hostname .. " shuts down")
     session.machine:flush(session.conn)
-    session.ended = "stopped"
+    session.ended, session.gone = "stopped", over.of "stopped"
   end
   server:leave(session)
-  if co == true then co = server.loop.task_of(session) end -- it has rested
-  if co and not idle and co ~= coroutine.running() and server.loop.kill then
+  local loop = server.loop
+  if co == true then co = loop.task_of(session) end -- it has rested
+  if co and not idle and co ~= task(loop) and loop.kill then
     session.killed = true
-    server.loop.kill(co)
-    if not over then
+    loop.kill(co)
+    if not ended then
       server.counts.ended_stopped = server.counts.ended_stopped + 1
       session.work_due = nil -- this handler runs here, in nobody's session
-      deadline.run(server.loop, server.limits.handler, session.farewell,
+      deadline.run(loop, server.limits.handler, session.farewell,
         session, "stopped")
     end
   end

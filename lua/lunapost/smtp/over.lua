@@ -11,11 +11,12 @@ function meta.__tostring(o)
   return "the session is over: " .. o.why
 end
 
---- Never returns.
+--- What is raised.
 ---@param why string  closed timeout tls error stopped
 ---@param problem? any
-function M.raise(why, problem)
-  error(setmetatable({ why = why, problem = problem }, meta), 0)
+---@return table
+function M.of(why, problem)
+  return setmetatable({ why = why, problem = problem }, meta)
 end
 
 ---@param problem any

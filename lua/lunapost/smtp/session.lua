@@ -10,7 +10,7 @@ local body = require "lunapost.smtp.body"
 local deadline = require "lunapost.deadline"
 local drive = require "lunapost.smtp.drive"
 local net = require "lunapost.net"
-local over_of = require "lunapost.smtp.over"
+local over = require "lunapost.smtp.over"
 local options_of = require "lunapost.options"
 local found = require "lunapost.smtp.results"
 local trace = require "lunapost.smtp.trace"
@@ -20,7 +20,7 @@ local verdict = require "lunapost.smtp.verdict"
 local M = {}
 
 local now <const>, fd_of <const> = core.loop.now, core.net.fd
-local step <const>, over <const> = core.server.step, over_of.raise
+local step <const> = core.server.step
 
 ---@class lunapost.envelope
 ---@field from lunapost.path
@@ -61,12 +61,14 @@ function meta.__close(session)
   if not session.rests then session.server:leave(session) end
 end
 
---- Ends the session from within: never returns.
+--- Ends the session from within: never returns. Where a handler swallows what
+--- is raised, the next answer or wait raises it again.
 ---@param why string  closed timeout tls error stopped
 ---@param problem? any  kept as session.problem; the error handler gets it
 --- where why is "error"
 function Session:over(why, problem)
-  over(why, problem)
+  self.gone = self.gone or over.of(why, problem)
+  error(self.gone, 0)
 end
 
 ---@param server table
@@ -79,7 +81,7 @@ function M.new(server, conn, peer)
     id = trace.id(), machine = core.server.new(server.config),
     rests = false, due = now() + server.limits.session_time,
     on = server.handlers, protocol = trace.first_protocol(server),
-    source = false, verb = false,
+    source = false, verb = false, gone = false,
     patience = -server.limits.handler, work_due = false, last_code = false,
     helo = nil, extended = false }, meta)
 end
@@ -128,7 +130,7 @@ function Session:expired()
   self.machine:close(421, "4.4.2", self.server.hostname
     .. (now() < self.due and " waited too long" or " has no more time"))
   self:flush()
-  over("timeout")
+  self:over("timeout")
 end
 
 -- Waits for what the machine needs; ends the session where nothing comes. A
@@ -145,7 +147,7 @@ local function await(session, mode, seconds)
   else -- a session in memory
     ready = session:bring()
   end
-  if session.ended then over(session.ended) end
+  if session.gone then error(session.gone, 0) end
   if not ready then session:expired() end
   if left then session.work_due = left end
 end
@@ -170,7 +172,7 @@ function Session:arrive(event, a, b)
     mode = modes[event]
   end
   if event == "failed" then
-    over(a == "closed" and a or "error", a .. ": " .. b)
+    self:over(a == "closed" and a or "error", a .. ": " .. b)
   end
   return event, a, b, c, d
 end
@@ -182,6 +184,7 @@ end
 ---@return any c
 ---@return any d
 function Session:next_event()
+  if self.gone then error(self.gone, 0) end
   local event, a, b, c, d = step(self.machine, self.conn)
   if modes[event] or event == "failed" then return self:arrive(event, a, b) end
   return event, a, b, c, d
@@ -252,6 +255,7 @@ end
 ---@param code integer
 ---@param text string
 function Session:pose(code, text)
+  if self.gone then error(self.gone, 0) end
   self.machine:ask(code, text)
 end
 
@@ -266,7 +270,7 @@ function Session:ask(code, text)
   self.asking = nil
   if event == "line" then return line end
   if event == "refused" then answer.reject(self.machine:default()) end
-  return over("closed")
+  return self:over("closed")
 end
 
 --- Whether it can wait without a coroutine (loop.rest): a function that serves
@@ -300,7 +304,7 @@ function Session:next_chunk()
       return nil
     end
     if event == "broken" then return nil, self:broken() end
-    if event == "closed" then return over("closed") end
+    if event == "closed" then return self:over("closed") end
     verbs.between(self, event, a)
     if self.ending then return nil, body.broken(self.ending) end
   end

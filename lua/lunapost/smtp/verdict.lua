@@ -186,12 +186,13 @@ end
 ---@param text string
 ---@return integer code  that was sent
 function Session:answer(code, enhanced, text)
+  if self.gone then error(self.gone, 0) end
   local on = self.on
   if on.reply or on.observe then
     code, enhanced, text = rewritten(self, code, enhanced, text)
   end
   local sent, kind, why = reply(self.machine, code, enhanced, text)
-  if not sent then over.raise("error", kind .. ": " .. why) end
+  if not sent then self:over("error", kind .. ": " .. why) end
   self.last_code = sent
   if sent >= 400 then refused(self, code, enhanced, text) end
   return sent
@@ -200,12 +201,13 @@ end
 --- Answers the present event by default.
 ---@return integer code  that was sent
 function Session:accept()
+  if self.gone then error(self.gone, 0) end
   local on = self.on
   if on.reply or on.observe then
     return self:answer(self.machine:default())
   end
   local sent, kind, why = reply(self.machine)
-  if not sent then over.raise("error", kind .. ": " .. why) end
+  if not sent then self:over("error", kind .. ": " .. why) end
   self.last_code = sent
   if sent >= 400 then refused(self, sent) end
   return sent
