@@ -303,8 +303,8 @@ describe("several commands at once", function()
     local function refused(machine, from, to)
       local due = machine:due()
       machine:offered(0, true, false)
-      assert.equal("no", machine:post(conn, false, false, false,
-        { from = from, to = to }, "x\r\n"))
+      assert.equal("no", machine:post(conn, false, false, false, from, to,
+        "x\r\n"))
       assert.equal(due, (machine:due()))
       assert.equal("", machine:output())
     end
@@ -319,9 +319,15 @@ describe("several commands at once", function()
     refused(machine, "a@x", { "b@x", "c@x" })
     local fits = greeted()
     fits:offered(0, true, false)
-    assert.equal("read", (fits:post(conn, false, false, false, { from = "a@x",
-      to = { long:sub(65) } }, "x\r\n")))
+    assert.equal("read", (fits:post(conn, false, false, false, "a@x",
+      { long:sub(65) }, "x\r\n")))
     assert.equal(3, (fits:due()))
+    for _, other in ipairs { {}, { "a@x", {}, "x" }, { "a@x", { "b@x" }, {} },
+      { nil, { "b@x" }, "x" }, { "a@x", { 1 }, "x" } } do
+      assert.error_matches(function()
+        fits:post(conn, true, false, false, other[1], other[2], other[3])
+      end, "the message that was begun")
+    end
     child:terminate(true)
     conn:close()
   end)

@@ -215,7 +215,7 @@ describe("a message that is posted", function()
     local names = {}
     for name in pairs(called) do names[#names + 1] = name end
     table.sort(names)
-    assert.same({ "fits", "offered", "post", "under_way" }, names)
+    assert.same({ "fits", "mail", "offered", "post", "under_way" }, names)
   end)
 
   -- Runs a program that waits by itself beside scripts; its lines.
@@ -319,6 +319,71 @@ describe("a message that is posted", function()
     end)
     assert.equal("sent  1@y 1b@y|sent  2@y 2b@y|sent  3@y 3b@y", lines[1])
     assert.equal("unconfirmed |closed |closed ", lines[2])
+  end)
+
+  -- Sends a message whose envelope is changed when a phase is reached.
+  local function changed(phase, change, by)
+    local heard, accepted
+    local envelope <const> = { from = "a@x", to = { "b@y", "c@y" } }
+    scripted.run(function(peer)
+      peer:say "220 x"
+      peer:answer "250-x\r\n250 PIPELINING"
+      for _, one in ipairs { { "MAIL", "250 ok" }, { "RCPT", "250 ok" },
+        { "RCPT", "250 ok" }, { "DATA", "354 go" } } do
+        assert.equal(one[1], peer:hear():sub(1, 4))
+        peer.loop.sleep(0.005)
+        if one[1] == phase then change(envelope) end
+        peer:say(one[2])
+      end
+      assert.equal("body", peer:body())
+      if phase == "dot" then change(envelope) end
+      peer:say "250 taken"
+      heard = table.concat(peer.heard, " ", 2)
+    end, function(options)
+      options.tls = "none"
+      local sender <close> = assert(smtp[by](options))
+      accepted = assert(sender:send(envelope, "body\n")).accepted
+    end)
+    assert.equal("MAIL FROM:<a@x> RCPT TO:<b@y> RCPT TO:<c@y> DATA body .",
+      heard)
+    assert.same({ "b@y", "c@y" }, accepted)
+  end
+
+  it("keeps to its envelope, whatever becomes of the table", function()
+    for _, by in ipairs { "open", "pool" } do
+      for _, phase in ipairs { "MAIL", "RCPT", "DATA", "dot" } do
+        changed(phase, function(envelope) envelope.from = nil end, by)
+        changed(phase, function(envelope) envelope.to = {} end, by)
+        changed(phase, function(envelope) envelope.to = { "other@y" } end, by)
+        changed(phase, function(envelope) envelope.to[1] = "other@y" end, by)
+        changed(phase, function(envelope) envelope.utf8 = true end, by)
+      end
+    end
+  end)
+
+  it("keeps to its envelope while it waits in a pool", function()
+    local heard = {}
+    served.run({ on = { message = function(session)
+      heard[#heard + 1] = session.envelope.to[1].address
+    end } }, function(server)
+      local pool <close> = smtp.pool { host = "127.0.0.1", tls = "none",
+        port = server.port, max_connections = 1 }
+      local envelope, told, left = { from = "a@x" }, {}, 3
+      for i = 1, 3 do
+        envelope.to = i .. "@y"
+        local begun = false
+        own_loop.spawn(function()
+          begun = true
+          told[i] = assert(pool:send(envelope, "x\n")).accepted[1]
+          left = left - 1
+        end)
+        repeat own_loop.sleep(0) until begun
+      end
+      repeat own_loop.sleep(0.002) until left == 0
+      assert.same({ "1@y", "2@y", "3@y" }, told)
+    end)
+    table.sort(heard)
+    assert.same({ "1@y", "2@y", "3@y" }, heard)
   end)
 
   it("may be long, with dots or without, refused or not", function()

@@ -90,6 +90,43 @@ describe("send_all", function()
     end)
   end)
 
+  for _, parameters in ipairs { false, { X = "y" } } do
+    it("takes an envelope as it is when it is given, plain "
+      .. tostring(not parameters), function()
+      local heard
+      scripted.run(pipelining(function(peer)
+        for _ = 1, 3 do
+          peer:answer("250 ok", "250 ok", "354 go")
+          peer:body()
+          peer:say "250 kept"
+        end
+        heard = table.concat(peer.heard, "\n")
+      end), function(options)
+        local client = assert(smtp.open(options))
+        local envelope, list, n = { from = "a@x", to = { "" } }, {}, 0
+        envelope.parameters = parameters or nil
+        for i, result in client:send_all(function()
+          n = n + 1
+          if n > 3 then return nil end
+          envelope.to[1] = ("u%d@y"):format(n)
+          if parameters then parameters.X = "y" .. n end
+          return envelope, ("for %d\n"):format(n)
+        end, { overlap = true }) do
+          list[i] = result.accepted[1]
+        end
+        assert.same({ "u1@y", "u2@y", "u3@y" }, list)
+      end)
+      local at = 1
+      for i = 1, 3 do
+        local _, stop = heard:find(("MAIL FROM:<a@x>%s\nRCPT TO:<u%d@y>\n"
+          .. "DATA\nfor %d\n"):format(parameters and " X=y" .. i or "", i, i),
+          at, true)
+        assert.truthy(stop, i)
+        at = stop
+      end
+    end)
+  end
+
   it("knows what is unconfirmed, and what was never sent", function()
     scripted.run(pipelining(function(peer)
       peer:answer("250 ok", "250 ok", "354 go")

@@ -8,10 +8,11 @@
  * failures are nil, kind, text. I/O: see exchange.h.
  */
 #include <stdint.h>
+#include <string.h>
 
 #include "lbind.h"
 
-enum { MAIL_VALUES = 2 }; /* an envelope and a body */
+enum { MAIL_VALUES = 3 }; /* a sender, recipients and a body */
 
 static struct lbind_client *check(lua_State *L)
 {
@@ -46,38 +47,17 @@ static bool string_at_top(lua_State *L, struct span *s)
     return text;
 }
 
-/* Fills spans from the recipients at the top: a list, or one. How many; 0: not
-   for this way. */
-static size_t recipients_at_top(lua_State *L, struct span *spans)
+/* Fills spans from a list of recipients at an argument. How many; 0: not for
+   this way. */
+static size_t recipients_at(lua_State *L, int arg, struct span *spans)
 {
-    if (lua_type(L, -1) == LUA_TSTRING)
-        return string_at_top(L, spans);
-    size_t n = lua_type(L, -1) == LUA_TTABLE ? lua_rawlen(L, -1) : 0;
+    size_t n = lua_type(L, arg) == LUA_TTABLE ? lua_rawlen(L, arg) : 0;
     bool fit = n <= POSTING_MOST;
     for (size_t i = 0; i < n && fit; i++) {
-        (void)lua_rawgeti(L, -1, (lua_Integer)i + 1);
+        (void)lua_rawgeti(L, arg, (lua_Integer)i + 1);
         fit = string_at_top(L, &spans[i]);
     }
-    lua_pop(L, 1);
     return fit ? n : 0;
-}
-
-/* Whether a table has so many fields. */
-static bool has_fields(lua_State *L, int table, int count)
-{
-    for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1))
-        if (count-- == 0) {
-            lua_pop(L, 2);
-            return false;
-        }
-    return count == 0;
-}
-
-/* An envelope { from =, to = } and no more. */
-static bool is_plain(lua_State *L, int arg)
-{
-    return lua_type(L, arg) == LUA_TTABLE && !lua_getmetatable(L, arg) &&
-           has_fields(L, arg, 2);
 }
 
 /* A message with what it borrows. */
@@ -118,71 +98,111 @@ static size_t body_at(lua_State *L, int arg, struct mail *m)
     return fit ? n : 0;
 }
 
-/* Reads a message at an argument: a plain envelope, and a body. No recipients:
-   it is none, or not for this way. The table holds what is borrowed of it.
-   again: it was read before. */
-static void message_at(lua_State *L, int arg, bool again, struct mail *m)
+/* Reads a message at an argument: what mail() gave, and a body. They hold what
+   is borrowed. No recipients: it is none, or not for this way. */
+static void message_at(lua_State *L, int arg, struct mail *m)
 {
     memset(&m->mail, 0, sizeof m->mail);
     m->mail.to = m->to;
     m->mail.parts = m->parts;
-    if (!again && !is_plain(L, arg))
-        return;
-    lua_pushliteral(L, "from");
-    (void)lua_rawget(L, arg);
+    lua_pushvalue(L, arg);
     if (!string_at_top(L, &m->mail.from))
         return;
-    m->mail.count = body_at(L, arg + 1, m);
-    if (m->mail.count == 0)
-        return;
-    lua_pushliteral(L, "to");
-    (void)lua_rawget(L, arg);
-    m->mail.recipients = recipients_at_top(L, m->to);
+    m->mail.count = body_at(L, arg + 2, m);
+    if (m->mail.count)
+        m->mail.recipients = recipients_at(L, arg + 1, m->to);
 }
 
-/* fits(envelope, message) -> whether it can go this way */
+/* Whether a table has so many fields. */
+static bool has_fields(lua_State *L, int table, int count)
+{
+    for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1))
+        if (count-- == 0) {
+            lua_pop(L, 2);
+            return false;
+        }
+    return count == 0;
+}
+
+/* An envelope { from =, to = } and no more. */
+static bool is_plain(lua_State *L, int arg)
+{
+    return lua_type(L, arg) == LUA_TTABLE && !lua_getmetatable(L, arg) &&
+           has_fields(L, arg, 2);
+}
+
+/* Pushes a list of the recipients at the top: of a list, or of one. False:
+   they are not for this way. */
+static bool copy_recipients(lua_State *L)
+{
+    bool one = lua_type(L, -1) == LUA_TSTRING;
+    if (!one && lua_type(L, -1) != LUA_TTABLE)
+        return false;
+    size_t n = one ? 1 : lua_rawlen(L, -1);
+    bool fit = n > 0 && n <= POSTING_MOST;
+    lua_createtable(L, fit ? (int)n : 0, 0); /* to list */
+    for (size_t i = 1; i <= n && fit; i++) {
+        if (one)
+            lua_pushvalue(L, -2);
+        else
+            (void)lua_rawgeti(L, -2, (lua_Integer)i);
+        fit = lua_type(L, -1) == LUA_TSTRING;
+        lua_rawseti(L, -2, (lua_Integer)i);
+    }
+    return fit;
+}
+
+/* mail(envelope) -> from, { recipient ... } | nothing: it is not plain. What is
+   posted, from its first command to the reply: whoever gave the envelope may
+   change it while something is awaited. */
+static int lpost_mail(lua_State *L)
+{
+    lua_settop(L, 2);
+    if (!is_plain(L, 2))
+        return 0;
+    lua_pushliteral(L, "from");
+    if (lua_rawget(L, 2) != LUA_TSTRING) /* envelope from */
+        return 0;
+    lua_pushliteral(L, "to");
+    (void)lua_rawget(L, 2); /* envelope from to */
+    if (!copy_recipients(L))
+        return 0;
+    lua_remove(L, -2); /* envelope from list */
+    return 2;
+}
+
+/* fits(from, to, body) -> whether it can go this way */
 static int lpost_fits(lua_State *L)
 {
     const struct posting *p = &check(L)->posting;
     struct mail m;
-    message_at(L, 2, false, &m);
+    lua_settop(L, 1 + MAIL_VALUES);
+    message_at(L, 2, &m);
     lua_pushboolean(L, posting_fits(p, &m.mail));
     return 1;
 }
 
-/* Pushes a list of the recipients. */
-static void push_recipients(lua_State *L, const struct posting_mail *m)
-{
-    lua_createtable(L, (int)m->recipients, 0);
-    for (size_t i = 0; i < m->recipients; i++) {
-        lbind_push(L, m->to[i]);
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
-    }
-}
-
 /* The results of a message whose reply has come. */
-static int post_done(lua_State *L, struct lbind_client *l,
-                     const struct posting_mail *m)
+static int post_done(lua_State *L, struct lbind_client *l)
 {
     posting_end(&l->posting);
     lua_pushliteral(L, "reply");
     lbind_push_reply(L, &l->over.machine.reply);
     lua_pushboolean(L, l->posting.stage != POSTING_IDLE);
-    push_recipients(L, m);
-    return 4;
+    return 3;
 }
 
 /*
- * post(conn, begun, patient, flushing, envelope, body [, envelope, body])
+ * post(conn, begun, patient, flushing, from, to, body [, from, to, body])
  *
- * body: a string, or what was built: { size =, eight_bit =, part ... }, a part
- * being a string, or { octets } that become base64.
+ * from, to: what mail() gave, the same in all calls for one message; body: a
+ * string, or what was built: { size =, eight_bit =, part ... }, a part being a
+ * string, or { octets } that become base64.
  *
  * A whole message: says MAIL, RCPT of each recipient, DATA; where all say yes
  * sends the body, and behind it the commands of the next message, if one is
  * given. begun: it goes on with one whose commands were said. Answers:
- *   "reply", reply, next, recipients   to the dot; whether the next is under
- *                                      way; a list
+ *   "reply", reply, next     to the dot; whether the next is under way
  *   "done"                   flushing: the body was sent
  *   "read", "write"          wait, then call again: begun
  *   "no"                     nothing was said: not for this way
@@ -192,6 +212,7 @@ static int post_done(lua_State *L, struct lbind_client *l,
  */
 static int lpost_post(lua_State *L)
 {
+    enum { MAIL = 6, NEXT = MAIL + MAIL_VALUES };
     struct lbind_client *l = check(L);
     struct posting *p = &l->posting;
     struct exchange_call call = {luaL_checkudata(L, 2, LBIND_CONN),
@@ -200,14 +221,17 @@ static int lpost_post(lua_State *L)
     struct mail one, next;
     int told = 0, event = EXCHANGE_NO;
     bool begun = lua_toboolean(L, 3);
-    luaL_argcheck(L, !begun || lua_istable(L, 6), 6, "an envelope");
-    message_at(L, 6, begun, &one);
-    message_at(L, 6 + MAIL_VALUES, false, &next);
+    lua_settop(L, NEXT + MAIL_VALUES - 1);
+    message_at(L, MAIL, &one);
+    message_at(L, NEXT, &next);
+    luaL_argcheck(L,
+                  !begun || (one.mail.recipients && p->part < one.mail.count),
+                  MAIL, "the message that was begun");
     if ((p->stage != POSTING_IDLE) == begun)
         event = exchange_post(&l->over, &call, p, &one.mail, &next.mail, &told);
     switch (event) {
     case EXCHANGE_DONE:
-        return post_done(L, l, &one.mail);
+        return post_done(L, l);
     case EXCHANGE_UNASKED:
         return lbind_event(L, l, call.conn, event) +
                lbind_event(L, l, call.conn, told);
@@ -265,13 +289,10 @@ static int lpost_posted(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-    {"offered", lpost_offered},
-    {"fits", lpost_fits},
-    {"post", lpost_post},
-    {"under_way", lpost_under_way},
-    {"unpost", lpost_unpost},
-    {"posted", lpost_posted},
-    {NULL, NULL},
+    {"offered", lpost_offered},     {"mail", lpost_mail},
+    {"fits", lpost_fits},           {"post", lpost_post},
+    {"under_way", lpost_under_way}, {"unpost", lpost_unpost},
+    {"posted", lpost_posted},       {NULL, NULL},
 };
 
 void lbind_open_post(lua_State *L)

@@ -293,7 +293,8 @@ function Client:send(envelope, message, options)
     result, outcome = post.send(self, envelope, message)
     if result then return result end
   end
-  local job, problem = job_of(envelope, message, options)
+  local job, problem = job_of(outcome and outcome.envelope or envelope,
+    message, options)
   if not job then return nil, problem end
   result, problem = limits.deliver(job, limits.of(self.extensions.LIMITS),
     function(part)

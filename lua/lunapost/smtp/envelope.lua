@@ -127,6 +127,19 @@ function M.of(given)
     declared = not utf8 and given.utf8 or false }
 end
 
+--- One that asks for nothing, as it may be posted (post.lua).
+---@param e lunapost.envelope
+---@return { from: string, to: string[] }? envelope  nil: it asks for something
+function M.plain(e)
+  if e.utf8 or e.asks or e.each or e.parameters then return nil end
+  local addresses = {}
+  for i, to in ipairs(e.recipients) do
+    if to.asks or to.parameters then return nil end
+    addresses[i] = to.address
+  end
+  return { from = e.from, to = addresses }
+end
+
 --- For a server without SMTPUTF8: domains become A-labels on the wire.
 ---@param e lunapost.envelope
 ---@return boolean? ok

@@ -120,7 +120,7 @@ end
 
 local function part_of(job, list)
   local e = setmetatable({ recipients = list }, { __index = job.envelope })
-  return setmetatable({ envelope = e, whole = false }, { __index = job })
+  return setmetatable({ envelope = e, plain = false }, { __index = job })
 end
 
 -- A content that can be read once is kept in a file for the other parts.

@@ -7,6 +7,7 @@
 
 local core = require "lunapost.core"
 local dial = require "lunapost.smtp.dial"
+local envelopes = require "lunapost.smtp.envelope"
 local err = require "lunapost.err"
 local limits_of = require "lunapost.smtp.limits"
 local options_of = require "lunapost.options"
@@ -220,9 +221,9 @@ end
 -- Sends by a session, at once where it can.
 local function converse(client, job)
   local outcome
-  if job.whole then
+  if job.plain then
     local result
-    result, outcome = post.send(client, job.whole[1], job.whole[2])
+    result, outcome = post.send(client, job.plain, job.message)
     if result then return result end
   end
   if outcome then return transaction.resume(client, job, outcome) end
@@ -267,7 +268,8 @@ local function send(pool, envelope, message, options)
   if pool.closed then error("the pool is closed", 0) end
   local job, problem = transaction.job(envelope, message, options)
   if not job then return nil, problem end
-  if not options then job.whole = { envelope, message } end
+  job.plain = not options and envelopes.plain(job.envelope)
+  job.message = message
   keep_rate(pool)
   local limits
   limits, problem = limits_now(pool, job)

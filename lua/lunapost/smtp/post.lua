@@ -14,6 +14,9 @@ local M = {}
 
 local now <const> = core.loop.now
 
+-- Of a session that was closed while something else was done.
+local CLOSED <const> = "the session was closed here"
+
 -- What a session may wait for while it posts; the names of errors.
 local phases <const> = { MAIL = "MAIL", RCPT = "RCPT", DATA = "DATA",
   data_block = "DATA", data_termination = "the message" }
@@ -64,15 +67,31 @@ local function body_of(client, message)
   return built.body(message, client.extensions)
 end
 
---- Whether a message may go this way, in a session that is ready.
+-- A message as the machine takes it: sender, recipients, body; nil: it does
+-- not.
+local function mail_of(client, envelope, message)
+  local body = body_of(client, message)
+  if not body then return nil end
+  local from, to = client.machine:mail(envelope)
+  return from, to, body
+end
+
+---@class lunapost.posted  a message for this way
+---@field from string
+---@field to string[]
+---@field body string|table
+---@field message any
+---@field said boolean  its commands are
+
+--- A message for this way, in a session that is ready.
 ---@param client lunapost.client
 ---@param envelope any
 ---@param message any
----@return string|table|nil body  as the machine takes it; nil: it may not
+---@return lunapost.posted? mail  nil: it may not go this way
 function M.fits(client, envelope, message)
-  if type(envelope) ~= "table" then return nil end
-  local body = body_of(client, message)
-  return body and client.machine:fits(envelope, body) and body or nil
+  local from, to, body = mail_of(client, envelope, message)
+  if not (from and client.machine:fits(from, to, body)) then return nil end
+  return { from = from, to = to, body = body, message = message, said = false }
 end
 
 -- The least time that a wait may take.
@@ -98,14 +117,16 @@ local function wait(client, event, patient, flushing, ...)
     local again, kind, text = client:await(event, deadline, patient)
     if not again then return nil, kind, text end
     patient = client:patient(math.min(deadline - now(), least(client)))
-    local a, b, c
-    event, a, b, c = machine:post(client.conn, true, patient, flushing, ...)
-    if event ~= "read" and event ~= "write" then return event, a, b, c end
+    if not client.conn then return nil, "closed", CLOSED end
+    local a, b
+    event, a, b = machine:post(client.conn, true, patient, flushing, ...)
+    if event ~= "read" and event ~= "write" then return event, a, b end
   end
 end
 
 -- Posts a message, and waits for its outcome.
 local function drive(client, begun, patient, flushing, ...)
+  if not client.conn then return nil, "closed", CLOSED end
   local event, a, b, c = client.machine:post(client.conn, begun, patient,
     flushing, ...)
   if event ~= "read" and event ~= "write" then return event, a, b, c end
@@ -146,10 +167,10 @@ end
 
 -- The result of a message whose event this is, or what came of it; whether
 -- the next one's commands were said.
-local function conclude(client, event, a, said, to)
+local function conclude(client, to, event, a, said, text)
   if event == "no" then return false end
   if event == "unasked" then
-    local _, problem = client:unasked("MAIL", a, said, to)
+    local _, problem = client:unasked("MAIL", a, said, text)
     return nil, { heard = {}, problem = problem }
   end
   later.record(client.transcript, client.veil, client.machine)
@@ -161,37 +182,42 @@ local function conclude(client, event, a, said, to)
     transcript = client.transcript }, nil, said
 end
 
+--- The envelope of a message for this way, as others take it.
+---@param one lunapost.posted
+---@return table envelope
+function M.envelope(one)
+  return { from = one.from, to = one.to }
+end
+
 --- Sends a message, where it is one for this way.
 ---@param client lunapost.client
 ---@param envelope any
 ---@param message any
 ---@return table|false|nil result  false: it is not, and nothing was said; nil:
 --- what came of it is for transaction.resume
----@return table? outcome  { heard =, reply =, problem =, filling = }
+---@return table? outcome  { heard =, reply =, problem =, filling =,
+--- envelope = }: the envelope that was said
 function M.send(client, envelope, message)
-  if type(envelope) ~= "table" or not M.ready(client) then return false end
-  local body = body_of(client, message)
-  if not body then return false end
-  return conclude(client, drive(client, false, client:patient(least(client)),
-    false, envelope, body))
+  if not M.ready(client) then return false end
+  local from, to, body = mail_of(client, envelope, message)
+  if not from then return false end
+  local result, outcome = conclude(client, to, drive(client, false,
+    client:patient(least(client)), false, from, to, body))
+  if outcome then outcome.envelope = { from = from, to = to } end
+  return result, outcome
 end
 
----@class lunapost.posted  a message for this way
----@field envelope table
----@field body string|table
----@field said boolean  its commands are
-
 -- A message, and one behind it, if there is one.
-local function relay(client, one, envelope, body, meanwhile, series)
-  local patient = client:patient(least(client))
-  local event, a, b, c = drive(client, one.said, patient, true, one.envelope,
-    one.body, envelope, body)
+local function relay(client, one, meanwhile, series, ...)
+  local patient, from, to, body = client:patient(least(client)), one.from,
+    one.to, one.body
+  local event, a, b, c = drive(client, one.said, patient, true, from, to, body,
+    ...)
   if event == "done" then
     meanwhile(series)
-    event, a, b, c = drive(client, true, patient, false, one.envelope,
-      one.body)
+    event, a, b, c = drive(client, true, patient, false, from, to, body)
   end
-  return conclude(client, event, a, b, c)
+  return conclude(client, to, event, a, b, c)
 end
 
 --- The same for one of several messages: the commands of the one behind it
@@ -204,9 +230,9 @@ end
 ---@return table|false|nil result
 ---@return table? outcome
 function M.relay(client, one, next, meanwhile, series)
-  if not next then return relay(client, one, nil, nil, meanwhile, series) end
-  local result, outcome, said = relay(client, one, next.envelope,
-    next.body, meanwhile, series)
+  if not next then return relay(client, one, meanwhile, series) end
+  local result, outcome, said = relay(client, one, meanwhile, series,
+    next.from, next.to, next.body)
   next.said = said or false
   return result, outcome
 end

@@ -13,6 +13,7 @@ local transaction = require "lunapost.smtp.transaction"
 local M = {}
 
 ---@class lunapost.serial: lunapost.posted  a message of a series
+---@field envelope? table  nil: from and to are a copy of it
 ---@field message any
 ---@field body? string|table  nil: it does not go the way of post.lua
 ---@field t? lunapost.transaction  that was made for it
@@ -29,11 +30,17 @@ local function puller(messages)
   end
 end
 
+-- A message as a transaction takes it.
+local function job_of(series, one)
+  local envelope = one.envelope
+  if one.from then envelope = post.envelope(one) end
+  return transaction.job(envelope, one.message, series.options)
+end
+
 -- Makes the transaction of a message; heard: of one that was posted.
 local function prepare(series, one, heard)
   local client = series.client
-  local job, problem = transaction.job(one.envelope, one.message,
-    series.options)
+  local job, problem = job_of(series, one)
   if job and heard then
     one.t, problem = transaction.begun(client, job, heard)
   elseif job then
@@ -43,17 +50,18 @@ local function prepare(series, one, heard)
   one.body = nil
 end
 
--- The next message, ready to be said.
+-- The next message, ready to be said. Nothing of its envelope is looked at
+-- later: whose it is may use it for another message.
 local function pull(series)
   local envelope, message = series.pull()
   if envelope == nil and message == nil then
     series.ended = true
     return nil
   end
-  local client = series.client
-  local one = { envelope = envelope, message = message, said = false,
-    body = series.plain and post.fits(client, envelope, message) or nil }
-  if not one.body then prepare(series, one) end
+  local one = series.plain and post.fits(series.client, envelope, message)
+  if one then return one end
+  one = { envelope = envelope, message = message }
+  prepare(series, one)
   return one
 end
 
@@ -115,8 +123,7 @@ local function relay(series, one)
   end
   series.announced = behind
   if result then return result end
-  local job = transaction.job(one.envelope, one.message, series.options)
-  return transaction.resume(client, job, outcome)
+  return transaction.resume(client, job_of(series, one), outcome)
 end
 
 local function run(series, one)
