@@ -28,7 +28,10 @@ struct reader {
     struct buf *out;
     struct buf bytes;    /* of the words gathered, not yet converted */
     struct span charset; /* theirs */
+    size_t at;           /* where the first of them begins */
+    size_t end;          /* where the last of them ends */
     bool open;           /* there are some */
+    bool raw;            /* the last words were kept as they were */
     struct base64_decoder base64;
     struct charset_store *store;
     size_t closer; /* the next "?=" at or behind what was last asked for */
@@ -99,8 +102,7 @@ static void add_plain(struct reader *r, struct span s)
     keep_error(r, charset_decode(r->out, SPAN("windows-1252"), s, NULL));
 }
 
-/* Converts what was gathered. What is in a charset that nobody knows is read
-   as what has none (RFC 2047 6.2 asks for a best effort). */
+/* Converts what was gathered. */
 static void reader_flush(struct reader *r)
 {
     int faults;
@@ -108,9 +110,10 @@ static void reader_flush(struct reader *r)
     if (!r->open)
         return;
     faults = charset_decode(r->out, r->charset, buf_span(&r->bytes), r->store);
-    if (faults == ERR_CHARSET || faults == ERR_SYNTAX) {
+    r->raw = faults == ERR_CHARSET || faults == ERR_SYNTAX;
+    if (r->raw) {
         buf_cut(r->out, before);
-        add_plain(r, buf_span(&r->bytes));
+        add_plain(r, span_of(r->value.p + r->at, r->end - r->at));
         faults = 1;
     }
     if (faults > 0)
@@ -157,12 +160,13 @@ static void add_b(struct reader *r, struct span s)
     d->junk = 0;
 }
 
-static void reader_add(struct reader *r, const struct word *w)
+static void reader_add(struct reader *r, const struct word *w, size_t i)
 {
     if (r->open && !span_ieq(r->charset, w->charset))
         reader_flush(r);
     if (!r->open) {
         base64_decoder_init(&r->base64, false);
+        r->at = i;
         r->charset = w->charset;
         r->open = true;
     }
@@ -172,6 +176,7 @@ static void reader_add(struct reader *r, const struct word *w)
         base64_decoder_init(&r->base64, false);
         add_q(r, w->text);
     }
+    r->end = i + w->n;
 }
 
 static bool all_blank(struct span s)
@@ -198,8 +203,12 @@ int word_decode(struct buf *out, struct span value, struct charset_store *store)
         if (!after || !all_blank(gap)) {
             reader_flush(&r);
             add_plain(&r, gap);
+        } else if (r.open && !span_ieq(r.charset, w.charset)) {
+            reader_flush(&r);
+            if (r.raw)
+                add_plain(&r, gap);
         }
-        reader_add(&r, &w);
+        reader_add(&r, &w, i);
         from = i += w.n;
         after = true;
     }

@@ -18,8 +18,8 @@ enum word_place { /* where the words will stand decides what may be bare */
 /* Appends an unfolded header value as UTF-8 text, with its encoded words
    decoded, adjacent ones joined (a character split across two is whole
    again). Raw 8-bit text is taken as UTF-8, else as windows-1252. Returns
-   how many faults there were (unknown charset: read as raw text; malformed
-   word: its text is kept). store, or NULL: see charset.h. */
+   how many faults there were (unknown charset or malformed word: its text
+   is kept). store, or NULL: see charset.h. */
 INTERNAL int word_decode(struct buf *out, struct span value,
                          struct charset_store *store);
 
