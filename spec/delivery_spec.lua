@@ -2,6 +2,7 @@
 local loop = require "lunapost.loop"
 local peers = require "spec.support.peer"
 local served = require "spec.support.served"
+local server_of = require "lunapost.smtp.server"
 
 local function in_data(server)
   local peer = peers.dial(server.port)
@@ -73,5 +74,42 @@ describe("a body", function()
         eventually(function() return stopped and why ~= nil end)
       end)
     assert.equal("stopped", why)
+  end)
+end)
+
+describe("421 among answers one a recipient", function()
+  -- What is said behind the dot, where a handler gives these answers.
+  local function answers(lmtp, given)
+    local faults = {}
+    local server = server_of.new { hostname = "mx.test",
+      protocol = lmtp and "lmtp" or nil, extensions = { PRDR = true },
+      on = { data = function() return given end,
+        error = function(_, problem) faults[#faults + 1] = problem end } }
+    local text = tostring(server:script { lmtp and "LHLO me" or "EHLO me",
+      "MAIL FROM:<a@b>" .. (lmtp and "" or " PRDR"), "RCPT TO:<c@d>",
+      "RCPT TO:<e@d>", "DATA", "hi", ".", "NOOP" })
+    assert.same({}, faults)
+    return text:match("C: %.\n(.*)"), server:stats()
+  end
+
+  it("is the last word, by LMTP", function()
+    local text, stats = answers(true, { 421, 250 })
+    assert.equal("S: 421 4.3.0 try again later\n", text)
+    assert.same({ 0, 1 }, { stats.messages, stats.messages_refused })
+    text, stats = answers(true, { 250, 421 })
+    assert.equal("S: 250 2.0.0 ok\nS: 421 4.3.0 try again later\n", text)
+    assert.same({ 1, 1 }, { stats.messages, stats.ended.closed })
+  end)
+
+  it("is the last word where one answer is for all", function()
+    assert.equal("S: 421 4.3.0 try again later\n",
+      (answers(true, { code = 421 })))
+  end)
+
+  it("is the last word, by PRDR", function()
+    local text, stats = answers(false, { 250, 421 })
+    assert.equal("S: 353 an answer a recipient follows\n"
+      .. "S: 250 2.0.0 ok\nS: 421 4.3.0 try again later\n", text)
+    assert.same({ 0, 1 }, { stats.messages, stats.messages_refused })
   end)
 end)

@@ -16,13 +16,15 @@ local function say(session, code, enhanced, text)
   return session:pronounce(code, enhanced, text) < 300
 end
 
--- An answer a recipient; true when one of them has the message now.
+-- An answer a recipient: whether one of them has the message now, and whether
+-- all were said. 421 is the last word to a client (RFC 5321 3.8).
 local function say_each(session, list, recipients)
   local delivered = false
   for i = 1, recipients do
     delivered = say(session, answer.spread(list[i])) or delivered
+    if session.last_code == 421 then return delivered, false end
   end
-  return delivered
+  return delivered, true
 end
 
 -- What is said of the whole message, where the handler does not say it.
@@ -35,7 +37,8 @@ end
 -- PRDR: 353, an answer a recipient, one for all (draft-hall-prdr 4.5).
 local function say_prdr(session, list, recipients)
   session.machine:each("an answer a recipient follows")
-  local delivered = say_each(session, list, recipients)
+  local delivered, whole = say_each(session, list, recipients)
+  if not whole then return false end -- nobody was told of the whole
   return say(session, summary(session, list, recipients, delivered))
     and delivered
 end
@@ -53,7 +56,7 @@ local function say_list(session, list, facts)
   local lmtp = session.server.options.protocol == "lmtp"
   local recipients = facts.recipients
   if #list == recipients or facts.prdr and #list == recipients + 1 then
-    if lmtp then return say_each(session, list, recipients) end
+    if lmtp then return (say_each(session, list, recipients)) end
     if facts.prdr and recipients > 1 then
       return say_prdr(session, list, recipients)
     end
@@ -81,7 +84,7 @@ function M.answer(session, code, enhanced, text)
   local one = answer.gathered(session:checked(code, enhanced, text))
   list = {}
   for i = 1, facts.recipients do list[i] = one end
-  return say_each(session, list, facts.recipients)
+  return (say_each(session, list, facts.recipients))
 end
 
 local announced <const> = { ["8BITMIME"] = true, BINARYMIME = true }
