@@ -69,6 +69,25 @@ describe("an observer", function()
   end)
 end)
 
+describe("an observer of a body", function()
+  -- What is reported where it reads what the client does not finish.
+  local function faults(...)
+    local list = {}
+    local _, server = said({ on = {
+      data = function() return 250 end,
+      observe = { data = function(_, body) body:read() end },
+      error = function(_, problem) list[#list + 1] = tostring(problem) end,
+    } }, "EHLO me", "MAIL FROM:<a@b>", "RCPT TO:<c@d>", ...)
+    assert.equal(0, server:stats().messages)
+    return list
+  end
+
+  it("has no fault where that is cut off, or taken back", function()
+    assert.same({}, faults("DATA", "cut off"))
+    assert.same({}, faults("BDAT 3\r\nabc", "RSET"))
+  end)
+end)
+
 describe("the reply handler", function()
   it("takes a hello back", function()
     local helo
@@ -106,7 +125,7 @@ describe("the auth handler", function()
       auth = { cleartext = true, check = function(_, credentials)
         return credentials.password == "b"
       end },
-      on = { auth = handler },
+      on = { auth = handler, error = function() end },
     }, "EHLO me", "AUTH PLAIN AGEAYw==", "AUTH PLAIN AGEAYg==",
       "MAIL FROM:<a@b>")
   end
@@ -125,6 +144,31 @@ describe("the auth handler", function()
     assert.is_nil(text:find("235", 1, true))
     text = with(function() return 454, "4.7.0", "come back" end)
     assert.matches("454 4.7.0 come back", text, 1, true)
+  end)
+
+  it("gives one answer, not a list", function()
+    local text = with(function() return { 250, 250 } end)
+    assert.matches("C: AUTH PLAIN %*+\nS: 451 4%.3%.0 local error", text)
+    assert.is_nil(text:find("235", 1, true))
+  end)
+end)
+
+describe("the connect handler", function()
+  it("gives one answer, and nothing that asks", function()
+    local fault <const> = "421 local error; try again later"
+    for _, given in ipairs { { { 250, "one" }, { 250, "two" } },
+      { code = 334, text = "who?" } } do
+      local faults = {}
+      local text, server = said({ on = {
+        connect = function() return given end,
+        error = function(_, problem) faults[#faults + 1] = problem end,
+      } }, "EHLO me")
+      assert.equal("S: " .. fault .. "\n", text)
+      assert.equal(1, #faults)
+      assert.matches(given.code and "^334 answers nothing here"
+        or "^a list of answers", faults[1])
+      assert.equal(1, server:stats().refused)
+    end
   end)
 end)
 

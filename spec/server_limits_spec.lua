@@ -148,6 +148,32 @@ describe("the limit", function()
     end)
   end)
 
+  it("handler is of the error handler, too", function()
+    local took = false
+    with({ handler = 0.2 }, function(server)
+      local peer <close> = greeted(server)
+      assert.matches("^451 ", peer:ask "MAIL FROM:<a@b>")
+      assert.matches("^250 ", peer:ask "NOOP")
+    end, { on = { mail = function() error "boom" end, error = function()
+      loop.sleep(30)
+      took = true
+    end } })
+    assert.is_false(took)
+  end)
+
+  it("handler is of who makes handlers for a session, too", function()
+    local took = false
+    with({ handler = 0.2 }, function(server)
+      local peer <close> = peers.dial(server.port)
+      assert.equal("421 4.3.0 local error; try again later", peer:reply())
+    end, { on = function()
+      loop.sleep(30)
+      took = true
+      return {}
+    end })
+    assert.is_false(took)
+  end)
+
   it("handshake bounds TLS", function()
     with({ handshake = 0.1 }, function(server)
       local peer = greeted(server)

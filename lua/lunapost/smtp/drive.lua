@@ -14,10 +14,13 @@ local OVER <const> = verbs.OVER
 
 local traceback <const> = verdict.traceback
 
--- The handlers of this session, where the script makes a set for each.
+-- The handlers of this session, where the script makes a set for each, in a
+-- handler's time.
 local function choose_handlers(session)
+  session.work_due = session.patience
   local ok, on = xpcall(session.server.handlers_for, traceback,
     session.server, session)
+  session.work_due = false
   if ok then
     session.on = on
     return

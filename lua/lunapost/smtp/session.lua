@@ -208,14 +208,17 @@ function Session:part()
   net.part(self.conn, { loop = self.server.loop, timeout = 1 })
 end
 
---- Reports an error of a handler; a failing error handler is not asked
---- again.
+--- Reports an error of a handler; the error handler has a handler's time, and
+--- is not asked again where it fails.
 ---@param problem any
 function Session:report(problem)
   local handler = self.on.error
   self:count "faults"
   if handler then
+    local within = self.work_due
+    if not within then self.work_due = self.patience end
     local ok, second = pcall(handler, self, problem)
+    if not within then self.work_due = false end
     if ok then return end
     problem = tostring(problem) .. "\nerror handler: " .. tostring(second)
   end
@@ -226,12 +229,15 @@ end
 --- Asks the connect handler for a greeting.
 ---@return lunapost.answer? given
 function Session:greeting()
-  local given = self:call("connect")
-  if given and given.code == 451 then given.code = 421 end
-  if given and given.code < 300 then
-    given.code, given.text = 220, self.server.hostname .. " " .. given.text
+  local code, enhanced, text = self:consult "connect"
+  if code == nil then return nil end
+  code, enhanced, text = self:checked(code, enhanced, text)
+  if code == 451 then -- a fault, say: no greeting can have that code
+    code = 421
+  elseif code < 300 then
+    code, text = 220, self.server.hostname .. " " .. text
   end
-  return given
+  return answer.gathered(code, enhanced, text)
 end
 
 --- Counts one more of a kind; see smtp/counters.lua.

@@ -93,8 +93,8 @@ end
 local function admit(session, credentials, enhanced, text)
   session.user = credentials.user
   session:settle_protocol()
-  local given = session:call("auth", credentials)
-  if given then return given.code, given.enhanced, given.text end
+  local code, status, words = session:consult("auth", credentials)
+  if code then return session:checked(code, status, words) end
   return 235, enhanced or "2.7.0", text or "authenticated"
 end
 

@@ -69,7 +69,8 @@ local function guard(session, fn, a, b, c)
 end
 
 -- The report-only twin of a handler: whatever it does, returns or raises
--- changes no answer; it has a handler's time.
+-- changes no answer; it has a handler's time. What ended the session, or the
+-- body, is no fault of it.
 local function watch(session, name, a, b, c)
   local twin = session.on.observe[name]
   if not twin then return end
@@ -77,7 +78,9 @@ local function watch(session, name, a, b, c)
   if not within then session.work_due = session.patience end
   local ok, problem = xpcall(twin, traceback, session, a, b, c)
   if not within then session.work_due = false end
-  if not ok then session:report(problem) end
+  if ok or over.is(problem) or body.is_broken(problem) then return end
+  if session.killed then error(problem, 0) end
+  session:report(problem)
 end
 
 -- What the reply handler puts in the place of an answer; its twin sees what
