@@ -76,4 +76,16 @@ describe("a rate that workers share", function()
     local other = rates.new(6, "another ")
     assert.is_true(other:take("a", all[1]))
   end)
+
+  it("goes on where a worker is started anew", function()
+    local all, passed = views(2), 0
+    for _ = 1, 3 do
+      local own = rates.new(6, "rate ")
+      for _ = 1, 20 do
+        if own:take("a", all[1]) then passed = passed + 1 end
+      end
+    end
+    -- one more where a minute begins meanwhile
+    assert.is_true(passed == 6 or passed == 7, passed)
+  end)
 end)

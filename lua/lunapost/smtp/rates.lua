@@ -38,15 +38,20 @@ local function unpacked(value, minute)
   return age == 1 and value & MASK or 0, 0
 end
 
--- How many events the other workers count for a key.
-local function elsewhere(rate, key, events)
+-- What a number that workers tell each other comes to at a time.
+local function faded(value, time)
+  local past, present = unpacked(value, time // MINUTE | 0)
+  return present + past * (1 - time % MINUTE / MINUTE)
+end
+
+-- How many events of a key the other workers have told of, and this one, or
+-- the one that died in its place.
+local function told(rate, key, events)
   local time, sum = now(), 0
-  local minute <const> = time // MINUTE | 0
   for _, value in ipairs(events:others(rate.name .. key)) do
-    local past, present = unpacked(value, minute)
-    sum = sum + present + past * (1 - time % MINUTE / MINUTE)
+    sum = sum + faded(value, time)
   end
-  return sum
+  return sum, faded(events:own(rate.name .. key), time)
 end
 
 -- Tells the others of one more event.
@@ -73,9 +78,10 @@ end
 function Rate:take(key, events)
   local age = turn(self, now())
   local count = self.present[key] or 0
-  local before = (self.past[key] or 0) * (1 - age / MINUTE)
-  local others = events and elsewhere(self, key, events) or 0
-  if count + before + others >= self.most then return false end
+  local here = count + (self.past[key] or 0) * (1 - age / MINUTE)
+  local others, own = 0, 0
+  if events then others, own = told(self, key, events) end
+  if math.max(here, own) + others >= self.most then return false end
   self.present[key] = count + 1
   if events then tell(self, key, events) end
   return true
