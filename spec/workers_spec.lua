@@ -5,6 +5,7 @@ local peer_of = require "spec.support.peer"
 local peers = require "spec.support.peers"
 local served = require "spec.support.served"
 local tree = require "spec.support.tree"
+local wire = require "spec.support.wire"
 
 local root = core.system.identity().user == 0
 
@@ -108,6 +109,32 @@ describe("the processes of a server", function()
     end
     -- one more where a minute begins meanwhile; by itself each had let pass 3
     assert.is_true(passed == 3 or passed == 4, passed)
+  end)
+
+  it("count nothing that their parent answered before", function()
+    assert.matches("^250 2.0.0 1 so far\n", wire.script [[
+      local core, loop = require "lunapost.core", require "lunapost.loop"
+      local peers = require "spec.support.peer"
+      local server = require("lunapost.smtp.server").new { workers = 2,
+        listen = "127.0.0.1:0", grace = 0, on = { noop = function(session)
+          return 250, session.server:stats().replies[2] .. " so far"
+        end } }
+      assert(server:listen())
+      server:script { "NOOP", "QUIT" }
+      local pid = core.process.fork()
+      if pid == 0 then
+        server:run()
+        os.exit(0, false)
+      end
+      loop.spawn(function()
+        local peer = peers.dial(server.port)
+        peer:reply()
+        print(peer:ask "NOOP")
+        peer:close()
+      end)
+      loop.run()
+      core.process.tell(pid, "end")
+    ]])
   end)
 
   it("end in order when their parent is killed", function()

@@ -42,6 +42,7 @@ local function work(pool, slot, parent)
   if server.loop.reopen then server.loop.reopen() end
   trace.reopen()
   server.counts = server.board:inherit(slot)
+  server.answered:take {} -- what the parent answered is no worker's
   server.slot = slot
   server.share:join(slot)
   server.loop.spawn(report, server, slot, parent)
