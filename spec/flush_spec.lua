@@ -1,7 +1,9 @@
 -- Flushes to the disk in a loop: 250 after them, nobody else waits for them,
 -- and nothing stays of one that is given up.
 local core = require "lunapost.core"
+local flush = require "lunapost.net.flush"
 local maildir_of = require "lunapost.maildir"
+local names = require "lunapost.net.names"
 local shim = require "spec.support.shim"
 
 -- A disk that tells what it is asked for, is slow until FOLDER/go is there, or
@@ -161,6 +163,22 @@ describe("a delivery to a Maildir in a loop", function()
     ]], "HOLD=2")
     if not out then return pending "no compiler" end
     assert.matches("killed\t0\t0\n", out)
+  end)
+
+  it("says so where the wait for it is broken off", function()
+    local settle <const> = names.settle
+    local _ <close> = setmetatable({}, { __close = function()
+      names.settle = settle
+    end })
+    function names.settle(lookup, ...) -- one that is never done
+      return settle({ result = function() return nil, "read" end,
+        fd = function() return lookup:fd() end,
+        close = function() lookup:close() end }, ...)
+    end
+    local loop <const> = { inside = function() return true end,
+      wait = function() return nil, "closed" end, forget = function() end }
+    assert.same({ nil, "the wait for the disk was broken off" },
+      { flush.path("/tmp", loop) })
   end)
 
   it("waits outside of tasks, as it did", function()

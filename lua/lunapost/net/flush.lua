@@ -24,7 +24,8 @@ function M.path(path, loop)
   if not flush then return nil, text end
   local ok, problem = names.settle(flush, path, { loop = loop })
   if ok then return true end
-  return nil, problem.text
+  return nil, problem.kind == "closed"
+    and "the wait for the disk was broken off" or problem.text
 end
 
 return M

@@ -42,6 +42,15 @@ function M.wait(loop, fd, mode, deadline)
   return loop.wait(fd, mode, left)
 end
 
+-- The wait was over before the lookup: in time, or since somebody closed what
+-- it waited for.
+local function unanswered(name, why)
+  local closed = why == "closed"
+  return err.new { kind = closed and "closed" or "timeout", host = name,
+    text = closed and "the wait for an answer was broken off"
+      or "the name was not answered in time" }
+end
+
 --- Waits for a lookup and gives it up, whatever happens meanwhile.
 ---@param lookup userdata
 ---@param name string  for errors
@@ -62,10 +71,8 @@ function M.settle(lookup, name, options)
       return nil, err.new { kind = kind, text = text, host = name,
         transient = transient }
     end
-    if not M.wait(loop, lookup:fd(), "r", deadline) then
-      return nil, err.new { kind = "timeout", host = name,
-        text = "the name was not answered in time" }
-    end
+    local ready, why = M.wait(loop, lookup:fd(), "r", deadline)
+    if not ready then return nil, unanswered(name, why) end
   end
 end
 
