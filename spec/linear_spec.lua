@@ -171,6 +171,32 @@ describe("a dialogue as one function", function()
     assert.matches("secret detail", errors[1])
   end)
 
+  it("is told where it yields by itself", function()
+    local errors = serve(function(s)
+      s:next()
+      coroutine.yield("nobody asked for this")
+    end, function(server)
+      local peer = peers.dial(server.port)
+      peer:reply()
+      assert.equal("421 4.3.0 local error; try again later",
+        peer:ask("EHLO x"))
+      assert.same({ nil, "eof" }, { peer:line() })
+    end)
+    assert.equal(1, #errors)
+    assert.matches("to let others run, wait for 0 seconds", errors[1])
+    errors = serve(function(s)
+      while s:next() do end -- luacheck: ignore
+      coroutine.yield()
+    end, function(server)
+      local peer = peers.dial(server.port)
+      peer:reply()
+      peer:close()
+      while next(server.sessions) do loop.sleep(0.01) end
+    end)
+    assert.equal(1, #errors)
+    assert.matches("to let others run, wait for 0 seconds", errors[1])
+  end)
+
   it("is unwound when the peer is gone, or the server stops", function()
     local whys, closed = {}, 0
     local function fn(s)

@@ -22,6 +22,12 @@ local M = {}
 ---@class lunapost.linear: lunapost.session
 local Linear = {}
 
+-- What the coroutine gives at its end; M is for the next command.
+local OVER <const> = {}
+
+local STRAY <const> = "session = function: a yield that is no wait of the "
+  .. "loop; to let others run, wait for 0 seconds"
+
 local own <const> = { present = true, given = true, done = true,
   queued = true, opened = true, reader = true, why = true, lost = true }
 
@@ -173,6 +179,15 @@ local function finish(s)
   session:over("closed")
 end
 
+-- Lets the function run on. True where it wants the next command; else it is
+-- over, and of what it failed.
+local function advance(s, value)
+  local token, problem = s.step(value)
+  if token == M then return true end
+  s.done = true
+  return false, token == OVER and problem or token ~= OVER and STRAY or nil
+end
+
 -- Lets the function run until it wants the next command. Its answer to the
 -- one that it was given, nil for the default.
 local function resume(s, value)
@@ -182,9 +197,8 @@ local function resume(s, value)
     session:over("closed")
   end
   s.given, s.present = nil, nil
-  local token, problem = s.step(value)
-  if token == M then return s.given end
-  s.done = true
+  local waits, problem = advance(s, value)
+  if waits then return s.given end
   problem = problem or s.lost
   if problem == nil then return finish(s) end
   if session.control(problem) then error(problem, 0) end
@@ -197,8 +211,8 @@ local function tell(s, why)
   s.why = why
   if s.done then return end
   s.given, s.present, s.done = nil, nil, true
-  local token, problem = s.step(nil)
-  if token ~= M and problem ~= nil and not s.session.control(problem) then
+  local _, problem = advance(s, nil)
+  if problem ~= nil and not s.session.control(problem) then
     s.session:report(problem)
   end
 end
@@ -279,7 +293,7 @@ function M.handlers(session, fn, given)
   local step, _, _, inner = within(function(greeting)
     s.present = greeting
     local ok, problem = xpcall(fn, session.traceback, s)
-    if not ok then return nil, problem end
+    return OVER, not ok and problem or nil
   end)
   rawset(s, "step", step)
   local closer = setmetatable({}, { __close = function()
