@@ -194,6 +194,35 @@ describe("server:reload", function()
     end)
   end)
 
+  it("leaves sessions under way their commands and limits", function()
+    local function saying(verb)
+      return { [verb] = { run = function() return 250, "by " .. verb end } }
+    end
+    -- which of the verbs it serves, and the size that it takes
+    local function known(peer)
+      return { peer:ask "OLD":sub(1, 3), peer:ask "NEW":sub(1, 3),
+        peer:ask "EHLO me":match "SIZE (%d+)", peer:ask "HELP":match "%u+$" }
+    end
+    served.run({ log = function() end, commands = saying "OLD",
+      limits = { size = 100000 }, listen = { "127.0.0.1:0",
+        { at = "127.0.0.1:0", tls = "none" } },
+      reload = function()
+        return { commands = saying "NEW", limits = { size = 200000 } }
+      end }, function(server)
+      local door = { port = server.addresses[2]:match "%d+$" // 1 }
+      local old <const> = { "250", "502", "100000", "OLD" }
+      local new <const> = { "502", "250", "200000", "NEW" }
+      local peers_of_old = { hello(server), hello(door) }
+      for _ = 1, 2 do
+        assert.is_true(server:reload())
+        for _, peer in ipairs(peers_of_old) do assert.same(old, known(peer)) end
+        assert.same(new, known(hello(server)))
+        assert.same(new, known(hello(door)))
+      end
+      assert.equal(6, server:stats().sessions)
+    end)
+  end)
+
   it("keeps a throw-away certificate", function()
     local server = server_of.new { tls = "test", hostname = "mx.test" }
     local before = server.context:pem()

@@ -1,6 +1,6 @@
 --- A server that takes on new certificates and a new script while it serves:
---- sessions under way keep the handlers that they began with, and where
---- anything fails, all stays as it was.
+--- sessions under way keep the script that they began with, its commands and
+--- limits too, and where anything fails, all stays as it was.
 
 local certificates = require "lunapost.smtp.certificates"
 local err = require "lunapost.err"
@@ -74,8 +74,30 @@ local function rewritten(server)
   return draft
 end
 
+-- A view of the server, or of a door, with the parts that it has now.
+local function kept(server)
+  local view = {}
+  for _, name in ipairs(renewed) do view[name] = server[name] or false end
+  return setmetatable(view, { __name = "lunapost.server", __index = server,
+    __newindex = server })
+end
+
+-- Sessions under way, but those that have such a view, get one: what serves
+-- new sessions is not for them.
+local function keep(server)
+  local views = {}
+  for session in pairs(server.sessions) do
+    local mine = session.server
+    if mine == server or rawget(mine, "limits") == nil then
+      views[mine] = views[mine] or kept(mine)
+      session.server = views[mine]
+    end
+  end
+end
+
 local function renew(server)
   local draft, tls = rewritten(server), certificates.read(server)
+  if draft then keep(server) end
   for _, name in ipairs(draft and renewed or {}) do
     server[name] = draft[name]
   end
