@@ -73,14 +73,16 @@ describe("a disconnect handler that raises", function()
     assert.equal(2, server:stats().ended.stopped)
   end)
 
-  it("does not keep the process from its end", function()
-    assert.matches("ended in order", wire.script [[
+  -- What a process says that is told to end while a handler waits.
+  local function told_to_end(more)
+    return wire.script(([[
       local core, loop = require "lunapost.core", require "lunapost.loop"
       local peers = require "spec.support.peer"
       local server = require("lunapost.smtp.server").new {
         listen = "127.0.0.1:0", grace = 0, log = function() end, on = {
           mail = function() loop.sleep(60) end,
           disconnect = function() error "boom" end } }
+      %s
       server:run(function()
         loop.spawn(function()
           local peer = peers.dial(server.port)
@@ -94,7 +96,16 @@ describe("a disconnect handler that raises", function()
         end)
       end)
       print "ended in order"
-    ]])
+    ]]):format(more))
+  end
+
+  it("does not keep the process from its end", function()
+    assert.equal("ended in order\n", told_to_end "")
+  end)
+
+  it("ends like anything else that fails within the stop", function()
+    local out = told_to_end "function server.leave() error 'stuck' end"
+    assert.matches("stuck.*ended in order\n$", out)
   end)
 
   it("has no fault where it asks for more of what is over", function()
