@@ -14,6 +14,14 @@
  * poller:due() -> the earliest deadline, or nil
  * poller:waiting() -> count  poller:name()  poller:reopen()  poller:close()
  *
+ * For lunapost.loop, as functions, with which each wait looks nothing up:
+ * loop.wait(poller, ...) is the method; turn and next are others than the
+ * methods of their names, which adapters of other loops use:
+ * loop.turn(poller, at_once) blocks as long as nothing happens, unless it is
+ *   to end at once, and gives the first event as loop.next does
+ * loop.next(poller) -> id, ready, why, more | nothing: what a wait gives, and
+ *   whether more events may be there
+ *
  * All pollers of a Lua state stand in one list, so that a descriptor that is
  * closed elsewhere is forgotten by each (lbind_forget).
  *

@@ -19,8 +19,10 @@
  * Any split of the input gives the same events. Answers gather in out until
  * MORE, so that a pipelined group is answered in one write (RFC 2920 3.2).
  *
- * Owns: two buffers, given back while the session is idle. Fails with:
- * ERR_MEMORY, ERR_LIMIT, ERR_PROTOCOL (called out of turn). I/O: none.
+ * Owns: three buffers: in and out, which an idle session leaves to others
+ * where its config has spare memory, and scratch; all are given back while it
+ * is idle. Fails with: ERR_MEMORY, ERR_LIMIT, ERR_PROTOCOL (called out of
+ * turn). I/O: none.
  */
 #ifndef CORE_SERVER_H
 #define CORE_SERVER_H

@@ -71,6 +71,28 @@ function Session:over(why, problem)
   error(self.gone, 0)
 end
 
+-- Fields of a session that are nobody's but the server's:
+--
+--   machine, conn   of core; conn: none in memory
+--   source          whose session it counts as (net/ranges.lua)
+--   verb            the event that is at work, or the last one
+--   last_code       of the last reply
+--   rests           false, or the limit of the rest (loop.rest) that it is in
+--   idle            true while a task of its own waits for the peer
+--   due             when it must be over; within a body, when that must
+--   in_body         what due was before the body, which is under way
+--   ending          how the body ends: the code of the default answer to it, or
+--                   the command that came in the place of a chunk
+--   work_due        the handler's deadline (lunapost.deadline): false while
+--                   none works, less than 0 until it waits for the first time
+--   patience        what work_due begins with
+--   gone            false, or what its end raises, again and again
+--   ended           why it is over, once it is
+--   killed          true where its task was killed: who did it says so
+--   dialogue        true where one function serves all of it (linear.lua)
+--   quit            true once QUIT was said
+--   asking          the verb that asked, while its question is open
+
 ---@param server table
 ---@param conn? userdata  none for a dialogue in memory
 ---@param peer { address: string?, port: integer?, name: string? }

@@ -316,7 +316,9 @@ end
 
 --- What may come between the chunks of BDAT: the answer to a chunk, NOOP, a
 --- command out of order; RSET and QUIT end the body, and take effect when the
---- handler is unwound (session.ending).
+--- handler is unwound (session.ending). The machine refuses any other verb, so
+--- that no event here tells of more than one thing that is needed; what it
+--- refuses is answered by default.
 ---@param session lunapost.session
 ---@param event string  chunk, refused, or a verb
 ---@param a any  as the machine tells of it
