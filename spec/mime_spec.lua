@@ -270,7 +270,9 @@ describe("an identifier", function()
     for given, id in pairs { ["<1234   @   local(blah)  .machine .example>"] =
       "1234@local.machine.example", [" (c) <a@b> (d)"] = "a@b", ["a@b"] =
       "a@b", ["<a@[127.0.0.1]>"] = "a@[127.0.0.1]", ['<"a (b"@c>'] =
-      '"a (b"@c', ["<a b@c>"] = "a b@c" } do
+      '"a (b"@c', ["<a b@c>"] = "a b@c",
+      ["<abc.123 (some comment)>"] = "abc.123", ["<abc (x@y)>"] = "abc",
+      ["<1@(none)>"] = "1@(none)", ["<(none)>"] = "(none)" } do
       assert.equal(id, mime.parse("Message-ID: " .. given .. "\n\n").message_id)
     end
   end)

@@ -11,12 +11,13 @@ local compute = {}
 local ID <const> = 998 -- a longer identifier does not fit a line
 
 -- Without the comments and blanks that obsolete syntax allows around the
--- dots and the at-sign of an identifier. A "comment" that is all that stands
--- on a side of the at-sign is none: "<1@(none)>" is what some programs write.
+-- dots and the at-sign of an identifier, which some have not. A "comment" that
+-- is all that stands on a side of it is none: some programs write "<1@(none)>".
 local function dense(text)
   if not text:find("[%s(]") or text:find('"', 1, true) then return text end
   local bare = text:sub(1, ID):gsub("%b()", " ")
-  if not bare:find("[^%s@]%s*@%s*[^%s@]") then bare = text:sub(1, ID) end
+  local least = bare:find("@", 1, true) and "[^%s@]%s*@%s*[^%s@]" or "%S"
+  if not bare:find(least) then bare = text:sub(1, ID) end
   return (bare:gsub("%s*([.@])%s*", "%1"))
 end
 
