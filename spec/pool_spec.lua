@@ -310,6 +310,25 @@ describe("a pool", function()
     assert.same({}, problem.accepted)
   end)
 
+  it("keeps no session that was opened while it was closed", function()
+    local pool, heard
+    scripted.run(function(peer)
+      peer:say "220 x"
+      peer:hear()
+      pool:close()
+      peer:say "250 x"
+      heard = peer:hear()
+      assert.is_nil(peer:hear())
+    end, function(options)
+      pool = smtp.pool(options)
+      assert.error_matches(function()
+        pool:send({ from = "a@x", to = { "b@y", "c@y" } }, "x")
+      end, "the pool is closed")
+      assert.same({ 0, 0 }, { pool:stats().open, pool:stats().idle })
+    end)
+    assert.equal("QUIT", heard)
+  end)
+
   it("replaces a session at MAILMAX", function()
     local function limited(peer)
       peer:say "220 x"

@@ -260,6 +260,10 @@ local function limits_now(pool, job)
   end
   local client, problem = acquire(pool)
   if not client then return nil, problem end
+  if pool.closed then
+    retire(pool, client, true)
+    error("the pool is closed", 0)
+  end
   keep(pool, client)
   return pool.limits
 end
