@@ -424,6 +424,50 @@ describe("a message that is posted", function()
     end
   end)
 
+  it("is binary where its header says so, folded or not", function()
+    local both_of <const> = { "-CHUNKING", "-BINARYMIME", " PIPELINING" }
+    for text, binary in pairs {
+      ["Content-Transfer-Encoding: binary\r\n\r\na\n"] = true,
+      ["A: b\ncontent-transfer-encoding:BINARY (x)\n\na\n"] = true,
+      ["Content-Transfer-Encoding:\r\n binary\r\n\r\na\nb"] = true,
+      ["Content-Transfer-Encoding:\r\n\t\r\n\tbinary\r\n\r\na\n"] = true,
+      ["A: b\r\n Content-Transfer-Encoding: binary\r\n\r\na\n"] = false,
+      ["A: b\r\n\r\nContent-Transfer-Encoding: binary\r\n"] = false,
+      ["Content-Transfer-Encoding: 8bit\r\n binary\r\n\r\na\n"] = false,
+    } do
+      assert.equal(binary, core.client.says_binary(text), text)
+      for _, reply in ipairs { "250 taken", "552 no" } do
+        local commands = {}
+        scripted.run(function(peer)
+          peer:say "220 x"
+          peer:answer("250-x\r\n250" .. table.concat(both_of, "\r\n250"))
+          for line in peer.hear, peer do
+            local verb = line:match "^%u+"
+            commands[#commands + 1] = verb
+            if verb == "DATA" then
+              peer:say "354 go"
+              peer:body()
+              peer:say(reply)
+              break
+            elseif verb == "BDAT" then
+              peer:say(reply)
+              break
+            end
+            peer:say "250 ok"
+          end
+        end, function(options)
+          options.tls = "none"
+          local client <close> = assert(smtp.open(options))
+          local result, problem = client:send({ from = "a@x",
+            to = { "b@y" } }, text)
+          assert.equal(reply:match "%d+",
+            tostring((result or problem).reply.code))
+        end)
+        assert.same({ "MAIL", "RCPT", binary and "BDAT" or "DATA" }, commands)
+      end
+    end
+  end)
+
   it("is refused before its end", function()
     local out = {}
     for i, posted in ipairs { true, false } do

@@ -163,26 +163,71 @@ describe("send_all", function()
     assert.is_nil(after)
   end)
 
-  it("closes a session whose next message raises", function()
-    scripted.run(pipelining(function(peer)
-      peer:answer("250 ok", "250 ok", "354 go")
-      peer:body()
-      peer:hear() peer:hear() peer:hear()
-      peer:say "250 first"
-      peer:say("250 ok", "250 ok", "354 go")
-      assert.is_nil(peer:hear())
-    end), function(options)
-      local client = assert(smtp.open(options))
-      local i = 0
-      assert.error_matches(function()
-        for _ in client:send_all(function()
-          i = i + 1
-          if i == 3 then error "no more of this" end
-          return table.unpack(pair("m" .. i))
-        end, { overlap = true }) do i = i + 0 end
-      end, "no more of this")
-      assert.is_nil(client.conn)
-    end)
+  it("raises what the source raises when all before it is told", function()
+    for _, overlap in ipairs { true, false } do
+      for broken = 1, 5 do
+        local told, asked = {}, 0
+        scripted.run(pipelining(function(peer)
+          for _ = 1, broken - 1 do
+            peer:answer("250 ok", "250 ok", "354 go")
+            peer:body()
+            peer:say "250 kept"
+          end
+          peer:answer "250 noop"
+        end), function(options)
+          local client = assert(smtp.open(options))
+          local thrown <const> = {}
+          local ok, raised = pcall(function()
+            for i, result in client:send_all(function()
+              asked = asked + 1
+              if asked == broken then error(thrown) end
+              local envelope, message = table.unpack(pair("m" .. asked))
+              if asked == 2 then envelope.parameters = {} end
+              return envelope, message
+            end, { overlap = overlap }) do
+              told[i] = result.accepted[1]
+            end
+          end)
+          assert.is_false(ok)
+          assert.equal(thrown, raised)
+          assert(client:noop()) -- nothing was left half
+        end)
+        assert.equal(broken, asked)
+        assert.equal(broken - 1, #told)
+      end
+    end
+  end)
+
+  it("tells of all messages, whenever its source closes the session", function()
+    for closing = 1, 5 do
+      for plain = 0, 1 do
+        local told
+        scripted.run(pipelining(function(peer)
+          for _ = 1, closing do
+            peer:answer("250 ok", "250 ok", "354 go")
+            peer:body()
+            peer:say "250 kept"
+          end
+        end), function(options)
+          local client, i = assert(smtp.open(options)), 0
+          told = outcomes(client, function()
+            i = i + 1
+            if i == closing then client:close() end
+            if i > 6 then return nil end
+            local envelope, message = table.unpack(pair("m" .. i))
+            if plain == 0 and i % 2 == 0 then envelope.parameters = {} end
+            return envelope, message
+          end, { overlap = true })
+        end)
+        local order = table.concat(told, "|")
+          :gsub("%d unconfirmed nil", "u"):gsub("%d closed nil", "c")
+          :gsub("(%d) m%1@y", "s")
+        assert.equal(6, #told)
+        assert.matches("^[s|]*u?[|c]*c$", order)
+        assert.truthy(#order:gsub("[^s]", "") >= closing - 3, order)
+        assert.equal(closing > 2, order:find "u" ~= nil, order)
+      end
+    end
   end)
 
   it("tells of a message that cannot be said, in its turn", function()

@@ -235,6 +235,13 @@ static int lclient_survey(lua_State *L)
     return 3;
 }
 
+/* says_binary(octets) -> whether a message says of itself that it is binary */
+static int lclient_says_binary(lua_State *L)
+{
+    lua_pushboolean(L, survey_binary(lbind_check(L, 1)));
+    return 1;
+}
+
 /* parameter(keyword, value) -> whether its RFC allows this value; "": none */
 static int lclient_parameter(lua_State *L)
 {
@@ -284,6 +291,7 @@ static const luaL_Reg methods[] = {
 static const luaL_Reg functions[] = {
     {"new", lclient_new},
     {"survey", lclient_survey},
+    {"says_binary", lclient_says_binary},
     {"parameter", lclient_parameter},
     {"write_reply", lbind_write_reply},
     {NULL, NULL},

@@ -280,9 +280,6 @@ static int lpost_unpost(lua_State *L)
 static int lpost_posted(lua_State *L)
 {
     struct posting *p = &check(L)->posting;
-    int err = buf_error(&p->record);
-    if (err < 0)
-        return luaL_error(L, "%s", err_text(err));
     lbind_push(L, buf_span(&p->record));
     posting_noted(p);
     return 1;

@@ -7,8 +7,6 @@
 
 #include "survey.h"
 
-static const char encoding[] = "content-transfer-encoding:";
-
 void posting_init(struct posting *p)
 {
     memset(p, 0, sizeof *p);
@@ -32,6 +30,13 @@ static void posting_enter(struct posting *p, enum posting_stage stage)
     p->since = p->now;
 }
 
+void posting_noted(struct posting *p)
+{
+    buf_clear(&p->record);
+    buf_rest(&p->record);
+    p->pieces = 0;
+}
+
 /* Drops the oldest piece. */
 static void record_drop(struct posting *p)
 {
@@ -41,6 +46,8 @@ static void record_drop(struct posting *p)
     p->pieces--;
 }
 
+/* Where there is no memory the record has a gap: what came before is lost,
+   and no half of a piece is left. */
 static void posting_note(struct posting *p, char who, struct span text)
 {
     uint32_t n = (uint32_t)text.n;
@@ -55,15 +62,10 @@ static void posting_note(struct posting *p, char who, struct span text)
     memcpy(head + 1, &p->now, sizeof p->now);
     memcpy(head + 1 + sizeof p->now, &n, sizeof n);
     buf_add(&p->record, head, sizeof head);
-    buf_add_span(&p->record, text);
-    p->pieces++;
-}
-
-void posting_noted(struct posting *p)
-{
-    buf_clear(&p->record);
-    buf_rest(&p->record);
-    p->pieces = 0;
+    if (buf_add_span(&p->record, text) < 0)
+        posting_noted(p);
+    else
+        p->pieces++;
 }
 
 /* An address that may stand in angle brackets as it is, and in a command. */
@@ -78,21 +80,6 @@ static bool bare(struct span s)
             return false;
     }
     return true;
-}
-
-/* Whether a body says of itself that it is binary, which calls for BDAT. */
-static bool binary(struct span body)
-{
-    struct span name = span_of(encoding, sizeof encoding - 1);
-    while (body.n) {
-        struct span line = span_trim(span_cut(&body, '\n'));
-        if (line.n == 0)
-            return false;
-        if (span_istarts(line, name))
-            return span_istarts(span_trim(span_skip(line, name.n)),
-                                SPAN("binary"));
-    }
-    return false;
 }
 
 static bool any_twice(const struct posting_mail *m)
@@ -111,7 +98,7 @@ bool posting_fits(const struct posting *p, const struct posting_mail *m)
     for (size_t i = 0; i < m->recipients; i++)
         if (m->to[i].n == 0 || !bare(m->to[i]))
             return false;
-    if (!m->known && p->peer.binary && binary(m->parts->octets))
+    if (!m->known && p->peer.binary && survey_binary(m->parts->octets))
         return false;
     return !any_twice(m);
 }

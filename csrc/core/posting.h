@@ -82,7 +82,8 @@ struct posting {
 
     /* What was said and heard of late, in pieces: "C", "S" or, for the size of
        a body in digits, "*"; its time, a double; its length, 32 bits; both in
-       the machine's order; its octets. Who takes it calls posting_noted. */
+       the machine's order; its octets. Who takes it calls posting_noted. It
+       ends with a whole piece, and lacks some where memory did. */
     struct buf record;
     size_t pieces;
 };

@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "header.h"
+
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
 /* 1 in each byte of word that is c, else 0. */
@@ -58,4 +60,12 @@ struct survey survey_of(const struct kernel *kernel, struct span body)
     s.eight_bit = c.eight_bit || seen.eight_bit;
     s.size += c.lf > c.cr ? c.lf - c.cr : c.cr - c.lf;
     return s;
+}
+
+bool survey_binary(struct span message)
+{
+    struct header_field f;
+    if (!header_find(message, SPAN("content-transfer-encoding"), 0, &f))
+        return false;
+    return span_istarts(span_trim(f.value), SPAN("binary"));
 }

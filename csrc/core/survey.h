@@ -17,4 +17,7 @@ struct survey {
 };
 INTERNAL struct survey survey_of(const struct kernel *kernel, struct span body);
 
+/* Whether a message says of itself that it is binary, which calls for BDAT. */
+INTERNAL bool survey_binary(struct span message);
+
 #endif

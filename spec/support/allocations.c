@@ -2,14 +2,15 @@
  * allocations - counts what a process asks malloc and realloc for
  *
  * Preloaded before a Lua; package.loadlib(path, "allocations") gives a
- * function that returns how many times, and how many octets in all.
+ * function that returns how many times, and how many octets in all;
+ * (path, "fail") one that makes the nth realloc from now on fail, 0: the next.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <lua.h>
 #include <stddef.h>
 
-static lua_Integer times, octets;
+static lua_Integer times, octets, left = -1;
 
 static void count(size_t n)
 {
@@ -32,6 +33,8 @@ void *realloc(void *p, size_t n)
     if (!next)
         *(void **)&next = dlsym(RTLD_NEXT, "realloc");
     count(n);
+    if (n && left >= 0 && left-- == 0)
+        return NULL;
     return next(p, n);
 }
 
@@ -40,4 +43,10 @@ int allocations(lua_State *L)
     lua_pushinteger(L, times);
     lua_pushinteger(L, octets);
     return 2;
+}
+
+int fail(lua_State *L)
+{
+    left = lua_tointeger(L, 1);
+    return 0;
 }

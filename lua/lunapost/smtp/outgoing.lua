@@ -22,19 +22,12 @@ local M = {}
 ---@field ascii? fun(): lunapost.outgoing?, lunapost.err?  without SMTPUTF8
 ---@field open fun(encoding: "7bit"|"8bit"): fun(): string?, any
 
--- Whether octets say of themselves that they are binary.
-local function says_binary(octets)
-  local stop = octets:find("\r?\n\r?\n") or #octets
-  return ("\n" .. octets:sub(1, stop)):lower()
-    :find("\ncontent%-transfer%-encoding:%s*binary") ~= nil
-end
-
 local function of_string(octets)
   local size, eight_bit, plain = core.client.survey(octets)
   local binary
   local function class(encoding)
     if encoding == "binary" then
-      if binary == nil then binary = says_binary(octets) end
+      if binary == nil then binary = core.client.says_binary(octets) end
       if binary then return "binary" end
     end
     return eight_bit and "8bit" or "7bit"

@@ -18,6 +18,8 @@ local M = {}
 ---@field body? string|table  nil: it does not go the way of post.lua
 ---@field t? lunapost.transaction  that was made for it
 ---@field problem? lunapost.err  it cannot be sent
+---@field broken? boolean  there is none: the source raised
+---@field raised any  what it raised
 
 -- The next envelope and message: of a list of pairs, or of a function.
 local function puller(messages)
@@ -65,16 +67,25 @@ local function pull(series)
   return one
 end
 
+-- Pulls ahead. What that raises is raised in its turn, when all is told that
+-- was sent before.
+local function pull_ahead(series)
+  local ok, one = pcall(pull, series)
+  if ok then return one end
+  series.ended = true
+  return { broken = true, raised = one }
+end
+
 local function upcoming(series)
   local one = series.next
   series.next = nil
   if one or series.ended then return one end
-  return pull(series)
+  return pull_ahead(series)
 end
 
 -- Pulls ahead, while something is awaited.
 local function foresee(series)
-  if not series.ended then series.next = pull(series) end
+  if not series.ended then series.next = pull_ahead(series) end
 end
 
 -- Says the commands of the next message behind the present body.
@@ -113,6 +124,10 @@ end
 -- Posts a message; nil, nil: it has to go the other way.
 local function relay(series, one)
   local client, behind = series.client, upcoming(series)
+  if not post.ready(client) then -- the source may have closed it
+    series.next = behind
+    return nil
+  end
   series.posting = true -- until it is known how that ends
   local result, outcome = post.relay(client, one, behind and behind.body
     and behind, foresee, series)
@@ -128,7 +143,7 @@ end
 
 local function run(series, one)
   local result, problem
-  if one.body and post.ready(series.client) then
+  if one.body then
     result, problem = relay(series, one)
     if result or problem then return result, problem end
   end
@@ -143,6 +158,10 @@ local function step(series)
   local one = series.announced or upcoming(series)
   series.announced = nil
   if not one then return nil end
+  if one.broken then
+    series.ended = false
+    error(one.raised, 0)
+  end
   series.count = series.count + 1
   local result, problem = run(series, one)
   if problem and not problem.accepted then

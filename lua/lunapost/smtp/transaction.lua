@@ -38,10 +38,11 @@ local function option(client, options, name)
   return value or false
 end
 
--- How the body goes: what of it stays unencoded, and whether in chunks.
-local function choose_way(client, t, options)
-  local offers = client.extensions
-  local chunks = offers.CHUNKING ~= nil
+-- How the body goes: what of it stays unencoded, and whether in chunks; one
+-- whose DATA was said does not.
+local function choose_way(client, t, job)
+  local offers, options = client.extensions, job.options
+  local chunks = offers.CHUNKING ~= nil and not job.posted
   t.encoding = offers["8BITMIME"] and "8bit" or "7bit"
   t.chunked = chunks and option(client, options, "chunking")
   if chunks and offers.BINARYMIME
@@ -206,7 +207,7 @@ function M.prepare(client, job)
   local ok, problem = another(client)
   if ok then ok, problem = addressable(client, t) end
   if not ok then return fail(t, problem) end
-  choose_way(client, t, job.options)
+  choose_way(client, t, job)
   local size = t.content.size(t.encoding)
   problem = too_big(client, size)
   if problem then return fail(t, problem) end
@@ -431,8 +432,14 @@ end
 ---@return lunapost.err? error
 function M.conclude(client, t)
   if client.lmtp then return conclude_each(client, t) end
-  local reply, problem = client:receive(client:limit("data_termination"),
-    "the message")
+  local seconds <const> = client:limit("data_termination")
+  local reply, problem
+  if client.conn then
+    reply, problem = client:receive(seconds, "the message")
+  else -- closed while something else was done: the dot may have left
+    reply, problem = client:lost(seconds, "the message", nil, "closed",
+      "the session is closed")
+  end
   if not reply then return fail(t, problem) end
   return judge_final(client, t, reply)
 end
@@ -455,6 +462,7 @@ end
 ---@return lunapost.transaction? transaction
 ---@return lunapost.err? error
 function M.begun(client, job, heard)
+  job.posted = true
   local t, problem = M.prepare(client, job)
   if t then t.group.heard, t.group.said = heard, #t.group.lines end
   return t, problem
