@@ -183,6 +183,20 @@ describe("misuse of mime.message", function()
       end
       assert.equal(before, entity:render())
     end
+    for _, entity in ipairs(entities) do
+      local before, seen = entity:render(), 0
+      local _, state = pairs(entity)
+      state.type, state.fields, state.content = "text/evil", nil, nil
+      for name, value in pairs(entity) do
+        assert.is_string(name)
+        assert.equal(entity[name], value)
+        assert.is_string(entity.raw) -- which is kept from now on
+        seen = seen + 1
+      end
+      assert.truthy(seen > 3)
+      assert.equal(before, entity:render())
+      assert.are_not.equal("text/evil", entity.type)
+    end
     assert.equal("old", entities[4].subject)
     entities[4].envelope = { from = "x@y", to = { "z@y" } }
     assert.equal("x@y", entities[4].envelope.from)

@@ -57,7 +57,13 @@ function Sealed.__newindex(entity, name, value)
   rawget(entity, OWN)[name] = value
 end
 
-function Sealed.__pairs(entity) return next, rawget(entity, OWN), nil end
+-- Goes through a copy: whoever walks may ask for what is then kept, and gets
+-- nothing in hand that could be changed.
+function Sealed.__pairs(entity)
+  local copy = {}
+  for name, value in next, entity[OWN] do copy[name] = value end
+  return next, copy, nil
+end
 
 -- What an entity is made of, sealed or not: for those who need no more.
 local function own(entity)
