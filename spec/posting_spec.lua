@@ -424,6 +424,33 @@ describe("a message that is posted", function()
     end
   end)
 
+  it("does not wait where it sends, if its time is short", function()
+    for seconds, expected in pairs { [0.9] = false, [1.5] = "hearing",
+      [60] = true } do
+      local server, seen = server_of({}, { " PIPELINING" }), {}
+      scripted.run(server.run, function(options)
+        options.tls = "none"
+        local client <close> = assert(smtp.open(options))
+        client.timeout, client.limits = seconds, nil
+        local methods = getmetatable(client.machine).__index
+        local own <const>, loop <const> = methods.post, client.loop
+        local restore <close> = setmetatable({}, { __close = function()
+          methods.post, client.loop = own, loop
+        end })
+        client.loop = setmetatable({ blocks = function() return true end },
+          { __index = loop })
+        function methods.post(machine, conn, begun, patient, ...)
+          seen[#seen + 1] = patient
+          client.loop = loop -- the script has to go on, too
+          return own(machine, conn, begun, false, ...)
+        end
+        assert(restore)
+        client:send({ from = "a@x", to = "b@y" }, "text\n")
+      end)
+      assert.equal(expected, seen[1], seconds)
+    end
+  end)
+
   it("is binary where its header says so, folded or not", function()
     local both_of <const> = { "-CHUNKING", "-BINARYMIME", " PIPELINING" }
     for text, binary in pairs {

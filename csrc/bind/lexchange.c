@@ -41,8 +41,11 @@ static int lexchange_step(lua_State *L)
 {
     struct lbind_client *l = check(L);
     struct exchange_call call = {luaL_checkudata(L, 2, LBIND_CONN),
-                                 lua_toboolean(L, 3), lua_toboolean(L, 4),
-                                 false, false};
+                                 lua_toboolean(L, 3),
+                                 lua_toboolean(L, 4),
+                                 false,
+                                 false,
+                                 false};
     return lbind_event(L, l, call.conn, exchange_step(&l->over, &call));
 }
 
@@ -147,8 +150,12 @@ static bool collected(lua_State *L, const struct lbind_client *c, int list,
 static int lexchange_collect(lua_State *L)
 {
     struct lbind_client *l = check(L);
-    struct exchange_call call = {luaL_checkudata(L, 2, LBIND_CONN), false,
-                                 lua_toboolean(L, 5), false, false};
+    struct exchange_call call = {luaL_checkudata(L, 2, LBIND_CONN),
+                                 false,
+                                 lua_toboolean(L, 5),
+                                 false,
+                                 false,
+                                 false};
     luaL_checktype(L, 3, LUA_TTABLE);
     size_t most = lbind_size(L, 4, INT_MAX);
     for (;;) {
@@ -190,8 +197,12 @@ static int lexchange_pour(lua_State *L)
     struct span chunk = lbind_check(L, 2);
     size_t at = lbind_size(L, 3, chunk.n + 1);
     size_t plain = lbind_size(L, 4, chunk.n);
-    struct exchange_call call = {luaL_checkudata(L, 5, LBIND_CONN), false,
-                                 lua_toboolean(L, 6), false, false};
+    struct exchange_call call = {luaL_checkudata(L, 5, LBIND_CONN),
+                                 false,
+                                 lua_toboolean(L, 6),
+                                 false,
+                                 false,
+                                 false};
     luaL_argcheck(L, at > 0, 3, "out of range");
     struct span in = span_skip(chunk, at - 1);
     int result =

@@ -201,7 +201,8 @@ static int post_done(lua_State *L, struct lbind_client *l)
  *
  * A whole message: says MAIL, RCPT of each recipient, DATA; where all say yes
  * sends the body, and behind it the commands of the next message, if one is
- * given. begun: it goes on with one whose commands were said. Answers:
+ * given. begun: it goes on with one whose commands were said. patient: true, or
+ * "hearing": where it sends it does not wait by itself. Answers:
  *   "reply", reply, next     to the dot; whether the next is under way
  *   "done"                   flushing: the body was sent
  *   "read", "write"          wait, then call again: begun
@@ -216,8 +217,11 @@ static int lpost_post(lua_State *L)
     struct lbind_client *l = check(L);
     struct posting *p = &l->posting;
     struct exchange_call call = {luaL_checkudata(L, 2, LBIND_CONN),
-                                 lua_toboolean(L, 5), lua_toboolean(L, 4),
-                                 false, false};
+                                 lua_toboolean(L, 5),
+                                 lua_toboolean(L, 4),
+                                 false,
+                                 false,
+                                 lua_type(L, 4) == LUA_TSTRING};
     struct mail one, next;
     int told = 0, event = EXCHANGE_NO;
     bool begun = lua_toboolean(L, 3);

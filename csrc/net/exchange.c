@@ -18,8 +18,8 @@ enum { STRANGER = 2 };
 static int write_some(const struct exchange_call *call, struct span bytes,
                       size_t *n)
 {
-    return call->patient ? conn_push(call->conn, bytes, n)
-                         : conn_write(call->conn, bytes, n);
+    return call->patient && !call->exact ? conn_push(call->conn, bytes, n)
+                                         : conn_write(call->conn, bytes, n);
 }
 
 /* IO_DONE when all is sent. */

@@ -38,6 +38,7 @@ struct exchange_call {
     struct conn *conn;
     bool flushing, patient;
     bool wrote, asked;
+    bool exact; /* patient, it does not wait while it sends */
 };
 
 /* The next event of the machine, or what to wait for. Flushing, it is enough

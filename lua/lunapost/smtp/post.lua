@@ -107,6 +107,13 @@ local function least(client)
   return way.least
 end
 
+-- Whether a call of the machine may wait by itself; where the end of that time
+-- has to be kept exactly, not while it sends.
+local function patience(client, seconds)
+  return client:patient(seconds, true)
+    or client:patient(seconds) and "hearing"
+end
+
 -- Waits, then calls the machine again, until it has an outcome: event, and
 -- what the machine says besides.
 local function wait(client, event, patient, flushing, ...)
@@ -116,7 +123,7 @@ local function wait(client, event, patient, flushing, ...)
     local deadline = since + client:limit(phase)
     local again, kind, text = client:await(event, deadline, patient)
     if not again then return nil, kind, text end
-    patient = client:patient(math.min(deadline - now(), least(client)))
+    patient = patience(client, math.min(deadline - now(), least(client)))
     if not client.conn then return nil, "closed", CLOSED end
     local a, b
     event, a, b = machine:post(client.conn, true, patient, flushing, ...)
@@ -202,14 +209,14 @@ function M.send(client, envelope, message)
   local from, to, body = mail_of(client, envelope, message)
   if not from then return false end
   local result, outcome = conclude(client, to, drive(client, false,
-    client:patient(least(client)), false, from, to, body))
+    patience(client, least(client)), false, from, to, body))
   if outcome then outcome.envelope = { from = from, to = to } end
   return result, outcome
 end
 
 -- A message, and one behind it, if there is one.
 local function relay(client, one, meanwhile, series, ...)
-  local patient, from, to, body = client:patient(least(client)), one.from,
+  local patient, from, to, body = patience(client, least(client)), one.from,
     one.to, one.body
   local event, a, b, c = drive(client, one.said, patient, true, from, to, body,
     ...)
