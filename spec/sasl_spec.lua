@@ -374,9 +374,18 @@ describe("the server's side of AUTH", function()
       assert.error_matches(function() smtp.server { auth = options } end,
         words, 1, true)
     end
-    assert.matches("S: 451 4.3.0", replies({ cleartext = true,
-      secret = function() return 5 end }, "AUTH PLAIN "
-      .. b64 "\0ana\0secret"), 1, true)
+  end)
+
+  it("tells the log where a secret is none", function()
+    local faults = {}
+    local server = smtp.server { log = function(record)
+      faults[#faults + 1] = record.event == "error" and tostring(record) or nil
+    end, auth = { cleartext = true, secret = function() return 5 end } }
+    assert.matches("S: 451 4.3.0", tostring(server:script { "EHLO x",
+      "AUTH PLAIN " .. b64 "\0ana\0secret" }), 1, true)
+    assert.equal(1, #faults)
+    assert.matches("scram_keys(...) is expected, not number", faults[1], 1,
+      true)
   end)
 
   it("compares in constant time, whatever the lengths", function()
