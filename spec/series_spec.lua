@@ -73,6 +73,44 @@ describe("send_all", function()
     assert.same({ "MAIL FROM:<a@x>", "RCPT TO:<two@y>", "DATA" }, early)
   end)
 
+  it("says a plain one behind any, and hears it in its own time", function()
+    local early <const> = { [2] = true, [4] = true, [5] = true }
+    local slow <const> = { [2] = 2.1 } -- longer than MAIL may take
+    local told <const> = { [4] = "552 no" }
+    local log
+    scripted.run(pipelining(function(peer)
+      peer:answer("250 ok", "250 ok", "354 go")
+      for i = 1, 6 do
+        assert.equal("m" .. i, peer:body())
+        if early[i] then peer:hear() peer:hear() peer:hear() end
+        peer.loop.sleep(slow[i] or 0)
+        peer:say(told[i] or "250 kept")
+        if early[i] then
+          peer.loop.sleep(0.05) -- so that they are waited for
+          peer:say("250 ok", "250 ok", "354 go")
+        elseif i < 6 then
+          peer:answer("250 ok", "250 ok", "354 go")
+        end
+      end
+    end), function(options)
+      options.timeout, options.timeouts = 20, { mail = 2 }
+      local client, list = assert(smtp.open(options)), {}
+      for i = 1, 6 do
+        list[i] = pair("m" .. i)
+        if i == 2 or i == 4 then list[i][1].parameters = {} end
+      end
+      assert.same({ "1 m1@y", "2 m2@y", "3 m3@y", "4 reply 552", "5 m5@y",
+        "6 m6@y" }, outcomes(client, list, { overlap = true }))
+      log = tostring(client.transcript)
+    end)
+    for i = 3, 6 do
+      assert.matches("RCPT TO:<m" .. i .. "@y>.-S: %d%d%d %l+\n", log)
+    end
+    local said, kept = log:find "RCPT TO:<m3@y>", select(2, log:find(
+      "250 kept.-250 kept"))
+    assert.truthy(said < kept, log)
+  end)
+
   it("goes on behind messages that are refused", function()
     scripted.run(pipelining(function(peer)
       peer:answer("250 ok", "250 ok", "354 go")

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "../net/poller.h"
 #include "lbind.h"
 
 enum { MAIL_VALUES = 3 }; /* a sender, recipients and a body */
@@ -182,6 +183,24 @@ static int lpost_fits(lua_State *L)
     return 1;
 }
 
+/* say(from, to, body) -> whether its commands were written: behind a body that
+   another way is to be heard of. Once it was, post() goes on: begun. */
+static int lpost_say(lua_State *L)
+{
+    struct lbind_client *l = check(L);
+    struct posting *p = &l->posting;
+    struct mail m;
+    lua_settop(L, 1 + MAIL_VALUES);
+    message_at(L, 2, &m);
+    p->now = poller_now();
+    bool said =
+        p->stage == POSTING_IDLE && posting_say(p, &l->over.machine, &m.mail);
+    if (said)
+        p->since = 0; /* they are not awaited yet */
+    lua_pushboolean(L, said);
+    return 1;
+}
+
 /* The results of a message whose reply has come. */
 static int post_done(lua_State *L, struct lbind_client *l)
 {
@@ -289,12 +308,19 @@ static int lpost_posted(lua_State *L)
     return 1;
 }
 
+/* clang-format off */
 static const luaL_Reg methods[] = {
-    {"offered", lpost_offered},     {"mail", lpost_mail},
-    {"fits", lpost_fits},           {"post", lpost_post},
-    {"under_way", lpost_under_way}, {"unpost", lpost_unpost},
-    {"posted", lpost_posted},       {NULL, NULL},
+    {"offered", lpost_offered},
+    {"mail", lpost_mail},
+    {"fits", lpost_fits},
+    {"say", lpost_say},
+    {"post", lpost_post},
+    {"under_way", lpost_under_way},
+    {"unpost", lpost_unpost},
+    {"posted", lpost_posted},
+    {NULL, NULL},
 };
+/* clang-format on */
 
 void lbind_open_post(lua_State *L)
 {

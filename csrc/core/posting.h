@@ -75,7 +75,8 @@ struct posting {
     size_t taken;       /* octets of that */
     bool odd;           /* one of the replies was not the one hoped for */
     double now;         /* the caller's clock, for the record */
-    double since;       /* when the stage, or heard or taken, changed */
+    double since;       /* when the stage, or heard or taken, changed; 0: the
+                           replies are not awaited yet */
     struct buf said;    /* those replies as they came, LF behind each line */
     struct buf line;    /* an argument */
     struct reply reply; /* of posting_heard */

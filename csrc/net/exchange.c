@@ -196,6 +196,8 @@ int exchange_post(struct exchange *x, struct exchange_call *call,
     int result = CLIENT_MORE;
     bool flushing = call->flushing;
     p->now = poller_now();
+    if (p->since == 0)
+        p->since = p->now;
     if (p->stage == POSTING_IDLE)
         result = post_begin(x, call, p, m, told);
     while (result == CLIENT_MORE) {

@@ -214,6 +214,18 @@ function M.send(client, envelope, message)
   return result, outcome
 end
 
+--- Says the commands of a message behind a body that is not posted, where that
+--- can be; it is told.
+---@param client lunapost.client
+---@param one lunapost.posted
+function M.announce(client, one)
+  if not M.ready(client) then return end
+  one.said = client.machine:say(one.from, one.to, one.body)
+  if one.said then
+    later.record(client.transcript, client.veil, client.machine)
+  end
+end
+
 -- A message, and one behind it, if there is one.
 local function relay(client, one, meanwhile, series, ...)
   local patient, from, to, body = patience(client, least(client)), one.from,

@@ -90,11 +90,12 @@ end
 
 -- Says the commands of the next message behind the present body.
 local function announce(series)
-  local one = upcoming(series)
-  local t = one and one.t
-  if t and series.client.conn then
-    local ok, problem = transaction.announce(series.client, t)
+  local one, client = upcoming(series), series.client
+  if one and one.t and client.conn then
+    local ok, problem = transaction.announce(client, one.t)
     if not ok then one.problem = problem end
+  elseif one and one.body then
+    post.announce(client, one)
   end
   series.announced = one
 end
