@@ -8,8 +8,8 @@
 local mail = require "spec.bench.mail"
 local mime = require "lunapost.mime"
 
-local rounds <const> = 5
-local ms <const> = 60
+local rounds <const> = 15
+local ms <const> = 30
 local build <const> = os.getenv "LUNAPOST_BUILD" or "build"
 local dir <const> = build .. "/bench/mail"
 local lua <const> = arg and arg[-1] or "lua5.4"
