@@ -14,13 +14,14 @@ local OVER <const> = verbs.OVER
 
 local traceback <const> = verdict.traceback
 
+local function handlers_of(session)
+  return session.server:handlers_for(session)
+end
+
 -- The handlers of this session, where the script makes a set for each, in a
 -- handler's time.
 local function choose_handlers(session)
-  session.work_due = session.patience
-  local ok, on = xpcall(session.server.handlers_for, traceback,
-    session.server, session)
-  session.work_due = false
+  local ok, on = verdict.timed(session, handlers_of)
   if ok then
     session.on = on
     return

@@ -48,16 +48,33 @@ local function outcome(session, ok, code, enhanced, text)
   return answer.spread(answer.fault())
 end
 
--- Runs a handler within its deadline, which is session.work_due: its patience,
--- less than 0, until the handler waits for the first time. What it
--- raises is an answer (reject), the end of the session or of the body (passed
--- on), or a fault of the handler, which the error handler gets and the client
--- does not.
-local function guard(session, fn, a, b, c)
+--- Calls a function of the script within a handler's deadline, which is
+--- session.work_due: its patience, less than 0, until the function waits for
+--- the first time. Whether it raised nothing, and what it gave, or raised.
+---@param session lunapost.session
+---@param fn fun(session: lunapost.session, ...: any): ...
+---@param a? any
+---@param b? any
+---@param c? any
+---@return boolean ok
+---@return any
+---@return any
+---@return any
+function M.timed(session, fn, a, b, c)
   local within = session.work_due
   if not within then session.work_due = session.patience end
-  local ok, code, enhanced, text = xpcall(fn, traceback, session, a, b, c)
+  local ok, first, second, third = xpcall(fn, traceback, session, a, b, c)
   if not within then session.work_due = false end
+  return ok, first, second, third
+end
+
+local timed <const> = M.timed
+
+-- Runs a handler. What it raises is an answer (reject), the end of the session
+-- or of the body (passed on), or a fault of the handler, which the error
+-- handler gets and the client does not.
+local function guard(session, fn, a, b, c)
+  local ok, code, enhanced, text = timed(session, fn, a, b, c)
   if ok then
     if code == nil then return nil end
     if enhanced and fitting[code] == enhanced and type(text) == "string"
@@ -74,10 +91,7 @@ end
 local function watch(session, name, a, b, c)
   local twin = session.on.observe[name]
   if not twin then return end
-  local within = session.work_due
-  if not within then session.work_due = session.patience end
-  local ok, problem = xpcall(twin, traceback, session, a, b, c)
-  if not within then session.work_due = false end
+  local ok, problem = timed(session, twin, a, b, c)
   if ok or over.is(problem) or body.is_broken(problem) then return end
   if session.killed then error(problem, 0) end
   session:report(problem)
@@ -108,6 +122,15 @@ local function refused(session, code, enhanced, text)
   end
   local seconds = server.limits.tarpit
   if seconds > 0 and session.conn then server.pause(seconds) end
+end
+
+-- Says an answer, or by default.
+local function say(session, code, enhanced, text)
+  local sent, kind, why = reply(session.machine, code, enhanced, text)
+  if not sent then session:over("error", kind .. ": " .. why) end
+  session.last_code = sent
+  if sent >= 400 then refused(session, sent, enhanced, text) end
+  return sent
 end
 
 -- What a handler may say where this is the default: one answer, and 3yz only
@@ -194,11 +217,7 @@ function Session:answer(code, enhanced, text)
   if on.reply or on.observe then
     code, enhanced, text = rewritten(self, code, enhanced, text)
   end
-  local sent, kind, why = reply(self.machine, code, enhanced, text)
-  if not sent then self:over("error", kind .. ": " .. why) end
-  self.last_code = sent
-  if sent >= 400 then refused(self, code, enhanced, text) end
-  return sent
+  return say(self, code, enhanced, text)
 end
 
 --- Answers the present event by default.
@@ -209,11 +228,7 @@ function Session:accept()
   if on.reply or on.observe then
     return self:answer(self.machine:default())
   end
-  local sent, kind, why = reply(self.machine)
-  if not sent then self:over("error", kind .. ": " .. why) end
-  self.last_code = sent
-  if sent >= 400 then refused(self, sent) end
-  return sent
+  return say(self)
 end
 
 local accept <const> = Session.accept
