@@ -34,6 +34,15 @@ function M.of(offered)
   return limits
 end
 
+--- Reads the limit of SIZE (RFC 1870).
+---@param offered? string[]  the words of SIZE
+---@return integer? octets  0: none is told; nil: SIZE is not offered
+function M.size(offered)
+  if not offered then return nil end
+  local word = offered[1] or ""
+  return word:find("^%d+$") and tonumber(word) or 0
+end
+
 local function domain_of(to)
   return (to.address:match("@([^@]*)$") or ""):lower()
 end

@@ -21,17 +21,10 @@ local CLOSED <const> = "the session was closed here"
 local phases <const> = { MAIL = "MAIL", RCPT = "RCPT", DATA = "DATA",
   data_block = "DATA", data_termination = "the message" }
 
--- The limit of SIZE, 0: none is told; nil: it is not offered.
-local function size_of(offers)
-  if not offers.SIZE then return nil end
-  local word = offers.SIZE[1] or ""
-  return word:find("^%d+$") and tonumber(word) or 0
-end
-
 -- What a session's extensions mean for this way.
 local function way_of(client)
   local offers = client.extensions
-  local size, most = size_of(offers), limits.of(offers.LIMITS)
+  local size, most = limits.size(offers.SIZE), limits.of(offers.LIMITS)
   local way = { offers = offers, mails = most.mails or math.huge }
   way.open = offers.PIPELINING ~= nil and not client.lmtp
     and (size or 0) < 1 << 53

@@ -72,8 +72,7 @@ local function mail_params(client, t, size)
 end
 
 local function too_big(client, size)
-  local word = (client.extensions.SIZE or {})[1] or ""
-  local limit = word:find("^%d+$") and tonumber(word) or 0
+  local limit = limits.size(client.extensions.SIZE) or 0
   if limit > 0 and size and size > limit then
     return client:failed("limit", ("the message has %d octets, the peer takes "
       .. "%d"):format(size, limit))
