@@ -70,11 +70,6 @@ local function own(entity)
   return rawget(entity, OWN) or entity
 end
 
--- Keeps what is found out of an entity.
-local function keep(entity, name, value)
-  own(entity)[name] = value
-end
-
 local function seal(entity)
   if getmetatable(entity) == Sealed then return end
   local made = {}
@@ -149,7 +144,7 @@ local function carried_encoding(leaf, allowed)
     if not octets then return "base64" end -- reading it fails once more
     made = {}
     made.segments, made.class = recode.segments(octets, allowed)
-    if not leaf.recoded then keep(leaf, "recoded", {}) end
+    leaf.recoded = leaf.recoded or {}
     leaf.recoded[allowed] = made
   end
   return rank[made.class] <= rank[allowed] and made.class or "base64"
@@ -224,7 +219,7 @@ function M.bound(root, ids, seeded)
     local made = own(entity)
     if made.parts and not made.boundary then
       repeat
-        keep(entity, "boundary", "=_" .. ids())
+        made.boundary = "=_" .. ids()
       until not seeded or not M.clashes(root, entity)
     end
   end
