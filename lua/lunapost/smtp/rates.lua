@@ -46,19 +46,19 @@ end
 
 -- How many events of a key the other workers have told of, and this one, or
 -- the one that died in its place.
-local function told(rate, key, events)
+local function told(key, events)
   local time, sum = now(), 0
-  for _, value in ipairs(events:others(rate.name .. key)) do
+  for _, value in ipairs(events:others(key)) do
     sum = sum + faded(value, time)
   end
-  return sum, faded(events:own(rate.name .. key), time)
+  return sum, faded(events:own(key), time)
 end
 
 -- Tells the others of one more event.
-local function tell(rate, key, events)
+local function tell(key, events)
   local minute <const> = now() // MINUTE | 0
-  local past, present = unpacked(events:own(rate.name .. key), minute)
-  events:put(rate.name .. key, minute << 2 * BITS | past << BITS
+  local past, present = unpacked(events:own(key), minute)
+  events:put(key, minute << 2 * BITS | past << BITS
     | math.min(present + 1, MASK), minute - 1 << 2 * BITS)
 end
 
@@ -79,11 +79,11 @@ function Rate:take(key, events)
   local age = turn(self, now())
   local count = self.present[key] or 0
   local here = count + (self.past[key] or 0) * (1 - age / MINUTE)
-  local others, own = 0, 0
-  if events then others, own = told(self, key, events) end
+  local others, own, name = 0, 0, events and self.name .. key
+  if events then others, own = told(name, events) end
   if math.max(here, own) + others >= self.most then return false end
   self.present[key] = count + 1
-  if events then tell(self, key, events) end
+  if events then tell(name, events) end
   return true
 end
 
