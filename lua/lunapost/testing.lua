@@ -10,6 +10,7 @@ local faults = require "lunapost.testing.faults"
 local inbox = require "lunapost.testing.inbox"
 local loop = require "lunapost.loop"
 local smtp = require "lunapost.smtp"
+local spare = require "lunapost.smtp.spare"
 
 local M = {}
 
@@ -96,7 +97,7 @@ end
 
 local function in_process(options)
   local folder = assert(core.system.temporary_folder(
-    (os.getenv "TMPDIR" or "/tmp") .. "/lunapost-test-XXXXXX"))
+    spare.folder() .. "/lunapost-test-XXXXXX"))
   local server = keeper(options, folder)
   local ok, problem = server:listen()
   if not ok then
