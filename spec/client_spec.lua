@@ -91,18 +91,18 @@ local function driver()
   return self
 end
 
+local function greeted()
+  local machine = core.client.new()
+  machine:feed("220 x\r\n")
+  assert.equal("reply", machine:next())
+  return machine
+end
+
 describe("the client machine", function()
   for _, path in ipairs(transcript.files("client")) do
     it("speaks " .. path .. " in every chunk size", function()
       transcript.run_split(transcript.load(path), driver)
     end)
-  end
-
-  local function greeted()
-    local machine = core.client.new()
-    machine:feed("220 x\r\n")
-    assert.equal("reply", machine:next())
-    return machine
   end
 
   it("lets no line end and no NUL into a command", function()
@@ -248,13 +248,6 @@ end)
 
 describe("several commands at once", function()
   local most <const> = 16384 -- octets of a command, CRLF included
-
-  local function greeted()
-    local machine = core.client.new()
-    machine:feed("220 x\r\n")
-    assert.equal("reply", machine:next())
-    return machine
-  end
 
   it("are all written, or none", function()
     for text, line in pairs { ["too long"] = ("x"):rep(most),

@@ -155,18 +155,21 @@ describe("a dialogue as one function", function()
     end)
   end)
 
+  -- A client that is told of a fault instead of an answer.
+  local function loses(server)
+    local peer = peers.dial(server.port)
+    peer:reply()
+    assert.equal("421 4.3.0 local error; try again later",
+      peer:ask("EHLO x"))
+    assert.same({ nil, "eof" }, { peer:line() })
+  end
+
   it("says 421 when the function fails, and tells the error handler",
     function()
     local errors = serve(function(s)
       s:next()
       error("secret detail")
-    end, function(server)
-      local peer = peers.dial(server.port)
-      peer:reply()
-      assert.equal("421 4.3.0 local error; try again later",
-        peer:ask("EHLO x"))
-      assert.same({ nil, "eof" }, { peer:line() })
-    end)
+    end, loses)
     assert.equal(1, #errors)
     assert.matches("secret detail", errors[1])
   end)
@@ -175,13 +178,7 @@ describe("a dialogue as one function", function()
     local errors = serve(function(s)
       s:next()
       coroutine.yield("nobody asked for this")
-    end, function(server)
-      local peer = peers.dial(server.port)
-      peer:reply()
-      assert.equal("421 4.3.0 local error; try again later",
-        peer:ask("EHLO x"))
-      assert.same({ nil, "eof" }, { peer:line() })
-    end)
+    end, loses)
     assert.equal(1, #errors)
     assert.matches("to let others run, wait for 0 seconds", errors[1])
     errors = serve(function(s)
