@@ -111,6 +111,73 @@ describe("the processes of a server", function()
     assert.is_true(passed == 3 or passed == 4, passed)
   end)
 
+  describe("have one budget for messages in files:", function()
+    local BODY <const> = "Subject: x\r\n\r\n" .. ("x\r\n"):rep(2000)
+
+    -- Handlers that keep the messages until RSET, and tell whose they are.
+    local function serve_spool()
+      serve(script [[
+        local kept = {}
+        local pid = require("lunapost.core").system.pid
+        return { limits = { memory = 1000, spool = 9000 },
+          noop = function() return 250, tostring(pid()) end,
+          rset = function() kept = {} end,
+          message = function(_, message) kept[1] = message end,
+        }]] .. " --workers 2")
+    end
+
+    local function send(peer)
+      for _, line in ipairs { "MAIL FROM:<a@b>", "RCPT TO:<c@d>", "DATA" } do
+        peer:ask(line)
+      end
+      peer:say(BODY .. ".\r\n")
+      return peer:reply()
+    end
+
+    -- Sends to another worker than one, or to none at the moment: then nil.
+    local function send_elsewhere(pid)
+      local ok, peer = pcall(hello, server)
+      if not ok then return nil end
+      local _ <close> = peer
+      return peer:ask "NOOP" ~= pid and send(peer) or nil
+    end
+
+    -- Fills it; the session, and its worker.
+    local function fill()
+      local first = hello(server)
+      local pid = first:ask "NOOP"
+      assert.matches("^250 ", send(first))
+      local reply
+      assert.is_truthy(peers.wait(10, function()
+        reply = send_elsewhere(pid)
+        return reply
+      end))
+      assert.matches("^452 4.3.1 ", reply)
+      return first, pid
+    end
+
+    local function admitted(pid)
+      return peers.wait(10, function()
+        return (send_elsewhere(pid) or ""):find "^250 "
+      end)
+    end
+
+    it("what one of them needs no more, another one gets", function()
+      serve_spool()
+      local first <close>, pid = fill()
+      first:ask "RSET"
+      assert.is_truthy(admitted(pid))
+    end)
+
+    it("what a dead one had is there again", function()
+      serve_spool()
+      local first <close>, pid = fill()
+      core.process.tell(math.tointeger(pid:match "%d+$"), "kill")
+      assert.is_truthy(admitted(pid))
+      assert.is_nil(first:line())
+    end)
+  end)
+
   it("count nothing that their parent answered before", function()
     assert.matches("^250 2.0.0 1 so far\n", wire.script [[
       local core, loop = require "lunapost.core", require "lunapost.loop"

@@ -6,7 +6,8 @@
  * process.tell(pid, "end"|"hurry"|"reload"|"kill") -> true. Failing is nil,
  * text.
  * process.shared(count) -> shared, seen alike by those forked later:
- * shared:get(i), shared:set(i, n), from 1.
+ * shared:get(i), shared:set(i, n), from 1; shared:lock(i, who, milliseconds)
+ * -> whether it was had, shared:unlock(i, who).
  *
  * process.start(words[, errors]) -> conn, child: a program, words[1], and the
  * connection that is its standard input and output, with errors its standard
@@ -192,11 +193,27 @@ static int lshared_set(lua_State *L)
     return 0;
 }
 
+static int lshared_lock(lua_State *L)
+{
+    struct shared *s = lprocess_shared_of(L);
+    size_t i = lshared_index(L, s);
+    lua_Integer who = luaL_checkinteger(L, 3);
+    luaL_argcheck(L, who > 0, 3, "out of range");
+    unsigned patience = (unsigned)lbind_size(L, 4, 60000);
+    lua_pushboolean(L, shared_lock(s, i, who, patience));
+    return 1;
+}
+
+static int lshared_unlock(lua_State *L)
+{
+    struct shared *s = lprocess_shared_of(L);
+    shared_unlock(s, lshared_index(L, s), luaL_checkinteger(L, 3));
+    return 0;
+}
+
 static const luaL_Reg shared_methods[] = {
-    {"get", lshared_get},
-    {"set", lshared_set},
-    {"close", lshared_drop},
-    {NULL, NULL},
+    {"get", lshared_get},       {"set", lshared_set},    {"lock", lshared_lock},
+    {"unlock", lshared_unlock}, {"close", lshared_drop}, {NULL, NULL},
 };
 
 static const luaL_Reg functions[] = {

@@ -4,7 +4,9 @@
 #ifdef __linux__
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
 #endif
+#include <sched.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #include <sys/mman.h>
 
@@ -27,12 +29,42 @@ int shared_open(struct shared *s, size_t count)
 
 long long shared_get(const struct shared *s, size_t i)
 {
-    return atomic_load_explicit(&s->slots[i], memory_order_acquire);
+    return atomic_load(&s->slots[i]);
 }
 
 void shared_set(struct shared *s, size_t i, long long value)
 {
-    atomic_store_explicit(&s->slots[i], value, memory_order_release);
+    atomic_store(&s->slots[i], value);
+}
+
+enum { YIELDS = 64, NAP = 50000 }; /* then naps, in nanoseconds */
+
+static bool shared_try(struct shared *s, size_t i, long long who)
+{
+    long long nobody = 0;
+    return atomic_compare_exchange_strong(&s->slots[i], &nobody, who);
+}
+
+bool shared_lock(struct shared *s, size_t i, long long who, unsigned patience)
+{
+    const struct timespec nap = {0, NAP};
+    unsigned long long naps = patience * (1000000ULL / NAP);
+    for (int n = 0; n < YIELDS; n++) {
+        if (shared_try(s, i, who))
+            return true;
+        (void)sched_yield();
+    }
+    while (!shared_try(s, i, who)) {
+        if (naps-- == 0)
+            return false;
+        (void)nanosleep(&nap, NULL);
+    }
+    return true;
+}
+
+void shared_unlock(struct shared *s, size_t i, long long who)
+{
+    (void)atomic_compare_exchange_strong(&s->slots[i], &who, 0);
 }
 
 void shared_close(struct shared *s)

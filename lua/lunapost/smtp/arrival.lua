@@ -3,6 +3,7 @@
 
 local core = require "lunapost.core"
 local net = require "lunapost.net"
+local places = require "lunapost.smtp.places"
 local proxy = require "lunapost.smtp.proxy"
 local ranges = require "lunapost.net.ranges"
 local rates = require "lunapost.smtp.rates"
@@ -43,23 +44,13 @@ local function behind_proxy(server, conn, peer)
     proxied = told.values }
 end
 
--- Whether so many sessions here, and those of other workers, are all there may
--- be.
-local function is_full(server, count, most, source)
-  if most == math.maxinteger then return false end
-  local share = server.share
-  return count + (share and share:others(source) or 0) >= most
-end
-
--- Why there is no place for a session, as 421 says it.
+-- Takes a place for a session; why there is none, as 421 says it.
 local function crowded(server, source)
-  local limits = server.limits
-  if is_full(server, server.counts.sessions, limits.sessions, "")
-    or is_full(server, server.sources[source] or 0, limits.source_sessions,
-      source) then
+  if not places.take(server, source) then
     return "4.3.2", "has too many sessions; try later"
   end
   local over = rates.connection(server.rates, source, server.share)
+  if over then places.give(server, source) end
   if over == "source" then
     return "4.7.0", "has too many connections from you; try later"
   elseif over then
@@ -86,10 +77,7 @@ local function enter(session, source)
   local server = session.server
   session.source = source
   server.sessions[session] = coroutine.running()
-  session:count "sessions"
   session:count "accepted"
-  server.sources[source] = (server.sources[source] or 0) + 1
-  if server.share then server.share:tell(server, source) end
 end
 
 -- Who talks before the greeting does not listen either: RFC 5321 3.1.

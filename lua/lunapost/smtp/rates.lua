@@ -106,7 +106,9 @@ end
 -- A source has its own rate first: who is refused takes nothing from others.
 local function take(rates, what, source, share)
   local own, all = rates["source_" .. what], rates[what]
+  if not (own or all) then return nil end
   local events = share and share.events
+  local _ <close> = share and share:alone()
   if own and not own:take(source, events) then return "source" end
   if all and not all:take("", events) then return "server" end
 end

@@ -17,6 +17,7 @@ local linear = require "lunapost.smtp.linear"
 local log = require "lunapost.smtp.log"
 local net = require "lunapost.net"
 local options_of = require "lunapost.options"
+local places = require "lunapost.smtp.places"
 local renewal = require "lunapost.smtp.renewal"
 local server_options = require "lunapost.smtp.server_options"
 local session_of = require "lunapost.smtp.session"
@@ -235,10 +236,7 @@ end
 function Server:leave(session)
   if not self.sessions[session] then return end
   self.sessions[session] = nil
-  self.counts.sessions = self.counts.sessions - 1
-  local left = self.sources[session.source] - 1
-  self.sources[session.source] = left > 0 and left or nil
-  if self.share then self.share:tell(self, session.source) end
+  places.give(self, session.source)
   net.close(session.conn, self.loop)
 end
 

@@ -24,15 +24,39 @@ local function no_room(server, problem)
   answer.reject(452, "4.3.1", "no room for the message; try again later")
 end
 
--- Octets on disk, taken out of the budget of all spools of this process; what
--- is garbage gives its share back.
+-- Octets in files more or less, as the other workers are told.
+local function change(server, by)
+  server.spooled = server.spooled + by
+  if server.share then server.share:tell_spooled(server.spooled) end
+end
+
+-- Takes octets out of the budget of all spools, those of other workers too.
+local function claim(server, octets)
+  local most, share = server.limits.spool, server.share
+  if most == math.maxinteger then
+    change(server, octets)
+    return true
+  end
+  local _ <close> = share and share:alone()
+  change(server, octets)
+  local elsewhere = share and share:spooled_elsewhere() or 0
+  if server.spooled + elsewhere <= most then return true end
+  change(server, -octets)
+  return false
+end
+
+-- What is garbage gives its share back: here at once, that of other workers
+-- within a second.
 local function take(server, state, octets)
-  local most = server.limits.spool
-  if server.spooled + octets > most then collectgarbage() end
-  if server.spooled + octets > most then
+  local taken = claim(server, octets)
+  if not taken then
+    collectgarbage()
+    taken = claim(server, octets)
+  end
+  if not taken then
+    if server.share then server.share:want_room() end
     no_room(server, "its limit is reached")
   end
-  server.spooled = server.spooled + octets
   state.size = state.size + octets
 end
 
@@ -40,7 +64,7 @@ local function release(state)
   if not state.file then return end
   state.file:close()
   state.file = nil
-  state.server.spooled = state.server.spooled - state.size
+  change(state.server, -state.size)
 end
 
 local state_meta = { __gc = release, __close = release }

@@ -22,12 +22,20 @@ local REPORT <const>, EXTRA <const> = 1, 5
 ---@field due number  when it may be started
 ---@field delay number  that the next early death costs
 
+-- Another worker has no room for a message: garbage here may have it.
+local function make_room(server)
+  if server.share:is_room_wanted() and server.spooled > 0 then
+    collectgarbage()
+  end
+end
+
 -- A worker's own time: publishes what it counts, and looks for its parent.
 local function report(server, slot, parent)
   while true do
     server.pause(REPORT)
     server.answered:take(server.counts)
     server.board:publish(slot, server.counts)
+    make_room(server)
     if process.parent() ~= parent then
       process.tell(core.system.pid(), "end")
     end

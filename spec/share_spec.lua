@@ -1,0 +1,138 @@
+--- What workers know of each other: the places for sessions, and the lock
+--- under which they count.
+local places = require "lunapost.smtp.places"
+local share_of = require "lunapost.smtp.share"
+local wire = require "spec.support.wire"
+
+-- The view that a worker has of what is shared.
+local function view(share, slot)
+  local one = { sessions = setmetatable({}, { __index = share.sessions }),
+    events = setmetatable({}, { __index = share.events }) }
+  setmetatable(one, { __index = share })
+  one:join(slot)
+  return one
+end
+
+local function server(share, slot, limits)
+  return { share = view(share, slot), limits = limits, sources = {},
+    counts = { sessions = 0 } }
+end
+
+describe("places that workers share", function()
+  it("are as many as the limits say, whoever takes them", function()
+    local share = share_of.new(2)
+    local a = server(share, 1, { sessions = 3, source_sessions = 2 })
+    local b = server(share, 2, { sessions = 3, source_sessions = 2 })
+    assert.is_true(places.take(a, "x"))
+    assert.is_true(places.take(b, "x"))
+    assert.is_false(places.take(a, "x"))
+    assert.is_true(places.take(b, "y"))
+    assert.is_false(places.take(a, "z"))
+    places.give(b, "x")
+    assert.is_true(places.take(a, "z"))
+    assert.equal(2, a.counts.sessions)
+    assert.same({ y = 1 }, b.sources)
+    share:bury(1)
+    assert.is_true(places.take(b, "x"))
+    assert.is_true(places.take(b, "x"))
+    assert.is_false(places.take(b, "z"))
+  end)
+
+  it("are neither one too many nor one too few, however workers race",
+    function()
+    assert.equal("200\n", wire.script [[
+      local core = require "lunapost.core"
+      local loop = require "lunapost.loop"
+      local places = require "lunapost.smtp.places"
+      local share_of = require "lunapost.smtp.share"
+      local SOURCES <const> = 200
+      local limits <const> = { sessions = math.maxinteger,
+        source_sessions = 1 }
+      local share = share_of.new(2)
+      local ready, taken = core.process.shared(2), core.process.shared(2)
+
+      -- Asks for each place at the moment when the other one does.
+      local function work(slot)
+        share:join(slot)
+        local server = { share = share, limits = limits, sources = {},
+          counts = { sessions = 0 } }
+        for i = 1, SOURCES do
+          ready:set(slot, i)
+          repeat until ready:get(3 - slot) >= i
+          places.take(server, "source " .. i)
+        end
+        taken:set(slot, server.counts.sessions)
+      end
+
+      for slot = 1, 2 do
+        if assert(core.process.fork()) == 0 then
+          work(slot)
+          os.exit(0, false)
+        end
+      end
+      local living = 2
+      while living > 0 do
+        local pid, code = core.process.reap()
+        if pid then
+          assert(code == 0)
+          living = living - 1
+        end
+        loop.sleep(0.001)
+      end
+      print(taken:get(1) + taken:get(2))
+    ]])
+  end)
+end)
+
+describe("the lock of workers", function()
+  it("is free again when who holds it is dead", function()
+    local share = share_of.new(2)
+    share.patience = 1
+    local a, b = view(share, 1), view(share, 2)
+    local held = a:alone()
+    assert.is_truthy(held)
+    assert.is_nil(b:alone()) -- as if a were stopped
+    share:bury(2) -- not its own
+    assert.is_nil(b:alone())
+    share:bury(1)
+    do
+      local _ <close> = assert(b:alone())
+    end
+    assert.is_truthy(a:alone())
+  end)
+
+  it("lets no one too many pass even where it cannot be had", function()
+    local share = share_of.new(3)
+    share.patience = 1
+    local a = server(share, 1, { sessions = 1, source_sessions = 1 })
+    local b = server(share, 2, { sessions = 1, source_sessions = 1 })
+    local stopped <close> = assert(view(share, 3):alone())
+    assert.is_truthy(stopped)
+    assert.is_true(places.take(a, "x"))
+    assert.is_false(places.take(b, "x"))
+    assert.same({}, b.sources)
+    assert.equal(0, b.counts.sessions)
+  end)
+end)
+
+describe("what workers have in files", function()
+  it("is told to each other, and the dead have none", function()
+    local share = share_of.new(3)
+    local a, b = view(share, 1), view(share, 2)
+    a:tell_spooled(5)
+    b:tell_spooled(7)
+    assert.equal(7, a:spooled_elsewhere())
+    assert.equal(12, view(share, 3):spooled_elsewhere())
+    share:bury(2)
+    assert.equal(0, a:spooled_elsewhere())
+  end)
+
+  it("is asked for where there is no room", function()
+    local share = share_of.new(2)
+    local a, b = view(share, 1), view(share, 2)
+    assert.is_false(b:is_room_wanted())
+    a:want_room()
+    assert.is_true(b:is_room_wanted())
+    assert.is_false(b:is_room_wanted())
+  end)
+end)
