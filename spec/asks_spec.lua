@@ -5,12 +5,12 @@ local core = require "lunapost.core"
 local parameters = require "lunapost.smtp.asks"
 local scripted = require "spec.support.scripted"
 local smtp = require "lunapost.smtp"
+local testing = require "lunapost.testing"
 
 -- The words that typed parameters become, where all is offered.
 local function written(given, known)
-  local client = { extensions = setmetatable({}, { __index = function()
-    return {}
-  end }) }
+  local client = { tls = {}, extensions = setmetatable({}, {
+    __index = function() return {} end }) }
   return parameters.append(client, "X", parameters.typed(given, known))
 end
 
@@ -131,10 +131,10 @@ describe("parameters", function()
   end)
 
   it("go with mail and rcpt", function()
-    local heard = scripted.run(offering("DSN\r\n250-REQUIRETLS", "250 ok",
+    local heard = scripted.run(offering("DSN\r\n250-MT-PRIORITY", "250 ok",
       "250 ok", "250 ok"), function(options)
       local client = assert(smtp.open(options))
-      assert(client:mail("a@x", { ret = "FULL", requiretls = true,
+      assert(client:mail("a@x", { ret = "FULL", mt_priority = 3,
         SIZE = 5 }))
       assert(client:rcpt("b@y", { notify = { "SUCCESS" } }))
       assert.error_matches(function()
@@ -142,9 +142,27 @@ describe("parameters", function()
       end, "SUCCESS or FAILURE")
       assert(client:noop())
     end)
-    assert.same({ "MAIL FROM:<a@x> REQUIRETLS RET=FULL SIZE=5",
+    assert.same({ "MAIL FROM:<a@x> MT-PRIORITY=3 RET=FULL SIZE=5",
       "RCPT TO:<b@y> NOTIFY=SUCCESS", "NOOP" },
       { table.unpack(heard[1], 2) })
+  end)
+
+  it("have REQUIRETLS within TLS alone", function()
+    local heard = scripted.run(offering("REQUIRETLS", "250 ok"),
+      function(options)
+      local client = assert(smtp.open(options))
+      local reply, problem = client:mail("a@x", { requiretls = true })
+      assert.is_nil(reply)
+      assert.matches("has no TLS", problem.text)
+      assert(client:noop())
+    end)
+    assert.same({ "NOOP" }, { table.unpack(heard[1], 2) })
+    testing.run({ tls = "test", extensions = { REQUIRETLS = true } },
+      function(server)
+      local client <close> = assert(smtp.open { server = server.url,
+        tls = "starttls", insecure = true })
+      assert(client:mail("a@x", { requiretls = true }))
+    end)
   end)
 
   it("that the server does not offer are an error, and nothing is said",

@@ -211,6 +211,22 @@ describe("lunapost send", function()
     assert.matches("no such user here", told.error.text)
   end)
 
+  it("tells what is wrong with a pin or a file before it dials", function()
+    for flags, words in pairs {
+      ["--pin sha256:00"] = "a pin is",
+      ["--ca /nonexistent"] = "no such file of authorities: /nonexistent",
+      ["--cert /nonexistent"] = "cannot use the certificate /nonexistent",
+      ["--key /nonexistent"] = "'key' without 'certificate'",
+      ["--user x --password-file /nonexistent"] = "send: /nonexistent: No such",
+    } do
+      local output, code = send("--server smtp://127.0.0.1:1" .. envelope
+        .. flags)
+      assert.equal(64, code, output)
+      assert.is_truthy(output:find(words, 1, true), output)
+      assert.is_nil(output:find(".lua:", 1, true), output)
+    end
+  end)
+
   it("goes through a proxy", function()
     local output, code = send(url() .. envelope
       .. "--proxy socks5://127.0.0.1:1 --json")

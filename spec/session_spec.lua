@@ -47,6 +47,35 @@ describe("a session", function()
     end
   end)
 
+  it("tells of the end where HELO got no answer, unless EHLO was refused",
+    function()
+    for code, kind in pairs { [500] = "closed", [502] = "closed",
+      [554] = "reply" } do
+      scripted.run(function(peer)
+        peer:say("220 old")
+        peer:answer(code .. " what?")
+      end, function(options)
+        local client, problem = open(options)
+        assert.is_nil(client)
+        assert.equal(kind, problem.kind)
+      end)
+    end
+  end)
+
+  it("knows a reply that cannot be that to EHLO", function()
+    for _, code in ipairs { 220, 221 } do
+      scripted.run(function(peer)
+        peer:say("220 x")
+        peer:answer(code .. " again", "250 late")
+      end, function(options)
+        local client, problem = open(options)
+        assert.is_nil(client)
+        assert.equal("protocol", problem.kind)
+        assert.matches(code .. " answers EHLO", problem.text)
+      end)
+    end
+  end)
+
   it("calls itself by an address literal when it has no full name",
     function()
     local heard = scripted.run(session(), function(options)

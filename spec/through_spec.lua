@@ -103,6 +103,16 @@ describe("through SOCKS5", function()
     end, { tls = { mode = "implicit", test = true } })
   end)
 
+  it("an answer of another version is none", function()
+    behind("socks5", { version = 4 }, function(server, where)
+      local sent, problem = send { server = server.url,
+        proxy = "socks5://" .. where }
+      assert.is_nil(sent)
+      assert.equal("connect", problem.kind)
+      assert.matches("speaks no SOCKS5", problem.text)
+    end)
+  end)
+
   it("its refusals are told in words", function()
     for code, words in pairs { [1] = "general failure", [5] = "refused",
       [4] = "host unreachable", [99] = "it refuses %(99%)" } do

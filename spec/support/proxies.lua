@@ -72,8 +72,16 @@ local function address_size(conn, kind)
   return kind == 1 and 4 or kind == 4 and 16 or read(conn, 1):byte()
 end
 
+-- The last word to a client; whether it is let through.
+local function answer(conn, options)
+  local code = options.refuse or 0
+  local octets = string.char(options.version or 5, code, 0)
+  write(conn, octets .. (options.bound or "\1\127\0\0\1\0\0"))
+  return code == 0 and not options.version
+end
+
 -- RFC 1928, 1929, as a server. options: user, password, refuse (a code),
--- method (an answer to the greeting)
+-- method (an answer to the greeting), version (in place of 5)
 local function socks(conn, options, seen)
   seen.methods = read(conn, read(conn, 2):byte(2))
   local method = options.method or (options.user and 2 or 0)
@@ -84,9 +92,7 @@ local function socks(conn, options, seen)
   local kind = read(conn, 4):byte(4)
   seen.kind, seen.host = kind, read(conn, address_size(conn, kind))
   seen.port = (">I2"):unpack(read(conn, 2))
-  local bound = options.bound or "\1\127\0\0\1\0\0"
-  write(conn, string.char(5, options.refuse or 0, 0) .. bound)
-  return not options.refuse and seen.port
+  return answer(conn, options) and seen.port
 end
 
 -- options: authorization, answer

@@ -1,6 +1,7 @@
 --- A session from flags, for the verbs send and talk.
 
 local core = require "lunapost.core"
+local net = require "lunapost.net"
 local settings = require "lunapost.smtp.settings"
 local transcripts = require "lunapost.smtp.transcript"
 
@@ -47,7 +48,8 @@ end
 
 local function from_file(path)
   if not path then return nil end
-  local file <close> = assert(io.open(path, "r"))
+  local file <close>, problem = io.open(path, "r")
+  if not file then error(problem, 0) end
   return file:read "l" or error(path .. " is empty", 0)
 end
 
@@ -80,6 +82,14 @@ local function prove(s, ask)
   end
 end
 
+-- What is wrong with the files is told before anything is dialled.
+local function check_files(s)
+  if not (s.ca or s.certificate or s.key) then return end
+  local _, problem = net.context { ca = s.ca, certificate = s.certificate,
+    key = s.key }
+  if problem then error(problem.text, 0) end
+end
+
 --- Settings of a session; misuse raises.
 ---@param options table  flags
 ---@param ask boolean  for a password, at a terminal
@@ -97,6 +107,7 @@ function M.settings(options, ask)
       token = M.environment(options["token-env"]),
       cleartext = options.tls == "none" or nil },
   })
+  check_files(s)
   prove(s, ask)
   return s
 end

@@ -126,8 +126,11 @@ local function orcpt(value)
   return ("ORCPT=%s;%s"):format(kind, text)
 end
 
-local function requiretls(value)
-  return value and "REQUIRETLS" or nil
+-- RFC 8689 4.2.1: only where the session itself is secured.
+local function requiretls()
+  return "REQUIRETLS", function(_, tls)
+    return not tls and 'this session has no TLS (tls = "starttls")' or nil
+  end
 end
 
 local BY <const> = 999999999
@@ -249,7 +252,7 @@ local function objection(client, asked)
     return ("'%s' needs %s, which the server does not offer"):format(
       asked.name, asked.extension)
   end
-  local why = asked.beyond and asked.beyond(offered)
+  local why = asked.beyond and asked.beyond(offered, client.tls ~= nil)
   if why then return ("'%s': %s"):format(asked.name, why) end
 end
 

@@ -83,16 +83,28 @@ function Client:command(verb, ...)
   return reply, problem
 end
 
-local function greeted(client, reply, esmtp)
+-- Codes that answer something else: whatever came is out of step.
+local strange <const> = { [220] = true, [221] = true }
+
+local function greeted(client, reply, esmtp, verb)
+  if strange[reply.code] then
+    return client:broken("protocol", ("%d answers %s: replies are out of step")
+      :format(reply.code, verb), verb)
+  end
   client.esmtp = esmtp
   client.extensions = client.machine:offers()
   return reply
 end
 
--- HELO, where EHLO was refused: that refusal stands if no answer comes.
+-- Of a server that does not know EHLO, as RFC 1869 4.4 has it.
+local ignorant <const> = { [500] = true, [502] = true }
+
+-- HELO, where EHLO was refused: that refusal, unless it was of the command
+-- alone, stands if no answer comes.
 local function fall_back(client, name, refused)
   local reply, problem = client:helo(name)
-  if reply or problem.reply or problem.kind == "protocol" then
+  if reply or problem.reply or problem.kind == "protocol"
+    or ignorant[refused.code] then
     return reply, problem
   end
   return nil, refused
@@ -104,7 +116,7 @@ function Client:ehlo(name)
   must_be("name", name, "string|nil")
   if self.lmtp then return self:lhlo(name) end
   local reply, problem = self:ask("EHLO", name or self.name)
-  if reply then return greeted(self, reply, true) end
+  if reply then return greeted(self, reply, true, "EHLO") end
   if problem.code and problem.code >= 500 then
     return fall_back(self, name, problem)
   end
@@ -115,7 +127,7 @@ end
 function Client:helo(name)
   must_be("name", name, "string|nil")
   local reply, problem = self:ask("HELO", name or self.name)
-  if reply then return greeted(self, reply, false) end
+  if reply then return greeted(self, reply, false, "HELO") end
   return nil, problem
 end
 
@@ -126,7 +138,7 @@ function Client:lhlo(name)
   local reply, problem = self:ask("LHLO", name or self.name)
   if reply then
     self.lmtp = true
-    return greeted(self, reply, true)
+    return greeted(self, reply, true, "LHLO")
   end
   return nil, problem
 end

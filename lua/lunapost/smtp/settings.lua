@@ -1,6 +1,7 @@
 --- Options of a client: the server's URL, what stands beside it, defaults.
 
 local auth = require "lunapost.smtp.auth"
+local net = require "lunapost.net"
 local options_of = require "lunapost.options"
 local timeouts = require "lunapost.smtp.timeouts"
 local words_in = require "lunapost.smtp.words"
@@ -262,6 +263,10 @@ function M.complete(what, options)
   s.through = s.proxy and M.proxy(s.proxy)
   check_ways(s)
   check_name("host", s.host)
+  if s.key and not s.certificate then
+    misuse("'key' without 'certificate', whose key it is")
+  end
+  if s.pin then net.context { pin = s.pin } end -- raises now, not once dialled
   return fill(s)
 end
 

@@ -88,6 +88,8 @@ local refusals <const> = {
   [7] = "command not supported", [8] = "address type not supported",
 }
 
+local NO_SOCKS <const> = "it speaks no SOCKS5"
+
 local function socks_login(w, proxy)
   local ok, why = send(w, "\1" .. (">s1s1"):pack(proxy.user,
     proxy.password or ""))
@@ -110,7 +112,7 @@ local function socks_greet(w, proxy)
   local answer
   if ok then answer, why = receive(w, 2) end
   if not answer then return nil, why end
-  if answer:byte(1) ~= 5 then return nil, "it speaks no SOCKS5" end
+  if answer:byte(1) ~= 5 then return nil, NO_SOCKS end
   return socks_method(w, proxy, answer:byte(2))
 end
 
@@ -120,7 +122,8 @@ local sizes <const> = { [1] = 4, [4] = 16 }
 local function socks_answer(w)
   local head, why = receive(w, 4)
   if not head then return nil, why end
-  local _, code, _, kind = head:byte(1, 4)
+  local version, code, _, kind = head:byte(1, 4)
+  if version ~= 5 then return nil, NO_SOCKS end
   if code ~= 0 then
     return nil, refusals[code] or ("it refuses (%d)"):format(code)
   end
