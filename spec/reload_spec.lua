@@ -194,6 +194,37 @@ describe("server:reload", function()
     end)
   end)
 
+  it("leaves session.server the server that it was", function()
+    local server, given
+    local function same(session)
+      return 250, tostring(session.server == server
+        and server == session.server and session.server ~= {}
+        and session.server ~= session.server.options)
+    end
+    server = served.run({ on = { noop = same }, tls = "test",
+      listen = { "127.0.0.1:0", { at = "127.0.0.1:0", tls = "none" } },
+      reload = function()
+        return function(one)
+          given = one
+          one.on.noop = same
+        end
+      end }, function(one)
+      server = one
+      local old = { hello(one), hello { port =
+        math.tointeger(one.addresses[2]:match "%d+$") } }
+      for i = 1, 2 do
+        assert.equal("250 2.0.0 true", old[i]:ask "NOOP")
+      end
+      assert.is_true(one:reload())
+      assert.is_true(one == given)
+      assert.is_true(one:reload())
+      for i = 1, 2 do
+        assert.equal("250 2.0.0 true", old[i]:ask "NOOP")
+      end
+      assert.equal("250 2.0.0 true", hello(one):ask "NOOP")
+    end)
+  end)
+
   it("leaves sessions under way their commands and limits", function()
     local function saying(verb)
       return { [verb] = { run = function() return 250, "by " .. verb end } }

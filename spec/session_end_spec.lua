@@ -177,6 +177,102 @@ describe("a handler that stops its server", function()
   end)
 end)
 
+describe("a handler that stops its server with a grace", function()
+  local LONG <const> = 60 -- the spec is cut off before
+
+  it("sees the others out, and is heard", function()
+    local order = {}
+    local options, seen = watched {
+      vrfy = function(session)
+        session.server:stop(LONG)
+        order[#order + 1] = "stopped"
+        return 252, "2.0.0", "I did"
+      end,
+      message = function() order[#order + 1] = "message" end,
+    }
+    served.run(options, function(server)
+      local other = said(server, "EHLO you", "MAIL FROM:<a@b>",
+        "RCPT TO:<c@d>", "DATA")
+      local peer = said(server, "EHLO me")
+      peer:say "VRFY it\r\n"
+      repeat loop.sleep(0.001) until server.stopping
+      other:say "Subject: x\r\n\r\n.\r\n"
+      assert.matches("^250 ", other:reply())
+      assert.equal("421 4.3.2 mx.test shuts down", other:reply())
+      assert.equal("252 2.0.0 I did", peer:reply())
+      assert.equal("421 4.3.2 mx.test shuts down", peer:reply())
+      until_ended(server)
+    end)
+    assert.same({ "message", "stopped" }, order)
+    assert.same({}, seen.faults)
+  end)
+
+  for name, more in pairs {
+    ["does not wait for another one"] = { mail = function(session)
+      session.server:stop(LONG)
+    end },
+    ["may be the function of a whole dialogue, and does not either"] = {
+      session = function(session)
+        for command in session.next, session do
+          if command.verb == "MAIL" then session.server:stop(LONG) end
+        end
+      end },
+  } do
+    it(name, function()
+      local options <const> = { session = more.session, on = more }
+      more.session = nil
+      served.run(options, function(server)
+        local peers_of = {}
+        for i = 1, 2 do peers_of[i] = said(server, "EHLO me") end
+        for i = 1, 2 do peers_of[i]:say "MAIL FROM:<a@b>\r\n" end
+        for i = 1, 2 do
+          local reply = peers_of[i]:reply()
+          -- whoever came later was idle when the first one stopped the server
+          assert.is_truthy(reply:find "^250 " or reply:find "^421 ", reply)
+        end
+        until_ended(server)
+      end)
+    end)
+  end
+
+  it("ends its session, too, when that takes too long", function()
+    local woken
+    local options, seen = watched { noop = function(session)
+      session.server:stop(0.05)
+      loop.sleep(LONG)
+      woken = true
+    end }
+    served.run(options, function(server)
+      local peer = said(server, "EHLO me")
+      peer:say "NOOP\r\n"
+      assert.equal("421 4.3.2 mx.test shuts down", peer:reply())
+      until_ended(server)
+    end)
+    assert.is_nil(woken)
+    assert.same({ "stopped" }, seen.ends)
+  end)
+
+  it("ends what its server runs in", function()
+    assert.equal("250 2.0.0 bye\nreturned\n", wire.script [[
+      local loop = require "lunapost.loop"
+      local peers = require "spec.support.peer"
+      local server = require("lunapost.smtp.server").new {
+        listen = "127.0.0.1:0", on = { noop = function(session)
+          session.server:stop(60)
+          return 250, "2.0.0", "bye"
+        end } }
+      server:run(function()
+        loop.spawn(function()
+          local peer = peers.dial(server.port)
+          peer:reply()
+          print(peer:ask "NOOP")
+        end)
+      end)
+      print "returned"
+    ]])
+  end)
+end)
+
 describe("an end that a handler swallows", function()
   it("is said once, and ends the session", function()
     local tries = {}

@@ -204,6 +204,18 @@ describe("the processes of a server", function()
     ]])
   end)
 
+  it("end together when the handler of one says so", function()
+    serve(script [[return { vrfy = function(session)
+        session.server:stop()
+        return 252, "2.0.0", "we did"
+      end }]] .. " --workers 3")
+    local idle, peer = hello(server), hello(server)
+    assert.equal("252 2.0.0 we did", peer:ask "VRFY it")
+    assert.matches("^421 4.3.2 ", idle:reply())
+    assert.is_truthy(peers.wait(5, function() return not server:alive() end))
+    server = nil
+  end)
+
   it("end in order when their parent is killed", function()
     serve(script "return {}" .. " --workers 2")
     assert.is_truthy(peers.wait(5, function()

@@ -4,6 +4,7 @@
 local net = require "lunapost.net"
 local options_of = require "lunapost.options"
 local service = require "lunapost.smtp.service"
+local view = require "lunapost.smtp.view"
 
 local M = {}
 
@@ -70,10 +71,9 @@ end
 function M.of(server, place)
   local way = place.tls
   if not way then return server end
-  server.doors[way] = server.doors[way] or setmetatable({
+  server.doors[way] = server.doors[way] or view.of(server, {
     implicit = way == "implicit", starttls = way == "starttls",
-    config = false }, { __name = "lunapost.server", __index = server,
-    __newindex = server })
+    config = false })
   return server.doors[way]
 end
 

@@ -14,7 +14,7 @@ local workers = require "lunapost.smtp.workers"
 
 local M = {}
 
-local now <const> = core.loop.now
+local now <const>, process <const> = core.loop.now, core.process
 
 local function accept_loop(server, listener, take)
   while true do
@@ -174,19 +174,61 @@ local function close_listeners(server)
   server.listeners, server.metrics_listener = {}, nil
 end
 
+-- The session whose handler runs now.
+local function own_session(server)
+  local mine = task(server.loop)
+  for session, co in pairs(server.sessions) do
+    if co == true then co = server.loop.task_of(session) end
+    if co == mine then return session end
+  end
+end
+
+-- Whether somebody is left, but for those whose handlers wait for just that.
+local function are_left(server, all)
+  for session in pairs(server.sessions) do
+    if all or not session.stops then return true end
+  end
+end
+
+-- Until nobody is left, or the time is over: whether it is not.
+local function see_out(server, limit, all)
+  hang_up_all(server, true)
+  while are_left(server, all) and now() < limit and not server.hurried do
+    server.pause(0.02)
+    hang_up_all(server, true)
+  end
+  return now() < limit and not server.hurried
+end
+
+local function end_all(server, limit)
+  see_out(server, limit, true)
+  hang_up_all(server, false)
+end
+
+-- A handler that stops its server sees the others out; its own session ends
+-- when it has answered.
+local function drain(server, grace)
+  server.stopping = true
+  close_listeners(server)
+  local limit = now() + grace
+  local own = own_session(server)
+  if own then own.stops = true end
+  if see_out(server, limit, not own) and own then
+    server.loop.spawn(end_all, server, limit)
+  else
+    hang_up_all(server, false)
+  end
+end
+
 --- See Server:stop.
 ---@param server lunapost.server
 ---@param grace? number  seconds
 function M.stop(server, grace)
-  server.stopping = true
-  close_listeners(server)
-  local limit = now() + (grace or server.grace)
-  hang_up_all(server, true)
-  while next(server.sessions) and now() < limit and not server.hurried do
-    server.pause(0.02)
-    hang_up_all(server, true)
+  server.grace = grace or server.grace
+  if server.runs and not server.stopping then -- the end of run, and of workers
+    process.tell(server.slot and process.parent() or core.system.pid(), "end")
   end
-  hang_up_all(server, false)
+  drain(server, server.grace)
 end
 
 -- What ends a server, and then its grace. A worker leaves its haste to its
@@ -195,7 +237,7 @@ local ends <const> = { term = true, int = true, quit = true }
 
 local function is_end(server, name)
   return ends[name] and (name == "quit" or not server.slot
-    or not server.stopping)
+    or not server.told)
 end
 
 -- What signals ask for; true when it is the end.
@@ -234,16 +276,19 @@ local function serve(server, signals)
   server.loop.spawn(function()
     local _ <close> = setmetatable({}, { __close = server.loop.stop })
     until_the_end(server, signals)
+    server.told = true
     if not server.slot then ending(server) end
     server.loop.spawn(function()
       until_the_end(server, signals)
       server.hurried = true
     end)
-    M.stop(server)
+    drain(server, server.grace)
     server.loop.forget(signals:fd())
     server.pause(0) -- who was woken up ends in order
   end)
+  server.runs = true
   server.loop.run()
+  server.runs = false
 end
 
 -- Workers cannot tell each other what they count but on a board.

@@ -5,6 +5,7 @@
 local certificates = require "lunapost.smtp.certificates"
 local err = require "lunapost.err"
 local server_options = require "lunapost.smtp.server_options"
+local view = require "lunapost.smtp.view"
 
 local M = {}
 
@@ -55,9 +56,7 @@ local function draft_of(server, script)
   if given.session and type(given.on) == "function" then
     error("session = function leaves no place for on = function", 0)
   end
-  local draft = server_options.parts(given)
-  return setmetatable(draft, { __name = "lunapost.server", __index = server,
-    __newindex = server })
+  return view.of(server, server_options.parts(given))
 end
 
 -- The parts that the script's new text makes.
@@ -76,10 +75,9 @@ end
 
 -- A view of the server, or of a door, with the parts that it has now.
 local function kept(server)
-  local view = {}
-  for _, name in ipairs(renewed) do view[name] = server[name] or false end
-  return setmetatable(view, { __name = "lunapost.server", __index = server,
-    __newindex = server })
+  local parts = {}
+  for _, name in ipairs(renewed) do parts[name] = server[name] or false end
+  return view.of(server, parts)
 end
 
 -- Sessions under way, but those that have such a view, get one: what serves
@@ -88,7 +86,7 @@ local function keep(server)
   local views = {}
   for session in pairs(server.sessions) do
     local mine = session.server
-    if mine == server or rawget(mine, "limits") == nil then
+    if rawequal(mine, server) or rawget(mine, "limits") == nil then
       views[mine] = views[mine] or kept(mine)
       session.server = views[mine]
     end

@@ -257,7 +257,10 @@ function Server:listen() return lifecycle.listen(self) end
 function Server:start() return lifecycle.start(self) end
 
 --- Stops: listens no more, says 421 to sessions that wait for a command, lets
---- bodies and handlers finish for a grace period, then ends them too.
+--- bodies and handlers finish for a grace period, then ends them too. A handler
+--- that stops its server does not wait for itself: its session ends when it has
+--- answered. Where the server runs, run returns then; a worker's handler stops
+--- all workers.
 ---@param grace? number  seconds; default: the option's, 10
 function Server:stop(grace) return lifecycle.stop(self, grace) end
 

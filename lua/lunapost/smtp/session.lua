@@ -89,6 +89,7 @@ end
 --   gone            false, or what its end raises, again and again
 --   ended           why it is over, once it is
 --   killed          true where its task was killed: who did it says so
+--   stops           true where its handler stops the server
 --   dialogue        true where one function serves all of it (linear.lua)
 --   quit            true once QUIT was said
 --   asking          the verb that asked, while its question is open
@@ -237,10 +238,7 @@ function Session:report(problem)
   local handler = self.on.error
   self:count "faults"
   if handler then
-    local within = self.work_due
-    if not within then self.work_due = self.patience end
-    local ok, second = pcall(handler, self, problem)
-    if not within then self.work_due = false end
+    local ok, second = verdict.timed(self, handler, problem)
     if ok then return end
     problem = tostring(problem) .. "\nerror handler: " .. tostring(second)
   end
