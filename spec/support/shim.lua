@@ -10,6 +10,22 @@ local function write(path, text)
   file:write(text)
 end
 
+--- Compiles a shim.
+---@param code string  C
+---@return string? path  of the library, for who calls to remove; nil where
+--- nothing can compile it
+---@return string environment  "NAME=value ..." of a process that has it
+function M.build(code)
+  local base = os.tmpname()
+  local shim, source = base .. ".so", base .. ".c"
+  write(source, code)
+  local built = os.execute(("cc -shared -fPIC -w -o %s %s -ldl 2>/dev/null")
+    :format(shim, source))
+  for _, path in ipairs { base, source } do os.remove(path) end
+  return built and shim or nil, "ASAN_OPTIONS=verify_asan_link_order=0 "
+    .. "LD_PRELOAD=" .. shim
+end
+
 --- Runs a script with a shim; its output, or nil where nothing can compile
 --- the shim.
 ---@param code string  C
@@ -17,21 +33,15 @@ end
 ---@param environment? string  "NAME=value ..."
 ---@return string?
 function M.run(code, script, environment)
-  local base = os.tmpname()
-  local shim, source, program = base .. ".so", base .. ".c", base .. ".lua"
-  write(source, code)
+  local shim, loaded = M.build(code)
+  if not shim then return nil end
+  local program = os.tmpname()
   write(program, ("package.path, package.cpath = %q, %q\n%s"):format(
     package.path, package.cpath, script))
-  local built = os.execute(("cc -shared -fPIC -w -o %s %s -ldl 2>/dev/null")
-    :format(shim, source))
-  local out
-  if built then
-    local p <close> = io.popen(("%s ASAN_OPTIONS=verify_asan_link_order=0 "
-      .. "LD_PRELOAD=%s %s %s 2>&1"):format(environment or "", shim, wire.lua,
-      program))
-    out = p:read "a"
-  end
-  for _, path in ipairs { base, shim, source, program } do os.remove(path) end
+  local p <close> = io.popen(("%s %s %s %s 2>&1"):format(environment or "",
+    loaded, wire.lua, program))
+  local out = p:read "a"
+  for _, path in ipairs { shim, program } do os.remove(path) end
   return out
 end
 
