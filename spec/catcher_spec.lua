@@ -80,8 +80,8 @@ ssize_t send(int fd, const void *p, size_t n, int flags)
 }
 ]]
 
-local MESSAGE <const> = "Subject: gr\xC3\xBC\xC3\x9Fe\r\n\r\n.\r\n..\r\n\0\255\r\n"
-  .. ("x"):rep(5000) .. "\r\n \t\r\n\r\n.a\r\n"
+local MESSAGE <const> = "Subject: gr\xC3\xBC\xC3\x9Fe\r\n\r\n.\r\n..\r\n"
+  .. "\0\255\r\n" .. ("x"):rep(5000) .. "\r\n \t\r\n\r\n.a\r\n"
 
 local function read(path)
   local file <close> = io.open(path, "rb")

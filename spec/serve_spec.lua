@@ -2,6 +2,7 @@
 local core = require "lunapost.core"
 local peer_of = require "spec.support.peer"
 local peers = require "spec.support.peers"
+local smtp = require "lunapost.smtp"
 local tree = require "spec.support.tree"
 
 local function listed(path)
@@ -96,6 +97,24 @@ describe("lunapost serve", function()
     serve(("--listen unix:%s/a --listen 127.0.0.1:0"):format(folder))
     assert.matches("^listening on 127.0.0.1:%d+\nlistening on unix:%S+/a\n"
       .. "listening on 127.0.0.1:%d+\n", server:output())
+  end)
+
+  it("gives each --listen a way to TLS of its own", function()
+    serve(("--tls test --listen 127.0.0.1:0,tls=implicit --listen "
+      .. "127.0.0.1:0,tls=none --listen unix:%s/a,b=c,permissions=600,tls=none")
+      :format(folder))
+    assert.is_truthy(server:says "unix:[^\n]*/a,b=c\n")
+    local ports = {}
+    for port in server:output():gmatch "127.0.0.1:(%d+)" do
+      ports[#ports + 1] = math.tointeger(port)
+    end
+    for i, tls in ipairs { "starttls", "implicit", "none" } do
+      local client <close> = assert(smtp.open { host = "127.0.0.1",
+        port = ports[i], tls = tls, insecure = true })
+      assert.equal(tls ~= "none", client.tls ~= nil)
+      assert.is_nil(client.extensions.STARTTLS)
+    end
+    assert.equal("600", tree.lines(("stat -c %%a %s/a,b=c"):format(folder))[1])
   end)
 
   it("delivers into a Maildir, octet by octet", function()
@@ -291,6 +310,11 @@ describe("lunapost serve", function()
       ["--tls nonsense"] = "--tls is test or CERT:KEY",
       ["--require-auth"] = "--require-auth needs --auth USER:PASS",
       ["a.lua b.lua"] = "one FILE.lua at most",
+      ["--listen 127.0.0.1:0,tsl=none"] = "(did you mean 'tls'?)",
+      ["--listen 127.0.0.1:0,tls=implict"] = "(did you mean 'implicit'?)",
+      ["--listen 127.0.0.1:0,tls=implicit"] = "needs the option tls",
+      ["--listen 127.0.0.1:0,tls=none,tls=none"] = "tls is given twice",
+      ["--listen 127.0.0.1:0,permissions=660"] = "are for a Unix socket",
       ["--log xml"] = "--log is text or json",
       ["--metrics nowhere"] = "is not HOST:PORT",
       ["no-such-file.lua"] = "no-such-file.lua",

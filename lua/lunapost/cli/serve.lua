@@ -13,7 +13,10 @@ local M = {
 
   --listen HOST:PORT   where to listen, or unix:PATH, or systemd[:NAME] for
                        sockets that it passes; repeatable (127.0.0.1:2525;
-                       port 0 takes a free one)
+                       port 0 takes a free one); behind it may stand, for that
+                       place alone, ,tls=implicit (TLS at once, as on 465),
+                       ,tls=starttls or ,tls=none, and for a path
+                       ,permissions=660
   --maildir DIR        delivers into a Maildir
   --tls test|CERT:KEY  offers STARTTLS, with a throw-away certificate or files
   --auth USER:PASS     offers AUTH, inside TLS only
@@ -125,11 +128,38 @@ local function reloader(options, state)
   end
 end
 
+-- What stands behind a path and is no part of it.
+local apart <const> = { tls = true, permissions = true }
+
+-- "HOST:PORT,tls=implicit" as a place of the option listen.
+local function place_of(word)
+  local place = { at = word }
+  while true do
+    local at, key, value = place.at:match "^(.*),(%l+)=(%w*)$"
+    if not at or at:find "^unix:" and not apart[key] then return place end
+    if place[key] then return nil, ("%s is given twice"):format(key) end
+    place.at, place[key] = at, value
+  end
+end
+
+local function places_of(words)
+  if not words then return nil end
+  local list = {}
+  for i, word in ipairs(words) do
+    local place, problem = place_of(word)
+    list[i] = place
+    if problem then return nil, ("--listen %s: %s"):format(word, problem) end
+  end
+  return list
+end
+
 -- What smtp.server gets of the flags alone, or nil and what is wrong.
 local function process_settings(options)
   local log = options.log and journal.writer(options.log)
   if options.log and not log then return nil, "--log is text or json" end
-  return { listen = options.listen, log = log, user = options.user,
+  local listen, problem = places_of(options.listen)
+  if problem then return nil, problem end
+  return { listen = listen, log = log, user = options.user,
     group = options.group, spool = options.spool, grace = options.grace,
     metrics = options.metrics,
     workers = options.workers and math.tointeger(options.workers),
