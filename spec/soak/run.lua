@@ -2,7 +2,7 @@
 -- refusals, aborts, reloads. Tells its memory and descriptors as time goes
 -- by, and what went wrong. Run by `make soak`, or as
 --
---   lua5.4 spec/soak/run.lua [SECONDS [SESSIONS A SECOND]]
+--   lua5.4 spec/soak/run.lua [SECONDS [SESSIONS A SECOND [WORKERS]]]
 
 local core = require "lunapost.core"
 local loop = require "lunapost.loop"
@@ -11,6 +11,7 @@ local smtp = require "lunapost.smtp"
 
 local seconds = tonumber(arg[1]) or 60
 local rate = tonumber(arg[2]) or 20
+local workers = tonumber(arg[3])
 
 local TASKS <const>, SAMPLES <const> = 8, 10
 
@@ -108,19 +109,34 @@ local function worker(till)
   end
 end
 
+-- The server, and its workers.
+local function processes()
+  local list = { server.pid }
+  local path = ("/proc/%d/task/%d/children"):format(server.pid, server.pid)
+  for pid in io.open(path):read("a"):gmatch "%d+" do
+    list[#list + 1] = tonumber(pid)
+  end
+  return list
+end
+
 local function memory(pid)
   for line in io.lines(("/proc/%d/status"):format(pid)) do
     local kib = line:match "^VmRSS:%s+(%d+)"
-    if kib then return tonumber(kib) end
+    if kib then return tonumber(kib) / 1024 end
   end
 end
 
 local function sample(began)
-  print(("%6.0f s  %8.1f MiB  %3d descriptors  %6d sessions  %6d messages  "
+  local parts, descriptors = {}, 0
+  for i, pid in ipairs(processes()) do
+    parts[i] = ("%6.1f"):format(memory(pid))
+    descriptors = descriptors
+      + #core.system.list(("/proc/%d/fd"):format(pid))
+  end
+  print(("%6.0f s  %s MiB  %3d descriptors  %6d sessions  %6d messages  "
     .. "%8.1f MiB  %d problems"):format(loop.now() - began,
-    memory(server.pid) / 1024,
-    #core.system.list(("/proc/%d/fd"):format(server.pid)), count.sessions,
-    count.messages, count.octets / (1 << 20), problem_count))
+    table.concat(parts, " +"), descriptors, count.sessions, count.messages,
+    count.octets / (1 << 20), problem_count))
   io.flush()
 end
 
@@ -135,7 +151,8 @@ local function watch(began, till)
 end
 
 local folder = peers.folder()
-server = peers.serve("spec/soak/serve.lua --tls test", folder .. "/log")
+server = peers.serve("spec/soak/serve.lua --tls test"
+  .. (workers and " --workers " .. workers or ""), folder .. "/log")
 local began = loop.now()
 local till = began + seconds
 for _ = 1, TASKS do loop.spawn(worker, till) end
