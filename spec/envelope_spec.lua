@@ -83,15 +83,15 @@ describe("parameters", function()
       FUTURERELEASE = true, ["MT-PRIORITY"] = true,
       XFOO = { mail = { "XFOO" } } },
       "SIZE=12 BODY=8bitmime SMTPUTF8 RET=hdrs ENVID=a+2Bb AUTH=ana+3Db "
-      .. "BY=-60;RT HOLDFOR=90 MT-PRIORITY=-3 XFOO=a+2Bb",
+      .. "BY=-60;NT HOLDFOR=90 MT-PRIORITY=-3 XFOO=a+2Bb",
       "NOTIFY=success,Delay ORCPT=rfc822;c+2Bx@d "
       .. "RRVS=2026-01-02T03:04:05Z;r")
     assert.same({ SIZE = 12, BODY = "8bitmime", SMTPUTF8 = true, RET = "hdrs",
-      ENVID = "a+2Bb", AUTH = "ana+3Db", BY = "-60;RT", HOLDFOR = "90",
+      ENVID = "a+2Bb", AUTH = "ana+3Db", BY = "-60;NT", HOLDFOR = "90",
       ["MT-PRIORITY"] = "-3", XFOO = "a+2Bb" }, from.parameters)
     assert.same({ SIZE = 12, BODY = "8BITMIME", SMTPUTF8 = true, RET = "HDRS",
       ENVID = "a+b", AUTH = "ana=b",
-      BY = { seconds = -60, mode = "R", trace = true }, HOLDFOR = 90,
+      BY = { seconds = -60, mode = "N", trace = true }, HOLDFOR = 90,
       ["MT-PRIORITY"] = -3, XFOO = "a+2Bb" }, from.typed)
     assert.same({ NOTIFY = { SUCCESS = true, DELAY = true },
       ORCPT = { type = "rfc822", address = "c+x@d" },

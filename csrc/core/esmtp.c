@@ -95,13 +95,18 @@ static bool digits(struct span v, size_t most)
     return v.n && v.n <= most && ascii_all(v, ASCII_DIGIT);
 }
 
-/* by-time ";" by-mode [by-trace] */
+/* by-time ";" by-mode [by-trace]: what shall return when it is late has some
+   time left, RFC 2852 4. */
 static bool by(struct span v)
 {
     struct span mode = v, time = span_cut(&mode, ';');
-    if (time.n && (time.p[0] == '-' || time.p[0] == '+'))
+    bool late = time.n && time.p[0] == '-';
+    uint64_t seconds;
+    if (late || (time.n && time.p[0] == '+'))
         time = span_skip(time, 1);
-    return digits(time, 9) && one_of(mode, "R N RT NT");
+    if (!digits(time, 9) || !ascii_number(time, UINT32_MAX, &seconds))
+        return false;
+    return one_of(mode, late || seconds == 0 ? "N NT" : "R N RT NT");
 }
 
 static bool holdfor(struct span v)
