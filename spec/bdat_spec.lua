@@ -81,6 +81,34 @@ describe("BDAT", function()
       "closed" }, events)
   end)
 
+  it("waits for no chunk that is longer than a message may be", function()
+    served.run({ limits = { size = 1000 } }, function(server)
+      local peer = peers.dial(server.port)
+      peer:reply()
+      peer:ask "EHLO spec"
+      local octets <const> = ("QUIT\r\n"):rep(300):sub(1, 1001)
+      assert.matches("^503 5.5.1 MAIL", peer:ask "BDAT 1001 LAST")
+      peer:say(octets)
+      for _, first in ipairs { "", "BDAT 3\r\nabc" } do
+        peer:ask "MAIL FROM:<a@b.c>"
+        peer:ask "RCPT TO:<d@e.f>"
+        if first ~= "" then
+          peer:say(first)
+          assert.matches("^250", peer:reply())
+        end
+        assert.matches("^552 5.3.4", peer:ask "BDAT 1001 LAST")
+        peer:say(octets:sub(1, 500))
+        peer:say(octets:sub(501))
+        assert.matches("^250", peer:ask "NOOP")
+      end
+      peer:ask "MAIL FROM:<a@b.c>"
+      peer:ask "RCPT TO:<d@e.f>"
+      assert.matches("^552 5.3.4", peer:ask("BDAT 9223372036854775807"))
+      peer:say "QUIT\r\nMAIL FROM:<evil@x>\r\n"
+      peer:close()
+    end)
+  end)
+
   it("answers the last chunk once a recipient in LMTP", function()
     served.run({ protocol = "lmtp", on = { data = function(_, reader)
       reader:read()
@@ -203,6 +231,7 @@ describe("a server's extensions", function()
         peer:ask "EHLO spec")
       for _, bad in ipairs { "RET=SOME", "RET", "ENVID=", "ENVID=a+b",
         "ENVID=a+2b", "ENVID=" .. ("x"):rep(101), "BY=1", "BY=1;X",
+        "BY=0;R", "BY=-1;R", "BY=-5;RT",
         "BY=1234567890;R", "HOLDFOR=-1", "HOLDUNTIL=2030-01-01",
         "HOLDUNTIL=2030-01-01T00:00:00", "MT-PRIORITY=10", "BODY=9BIT",
         "MT-PRIORITY=--1", "RET=FULL RET=HDRS" } do

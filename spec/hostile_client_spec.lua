@@ -347,6 +347,8 @@ describe("BDAT", function()
     attacked({}, function(server)
       local p <close> = said(server, begin)
       p:say("BDAT 999999999999 LAST\r\n" .. ("x"):rep(100000))
+      assert.equal("552", code(p))
+      p:say "NOOP\r\n"
       assert.is_nil(p:reply(0.1))
     end)
   end)

@@ -302,12 +302,34 @@ static int end_chunk(struct server *s, struct server_event *ev)
                 s->broken ? check_answer((enum refusal)s->broken) : &kept, "");
 }
 
+/* Of a chunk that is longer than a message may be, nobody waits for the
+   octets, which may never come: its refusal is said ahead of them. */
+static void refuse_ahead(struct server *s)
+{
+    if (s->chunk_left <= s->config->size_limit)
+        return;
+    s->skip = s->chunk_left;
+    s->chunk_left = 0;
+}
+
+/* Drops what comes of such a chunk; true when all of it has come. */
+static bool skip_chunk(struct server *s)
+{
+    size_t n = buf_size(&s->in);
+    s->taken = n < s->skip ? n : (size_t)s->skip;
+    s->skip -= s->taken;
+    drop_taken(s);
+    return s->skip == 0;
+}
+
 static int next_chunk(struct server *s, struct server_event *ev)
 {
     for (;;) {
         struct span out;
         bool dropped = s->chunk_refused || s->broken, done;
         enum refusal why = dropped ? REFUSED_NOT : check_body(s);
+        if (dropped)
+            refuse_ahead(s);
         if (!why) {
             int r = chunk_take(s, &out);
             if (r < 0)
@@ -353,10 +375,11 @@ static int begin_chunk(struct server *s, struct server_event *ev)
 static int next_command(struct server *s, struct server_event *ev)
 {
     struct span line = {NULL, 0};
-    enum line_result r =
-        line_next(&s->line, buf_span(&s->in), s->config->line_limit,
-                  s->config->bare == DOT_REJECT, &line, &s->taken);
+    enum line_result r = LINE_MORE;
     enum refusal why;
+    if (s->skip == 0 || skip_chunk(s))
+        r = line_next(&s->line, buf_span(&s->in), s->config->line_limit,
+                      s->config->bare == DOT_REJECT, &line, &s->taken);
     if (r == LINE_MORE)
         return give_more(s, ev);
     ev->cmd.verb = VERB_OTHER;

@@ -138,6 +138,7 @@ struct server {
     bool chunking;               /* a body comes by BDAT */
     bool chunk_last;             /* and this is its last chunk */
     uint64_t chunk_left;         /* octets of it that are to come */
+    uint64_t skip; /* octets of a chunk that was refused before they came */
     int chunk_refused;           /* why they are of no body, or 0 */
     struct span mail_parameters; /* as the last EHLO offered them */
     struct span rcpt_parameters;
