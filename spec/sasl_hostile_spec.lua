@@ -58,6 +58,8 @@ describe("a server's AUTH", function()
       local credentials = { user = "ana", password = "secret" }
       for _, change in ipairs {
         function(first) return first .. "\0x" end,
+        function(first) return first .. ",b" end,
+        function(first) return first .. ",b=1," end,
         function(first) return first .. " x" end,
         function(first) return (first:gsub("^n,,", "n,root,")) end,
         function(first) return (first:gsub("^n,,", "n,a=,")) end,
@@ -87,6 +89,16 @@ describe("a server's AUTH", function()
     assert.same({ [235] = "ana", [250] = "nobody" }, users)
     assert.equal(1, #faults)
     assert.matches("235 is what lets a client in, not 250", faults[1])
+  end)
+
+  it("asks in one line, however long it is", function()
+    served.run(options { secret = secret_of }, function(server)
+      local nonce <const> = ("x"):rep(2000)
+      local question = greeted(server):ask("AUTH SCRAM-SHA-256 "
+        .. b64("n,,n=ana,r=" .. nonce))
+      assert.matches("^334 [%w+/=]+$", question)
+      assert.matches("^r=" .. nonce, octets(question:sub(5)))
+    end)
   end)
 
   -- Seconds and rounds that the mechanism has for a user, of so many tries

@@ -208,6 +208,12 @@ static struct span next_line(struct span *text, size_t most)
     return line;
 }
 
+int reply_challenge(struct buf *out, int code, struct span text)
+{
+    line_write(out, code, true, span_of(NULL, 0), text);
+    return buf_error(out);
+}
+
 int reply_write(struct buf *out, int code, struct span enhanced,
                 struct span text)
 {

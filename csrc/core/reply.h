@@ -60,4 +60,8 @@ INTERNAL bool reply_enhanced_fits(int code, struct span enhanced);
 INTERNAL int reply_write(struct buf *out, int code, struct span enhanced,
                          struct span text);
 
+/* Appends a question of AUTH, which is one line however long it is (RFC 4954
+   4); its text is cleaned. */
+INTERNAL int reply_challenge(struct buf *out, int code, struct span text);
+
 #endif

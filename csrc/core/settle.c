@@ -213,7 +213,9 @@ int server_ask(struct server *s, int code, struct span text)
         return ERR_PROTOCOL;
     if (code < 300 || code > 399)
         return ERR_SYNTAX;
-    r = reply_write(&s->out, code, span_of(NULL, 0), text);
+    r = s->due_verb == VERB_AUTH
+            ? reply_challenge(&s->out, code, text)
+            : reply_write(&s->out, code, span_of(NULL, 0), text);
     if (r < 0)
         return server_fail(s, r);
     s->due = 0;

@@ -148,11 +148,12 @@ end
 -- A client's first message: RFC 5802 7.
 local function client_first(message, name)
   local flag, authzid, bare = message:match("^([^,]*),([^,]*),(.*)$")
-  local user, nonce = ((bare or "") .. ","):match(
-    "^n=([^,]*),r=([\33-\43\45-\126]+),")
+  local user, nonce, more = ((bare or "") .. ","):match(
+    "^n=([^,]*),r=([\33-\43\45-\126]+),(.*)$")
   user = user and scram.unescaped(user)
   authzid = authzid_of(authzid)
-  if not nonce or not user or user == "" or not authzid then
+  local strange = (more or ""):gsub("%a=[^,]+,", "") -- than extensions
+  if not nonce or strange ~= "" or not user or user == "" or not authzid then
     malformed(name)
   end
   return { flag = flag, header = message:sub(1, #message - #bare),
