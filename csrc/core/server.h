@@ -130,16 +130,16 @@ struct server {
     enum server_hello hello;
     bool secure;
     bool authenticated;
-    bool turned_away;            /* the greeting was a refusal */
-    bool mail;                   /* a transaction is open */
-    bool mail_utf8;              /* with SMTPUTF8 */
-    bool binary;                 /* with BODY=BINARYMIME */
-    bool prdr;                   /* with PRDR */
-    bool chunking;               /* a body comes by BDAT */
-    bool chunk_last;             /* and this is its last chunk */
-    uint64_t chunk_left;         /* octets of it that are to come */
-    uint64_t skip; /* octets of a chunk that was refused before they came */
-    int chunk_refused;           /* why they are of no body, or 0 */
+    bool turned_away;    /* the greeting was a refusal */
+    bool mail;           /* a transaction is open */
+    bool mail_utf8;      /* with SMTPUTF8 */
+    bool binary;         /* with BODY=BINARYMIME */
+    bool prdr;           /* with PRDR */
+    bool chunking;       /* a body comes by BDAT */
+    bool chunk_last;     /* and this is its last chunk */
+    uint64_t chunk_left; /* octets of it that are to come */
+    uint64_t skip;     /* octets of a chunk that was refused before they came */
+    int chunk_refused; /* why they are of no body, or 0 */
     struct span mail_parameters; /* as the last EHLO offered them */
     struct span rcpt_parameters;
     bool end_of_input;
