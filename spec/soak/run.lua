@@ -9,9 +9,11 @@ local loop = require "lunapost.loop"
 local peers = require "spec.support.peers"
 local smtp = require "lunapost.smtp"
 
-local seconds = tonumber(arg[1]) or 60
-local rate = tonumber(arg[2]) or 20
-local workers = tonumber(arg[3])
+local function given(n, default)
+  return tonumber(arg[n]) or default
+end
+
+local seconds, rate, workers = given(1, 60), given(2, 20), given(3, false)
 
 local TASKS <const>, SAMPLES <const> = 8, 10
 
@@ -151,8 +153,8 @@ local function watch(began, till)
 end
 
 local folder = peers.folder()
-server = peers.serve("spec/soak/serve.lua --tls test"
-  .. (workers and " --workers " .. workers or ""), folder .. "/log")
+server = peers.serve(("spec/soak/serve.lua --tls test %s"):format(workers
+  and "--workers " .. workers or ""), folder .. "/log")
 local began = loop.now()
 local till = began + seconds
 for _ = 1, TASKS do loop.spawn(worker, till) end
