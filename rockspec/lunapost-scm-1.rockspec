@@ -268,6 +268,7 @@ build = {
         "csrc/core/charset_store.c",
         "csrc/core/check.c",
         "csrc/core/client.c",
+        "csrc/core/client_body.c",
         "csrc/core/cmd.c",
         "csrc/core/compose.c",
         "csrc/core/crlf.c",

@@ -296,7 +296,7 @@ describe("several commands at once", function()
     local function refused(machine, from, to)
       local due = machine:due()
       machine:offered(0, true, false)
-      assert.equal("no", machine:post(conn, false, false, false, from, to,
+      assert.equal("no", machine:post(conn, false, false, from, to,
         "x\r\n"))
       assert.equal(due, (machine:due()))
       assert.equal("", machine:output())
@@ -312,14 +312,14 @@ describe("several commands at once", function()
     refused(machine, "a@x", { "b@x", "c@x" })
     local fits = greeted()
     fits:offered(0, true, false)
-    assert.equal("read", (fits:post(conn, false, false, false, "a@x",
+    assert.equal("read", (fits:post(conn, false, false, "a@x",
       { long:sub(65) }, "x\r\n")))
     assert.equal(3, (fits:due()))
-    for _, other in ipairs { {}, { "a@x", {}, "x" }, { "a@x", { "b@x" }, {} },
-      { nil, { "b@x" }, "x" }, { "a@x", { 1 }, "x" } } do
+    assert.equal("no", (fits:post(conn, false, false, "a@x", { "b@x" }, "x")))
+    for _, body in ipairs { 1, {}, { 1 }, { {} }, false } do
       assert.error_matches(function()
-        fits:post(conn, true, false, false, other[1], other[2], other[3])
-      end, "the message that was begun")
+        fits:go_on(conn, false, false, body)
+      end, "the body of the message that was begun")
     end
     child:terminate(true)
     conn:close()

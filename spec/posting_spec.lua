@@ -215,7 +215,8 @@ describe("a message that is posted", function()
     local names = {}
     for name in pairs(called) do names[#names + 1] = name end
     table.sort(names)
-    assert.same({ "fits", "mail", "offered", "post", "under_way" }, names)
+    assert.same({ "behind", "fits", "go_on", "mail", "offered", "post",
+      "under_way" }, names)
   end)
 
   -- Runs a program that waits by itself beside scripts; its lines.
@@ -393,9 +394,14 @@ describe("a message that is posted", function()
       local list, seen = both({ [2] = { dot = "552 no" } },
         { overlap = true }, { "-SIZE 0", " PIPELINING" }, big)
       scripted.together(list)
+      local wire = ("\n" .. big):gsub("\r?\n", "\r\n"):gsub("\n%.", "\n..")
+        :gsub("[^\n]$", "%0\r\n") -- from the end of DATA on
       for _, side in ipairs(seen) do
         assert.same({ "sent  1@y 1b@y", "reply 552 2@y=552 2b@y=552",
           "sent  3@y 3b@y" }, side.out)
+        for i = 1, 3 do
+          assert.is_true(side.server.bodies[i] == wire, i)
+        end
       end
     end
   end)
@@ -439,10 +445,10 @@ describe("a message that is posted", function()
         end })
         client.loop = setmetatable({ blocks = function() return true end },
           { __index = loop })
-        function methods.post(machine, conn, begun, patient, ...)
+        function methods.post(machine, conn, patient, ...)
           seen[#seen + 1] = patient
           client.loop = loop -- the script has to go on, too
-          return own(machine, conn, begun, false, ...)
+          return own(machine, conn, false, ...)
         end
         assert(restore)
         client:send({ from = "a@x", to = "b@y" }, "text\n")

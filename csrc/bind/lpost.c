@@ -99,13 +99,18 @@ static size_t body_at(lua_State *L, int arg, struct mail *m)
     return fit ? n : 0;
 }
 
-/* Reads a message at an argument: what mail() gave, and a body. They hold what
-   is borrowed. No recipients: it is none, or not for this way. */
-static void message_at(lua_State *L, int arg, struct mail *m)
+static void mail_begin(struct mail *m)
 {
     memset(&m->mail, 0, sizeof m->mail);
     m->mail.to = m->to;
     m->mail.parts = m->parts;
+}
+
+/* Reads a message at an argument: what mail() gave, and a body. They hold what
+   is borrowed. No recipients: it is none, or not for this way. */
+static void message_at(lua_State *L, int arg, struct mail *m)
+{
+    mail_begin(m);
     lua_pushvalue(L, arg);
     if (!string_at_top(L, &m->mail.from))
         return;
@@ -183,8 +188,21 @@ static int lpost_fits(lua_State *L)
     return 1;
 }
 
+/* behind(from, to, body) -> whether it can go this way: then its commands are
+   said behind the body of the one that is posted next, or now; what comes of
+   that tells whether they were */
+static int lpost_behind(lua_State *L)
+{
+    struct lbind_client *l = check(L);
+    struct mail m;
+    lua_settop(L, 1 + MAIL_VALUES);
+    message_at(L, 2, &m);
+    lua_pushboolean(L, posting_behind(&l->posting, &l->over.machine, &m.mail));
+    return 1;
+}
+
 /* say(from, to, body) -> whether its commands were written: behind a body that
-   another way is to be heard of. Once it was, post() goes on: begun. */
+   another way is to be heard of. Once it was, go_on() does. */
 static int lpost_say(lua_State *L)
 {
     struct lbind_client *l = check(L);
@@ -211,20 +229,47 @@ static int post_done(lua_State *L, struct lbind_client *l)
     return 3;
 }
 
+/* What a call answers, whose event this is; told: see exchange_post. */
+static int answer(lua_State *L, struct lbind_client *l, struct conn *conn,
+                  int event, int told)
+{
+    switch (event) {
+    case EXCHANGE_DONE:
+        return post_done(L, l);
+    case EXCHANGE_UNASKED:
+        return lbind_event(L, l, conn, event) + lbind_event(L, l, conn, told);
+    case CLIENT_REPLY:
+        lua_pushliteral(L, "odd");
+        return 1;
+    default:
+        return lbind_event(L, l, conn, event);
+    }
+}
+
+/* conn, patient, flushing: the arguments that say how. */
+static struct exchange_call call_at(lua_State *L, int arg)
+{
+    bool patient = lua_toboolean(L, arg + 1), flushing;
+    flushing = lua_toboolean(L, arg + 2);
+    return (struct exchange_call){
+        luaL_checkudata(L, arg, LBIND_CONN), flushing, patient, false, false,
+        lua_type(L, arg + 1) == LUA_TSTRING};
+}
+
 /*
- * post(conn, begun, patient, flushing, from, to, body [, from, to, body])
+ * post(conn, patient, flushing, from, to, body)
  *
- * from, to: what mail() gave, the same in all calls for one message; body: a
- * string, or what was built: { size =, eight_bit =, part ... }, a part being a
- * string, or { octets } that become base64.
+ * from, to: what mail() gave; body: a string, or what was built: { size =,
+ * eight_bit =, part ... }, a part being a string, or { octets } that become
+ * base64.
  *
  * A whole message: says MAIL, RCPT of each recipient, DATA; where all say yes
- * sends the body, and behind it the commands of the next message, if one is
- * given. begun: it goes on with one whose commands were said. patient: true, or
- * "hearing": where it sends it does not wait by itself. Answers:
+ * sends the body, and behind it the commands of the one that behind() told.
+ * patient: true, or "hearing": where it sends it does not wait by itself.
+ * Answers:
  *   "reply", reply, next     to the dot; whether the next is under way
  *   "done"                   flushing: the body was sent
- *   "read", "write"          wait, then call again: begun
+ *   "read", "write"          wait, then go_on()
  *   "no"                     nothing was said: not for this way
  *   "unasked", event | nil, kind, text   nothing was said: as peek has it
  *   "odd"                    something else was answered: see unpost
@@ -232,38 +277,35 @@ static int post_done(lua_State *L, struct lbind_client *l)
  */
 static int lpost_post(lua_State *L)
 {
-    enum { MAIL = 6, NEXT = MAIL + MAIL_VALUES };
+    enum { MAIL = 5 };
     struct lbind_client *l = check(L);
-    struct posting *p = &l->posting;
-    struct exchange_call call = {luaL_checkudata(L, 2, LBIND_CONN),
-                                 lua_toboolean(L, 5),
-                                 lua_toboolean(L, 4),
-                                 false,
-                                 false,
-                                 lua_type(L, 4) == LUA_TSTRING};
-    struct mail one, next;
+    struct exchange_call call = call_at(L, 2);
+    struct mail m;
     int told = 0, event = EXCHANGE_NO;
-    bool begun = lua_toboolean(L, 3);
-    lua_settop(L, NEXT + MAIL_VALUES - 1);
-    message_at(L, MAIL, &one);
-    message_at(L, NEXT, &next);
-    luaL_argcheck(L,
-                  !begun || (one.mail.recipients && p->part < one.mail.count),
-                  MAIL, "the message that was begun");
-    if ((p->stage != POSTING_IDLE) == begun)
-        event = exchange_post(&l->over, &call, p, &one.mail, &next.mail, &told);
-    switch (event) {
-    case EXCHANGE_DONE:
-        return post_done(L, l);
-    case EXCHANGE_UNASKED:
-        return lbind_event(L, l, call.conn, event) +
-               lbind_event(L, l, call.conn, told);
-    case CLIENT_REPLY:
-        lua_pushliteral(L, "odd");
-        return 1;
-    default:
-        return lbind_event(L, l, call.conn, event);
-    }
+    lua_settop(L, MAIL + MAIL_VALUES - 1);
+    message_at(L, MAIL, &m);
+    if (l->posting.stage == POSTING_IDLE)
+        event = exchange_post(&l->over, &call, &l->posting, &m.mail, &told);
+    return answer(L, l, call.conn, event, told);
+}
+
+/* go_on(conn, patient, flushing, body): the same, for a message whose commands
+   were said; body as it was then */
+static int lpost_go_on(lua_State *L)
+{
+    enum { BODY = 5 };
+    struct lbind_client *l = check(L);
+    struct exchange_call call = call_at(L, 2);
+    struct mail m;
+    int told = 0, event = EXCHANGE_NO;
+    lua_settop(L, BODY);
+    mail_begin(&m);
+    m.mail.count = body_at(L, BODY, &m);
+    luaL_argcheck(L, l->posting.part < m.mail.count, BODY,
+                  "the body of the message that was begun");
+    if (l->posting.stage != POSTING_IDLE)
+        event = exchange_post(&l->over, &call, &l->posting, &m.mail, &told);
+    return answer(L, l, call.conn, event, told);
 }
 
 /* under_way() -> what is waited for: a phase of the session; since when (the
@@ -314,7 +356,9 @@ static const luaL_Reg methods[] = {
     {"mail", lpost_mail},
     {"fits", lpost_fits},
     {"say", lpost_say},
+    {"behind", lpost_behind},
     {"post", lpost_post},
+    {"go_on", lpost_go_on},
     {"under_way", lpost_under_way},
     {"unpost", lpost_unpost},
     {"posted", lpost_posted},

@@ -4,46 +4,22 @@
  * The queue holds, for each reply that is due, what it answers. client_take
  * is the only place where a reply changes the state.
  */
-#include "client.h"
+#include "client_parts.h"
 
 #include <stdint.h>
 
 #include "ascii.h"
-#include "base64.h"
-
-/* What a reply is due for. */
-enum topic {
-    TOPIC_OTHER,
-    TOPIC_GREETING,
-    TOPIC_EHLO,
-    TOPIC_LHLO,
-    TOPIC_HELO,
-    TOPIC_MAIL,
-    TOPIC_RCPT,
-    TOPIC_RSET,
-    TOPIC_DATA,
-    TOPIC_CHUNK,
-    TOPIC_STARTTLS,
-    TOPIC_QUIT,
-    TOPIC_FINAL
-};
 
 static const struct {
     const char *verb;
-    enum topic topic;
+    enum client_topic topic;
 } topics[] = {
     {"EHLO", TOPIC_EHLO}, {"LHLO", TOPIC_LHLO},         {"HELO", TOPIC_HELO},
     {"MAIL", TOPIC_MAIL}, {"RCPT", TOPIC_RCPT},         {"RSET", TOPIC_RSET},
     {"DATA", TOPIC_DATA}, {"STARTTLS", TOPIC_STARTTLS}, {"QUIT", TOPIC_QUIT},
 };
 
-enum {
-    BODY_STEP = 32768, /* body bytes encoded at once: at most doubled */
-    BASE64_COLUMNS = 76,
-    BASE64_STEP = 57 * 420 /* octets encoded at once: lines of 57 */
-};
-
-static enum topic topic_of(struct span verb)
+static enum client_topic topic_of(struct span verb)
 {
     for (size_t i = 0; i < sizeof topics / sizeof topics[0]; i++)
         if (span_ieq(verb, span_from(topics[i].verb)))
@@ -51,36 +27,42 @@ static enum topic topic_of(struct span verb)
     return TOPIC_OTHER;
 }
 
-/* What was written last is to be answered. */
-static void client_due(struct client *c, enum topic topic)
+/* What was written up to this octet is to be answered. */
+static void client_due_at(struct client *c, enum client_topic topic,
+                          uint64_t end)
 {
     size_t at = (c->first + c->due) % CLIENT_QUEUE;
     c->queue[at] = (unsigned char)topic;
-    c->ends[at] = c->sent + buf_size(&c->out);
+    c->ends[at] = end;
     c->due++;
 }
 
-static enum topic client_due_pop(struct client *c)
+void client_due(struct client *c, enum client_topic topic)
 {
-    enum topic topic = (enum topic)c->queue[c->first];
+    client_due_at(c, topic, c->sent + buf_size(&c->out));
+}
+
+static enum client_topic client_due_pop(struct client *c)
+{
+    enum client_topic topic = (enum client_topic)c->queue[c->first];
     c->first = (c->first + 1) % CLIENT_QUEUE;
     c->due--;
     return topic;
 }
 
-static void client_enter(struct client *c, enum client_state state)
+void client_enter(struct client *c, enum client_state state)
 {
     c->state = state;
 }
 
-static int client_fail(struct client *c, int err, const char *text)
+int client_fail(struct client *c, int err, const char *text)
 {
     c->err = err;
     c->text = text ? text : err_text(err);
     return err;
 }
 
-static int client_refuse(struct client *c, int err, const char *text)
+int client_refuse(struct client *c, int err, const char *text)
 {
     c->text = text;
     return err;
@@ -213,7 +195,7 @@ static void client_greeted(struct client *c, bool extended, bool lmtp)
 
 /* Whether a reply can be one to its command: one that cannot is likely that
    to another, and all behind it are, too. */
-static bool client_fits(const struct client *c, enum topic topic)
+static bool client_fits(const struct client *c, enum client_topic topic)
 {
     int code = c->reply.code;
 
@@ -244,7 +226,7 @@ static int client_misfit(struct client *c)
 }
 
 /* What a reply changes. The topic's reply has been taken off the queue. */
-static void client_take(struct client *c, enum topic topic)
+static void client_take(struct client *c, enum client_topic topic)
 {
     int class = c->reply.code / 100;
 
@@ -289,12 +271,12 @@ static int client_answer(struct client *c)
 {
     bool early = client_in_body(c) && !c->dot.plain;
     c->taken = true;
-    if (c->due && !client_fits(c, (enum topic)c->queue[c->first]))
+    if (c->due && !client_fits(c, (enum client_topic)c->queue[c->first]))
         return client_misfit(c);
     if (c->due && c->queue[c->first] == TOPIC_FINAL && c->finals > 1)
         c->finals--;
     else if (c->due) {
-        enum topic topic = client_due_pop(c);
+        enum client_topic topic = client_due_pop(c);
         if (topic == TOPIC_FINAL)
             c->finals = c->recipients = 0;
         client_take(c, topic);
@@ -326,8 +308,7 @@ int client_next(struct client *c)
     return c->ended ? CLIENT_CLOSED : CLIENT_MORE;
 }
 
-/* Whether something may be written: 0, or the reason why not. */
-static int client_ready(struct client *c, enum client_state state)
+int client_ready(struct client *c, enum client_state state)
 {
     if (c->err)
         return c->err;
@@ -341,7 +322,7 @@ static int client_ready(struct client *c, enum client_state state)
     return 0;
 }
 
-static int client_write(struct client *c, struct span s, const char *end)
+int client_write(struct client *c, struct span s, const char *end)
 {
     buf_add_span(&c->out, s);
     buf_add_text(&c->out, end);
@@ -366,8 +347,8 @@ bool client_holds(const struct client *c, size_t count, size_t octets)
            octets <= CLIENT_OUT - buf_size(&c->out);
 }
 
-static int client_command_fits(struct client *c, struct span verb,
-                               struct span argument)
+int client_command_fits(struct client *c, struct span verb,
+                        struct span argument)
 {
     size_t n = verb.n + argument.n + 3;
     int err = client_sound(c, verb);
@@ -384,7 +365,7 @@ static int client_command_fits(struct client *c, struct span verb,
 
 int client_command(struct client *c, struct span verb, struct span argument)
 {
-    enum topic topic = topic_of(verb);
+    enum client_topic topic = topic_of(verb);
     int err = client_ready(c, CLIENT_COMMAND);
     if (err == 0)
         err = client_command_fits(c, verb, argument);
@@ -401,6 +382,53 @@ int client_command(struct client *c, struct span verb, struct span argument)
     return 0;
 }
 
+/* How many lines there are, if there is nothing but whole ones, else 0. */
+static size_t lines_count(struct span lines)
+{
+    size_t n = 0;
+    for (; lines.n; n++) {
+        size_t end = span_find(lines, '\n');
+        if (end == lines.n)
+            return 0;
+        lines = span_skip(lines, end + 1);
+    }
+    return n;
+}
+
+static int client_envelope_fits(struct client *c, struct span lines,
+                                size_t count)
+{
+    int err = client_ready(c, CLIENT_COMMAND);
+    if (err < 0)
+        return err;
+    if (!client_holds(c, count, lines.n))
+        return client_refuse(c, ERR_LIMIT, "too many commands are unanswered");
+    if (count < 2 || lines_count(lines) != count)
+        return client_refuse(c, ERR_SYNTAX,
+                             "a command must not hold CR, LF or NUL");
+    return 0;
+}
+
+int client_envelope(struct client *c, struct span lines, size_t count)
+{
+    uint64_t end = c->sent + buf_size(&c->out);
+    int err = client_envelope_fits(c, lines, count);
+    if (err == 0)
+        err = client_write(c, lines, "");
+    for (size_t i = 0; i < count && err == 0; i++) {
+        struct span line = span_cut(&lines, '\n');
+        end += line.n + 1;
+        client_due_at(c,
+                      i == 0          ? TOPIC_MAIL
+                      : i < count - 1 ? TOPIC_RCPT
+                                      : TOPIC_DATA,
+                      end);
+    }
+    if (err == 0)
+        client_enter(c, CLIENT_AHEAD);
+    return err;
+}
+
 int client_raw(struct client *c, struct span bytes)
 {
     if (c->err)
@@ -411,123 +439,6 @@ int client_raw(struct client *c, struct span bytes)
     if (c->state == CLIENT_BODY)
         client_enter(c, CLIENT_COMMAND);
     return client_write(c, bytes, "");
-}
-
-static void final_due(struct client *c)
-{
-    client_due(c, TOPIC_FINAL);
-    c->finals = c->lmtp && c->recipients ? c->recipients : 1;
-}
-
-int client_body(struct client *c, struct span in, bool done, size_t *taken)
-{
-    *taken = 0;
-    int err = client_ready(c, CLIENT_BODY);
-    while (err == 0 && *taken < in.n && buf_size(&c->out) < CLIENT_HIGH) {
-        struct span piece = span_skip(in, *taken);
-        if (piece.n > BODY_STEP)
-            piece.n = BODY_STEP;
-        err = dot_encode(&c->dot, piece, &c->out);
-        *taken += piece.n;
-    }
-    if (err == 0 && done && *taken == in.n) {
-        err = dot_encode_finish(&c->dot, &c->out);
-        final_due(c);
-        client_enter(c, CLIENT_COMMAND);
-    }
-    if (buf_error(&c->out))
-        return client_fail(c, buf_error(&c->out), NULL);
-    return err;
-}
-
-/* One piece, of whole lines but at the end of the part. */
-static int base64_piece(struct client *c, struct span piece)
-{
-    struct base64_encoder e;
-    base64_encoder_init(&e, BASE64_COLUMNS);
-    e.kernel = c->kernel;
-    char *p = buf_space(&c->out, base64_room(piece.n + 2, BASE64_COLUMNS));
-    if (!p)
-        return client_fail(c, buf_error(&c->out), NULL);
-    size_t n = base64_encode(&e, piece, p);
-    buf_filled(&c->out, n + base64_encode_finish(&e, p + n));
-    return 0;
-}
-
-int client_base64(struct client *c, struct span in, size_t *taken)
-{
-    *taken = 0;
-    int err = client_ready(c, CLIENT_BODY);
-    if (err == 0 && (c->dot.inside || c->dot.cr))
-        err = client_refuse(c, ERR_PROTOCOL, "base64 begins with a line");
-    while (err == 0 && *taken < in.n && buf_size(&c->out) < CLIENT_HIGH) {
-        struct span piece = span_skip(in, *taken);
-        if (piece.n > BASE64_STEP)
-            piece.n = BASE64_STEP;
-        err = base64_piece(c, piece);
-        *taken += piece.n;
-    }
-    return err;
-}
-
-size_t client_plain(struct client *c, struct span in)
-{
-    const struct kernel *kernel = c->kernel ? c->kernel : &kernel_scalar;
-    struct kernel_body seen = {c->dot.inside, false, false, 0, 0};
-    if (client_ready(c, CLIENT_BODY) < 0 || c->dot.cr || c->dot.cr_out ||
-        buf_size(&c->out))
-        return 0;
-    return kernel->dot_skim(&seen, in);
-}
-
-void client_passed(struct client *c, struct span bytes)
-{
-    c->sent += bytes.n;
-    if (bytes.n == 0)
-        return;
-    c->dot.inside = bytes.p[bytes.n - 1] != '\n';
-    c->dot.cr_out = bytes.p[bytes.n - 1] == '\r';
-}
-
-/* Mends the line ends of a chunk, and those between it and the one before. */
-static int chunk_mend(struct client *c, struct span *in, bool last)
-{
-    buf_clear(&c->chunk);
-    dot_encode(&c->dot, *in, &c->chunk);
-    if (last)
-        dot_encode_finish(&c->dot, &c->chunk);
-    *in = buf_span(&c->chunk);
-    return buf_error(&c->chunk);
-}
-
-int client_chunk(struct client *c, struct span in, bool binary, bool last)
-{
-    int err = client_ready(c, CLIENT_COMMAND);
-    if (err == 0)
-        err = client_command_fits(c, SPAN("BDAT"), span_of(NULL, 0));
-    if (err < 0)
-        return err;
-    if (in.n > CLIENT_CHUNK || buf_size(&c->out) + 3 * in.n > CLIENT_OUT)
-        return client_refuse(c, ERR_LIMIT, "the chunk is too long");
-    if (!c->chunking)
-        memset(&c->dot, 0, sizeof c->dot);
-    c->dot.plain = true;
-    c->chunking = !last;
-    if (!binary && (err = chunk_mend(c, &in, last)) < 0)
-        return client_fail(c, err, NULL);
-    buf_add_text(&c->out, "BDAT ");
-    buf_add_number(&c->out, in.n);
-    buf_add_text(&c->out, last ? " LAST" : "");
-    err = client_write(c, span_of(NULL, 0), "\r\n");
-    if (err == 0)
-        err = client_write(c, in, "");
-    if (err < 0)
-        return err;
-    if (last)
-        final_due(c);
-    else
-        client_due(c, TOPIC_CHUNK);
-    return 0;
 }
 
 int client_starttls(struct client *c)

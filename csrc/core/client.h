@@ -100,6 +100,11 @@ INTERNAL int client_command(struct client *c, struct span verb,
 INTERNAL int client_sound(struct client *c, struct span line);
 INTERNAL bool client_holds(const struct client *c, size_t count, size_t octets);
 
+/* Writes all commands of a transaction, MAIL to DATA, as so many lines with
+   their ends: at once, or refused as above. What the lines hold is the caller's
+   to judge; ERR_SYNTAX where there are not so many. */
+INTERNAL int client_envelope(struct client *c, struct span lines, size_t count);
+
 /* Writes bytes as they are, a body too; from now on the peer may reply to
    anything. */
 INTERNAL int client_raw(struct client *c, struct span bytes);

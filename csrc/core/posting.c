@@ -7,11 +7,19 @@
 
 #include "survey.h"
 
+enum {
+    NUMBER_MOST = 24, /* digits of a size */
+    FRAME_RCPT = sizeof "RCPT TO:<>\r\n",
+    FRAME_MOST = sizeof "MAIL FROM:<> BODY=8BITMIME SIZE=\r\nDATA\r\n" +
+                 NUMBER_MOST /* of the commands, beside RCPT and an address */
+};
+
 void posting_init(struct posting *p)
 {
     memset(p, 0, sizeof *p);
     buf_init(&p->said, 2 * POSTING_SAID + REPLY_MOST);
-    buf_init(&p->line, CLIENT_LINE);
+    buf_init(&p->lines, CLIENT_OUT);
+    buf_init(&p->behind, CLIENT_OUT);
     reply_init(&p->reply);
     buf_init(&p->record, POSTING_RECORD);
 }
@@ -19,7 +27,8 @@ void posting_init(struct posting *p)
 void posting_free(struct posting *p)
 {
     buf_free(&p->said);
-    buf_free(&p->line);
+    buf_free(&p->lines);
+    buf_free(&p->behind);
     reply_free(&p->reply);
     buf_free(&p->record);
 }
@@ -103,52 +112,51 @@ bool posting_fits(const struct posting *p, const struct posting_mail *m)
     return !any_twice(m);
 }
 
-/* Whether there is room for its commands. */
-static bool posting_held(const struct client *c, const struct posting_mail *m)
+static char *put(char *q, struct span s)
 {
-    size_t octets = m->from.n + CLIENT_LINE - POSTING_ADDRESS;
-    for (size_t i = 0; i < m->recipients; i++)
-        octets += m->to[i].n + sizeof "RCPT TO:<>\r\n";
-    return client_holds(c, m->recipients + 2, octets);
+    memcpy(q, s.p, s.n);
+    return q + s.n;
 }
 
-static int say(struct posting *p, struct client *c, struct span verb)
+/* The parameters of MAIL, and its end. */
+static char *put_params(char *q, const struct posting *p,
+                        const struct survey *s)
 {
-    return client_command(c, verb, buf_span(&p->line));
-}
-
-static int say_mail(struct posting *p, struct client *c, struct span from,
-                    const struct survey *s)
-{
-    bool eight_bit = p->peer.eight_bit && s->eight_bit;
-    buf_clear(&p->line);
-    buf_add(&p->line, "FROM:<", 6);
-    buf_add_span(&p->line, from);
-    buf_add_text(&p->line, eight_bit ? "> BODY=8BITMIME" : ">");
+    struct buf number = {q, 0, 0, NUMBER_MOST, NUMBER_MOST, 0};
+    if (p->peer.eight_bit && s->eight_bit)
+        q = put(q, SPAN(" BODY=8BITMIME"));
     if (p->peer.size) {
-        buf_add(&p->line, " SIZE=", 6);
-        buf_add_number(&p->line, s->size);
+        q = put(q, SPAN(" SIZE="));
+        number.base = q;
+        buf_add_number(&number, s->size);
+        q += buf_size(&number);
     }
-    return say(p, c, SPAN("MAIL"));
+    return put(q, SPAN("\r\n"));
 }
 
-static int say_rcpt(struct posting *p, struct client *c, struct span to)
+/* The commands of a message that fits. */
+static bool write_lines(const struct posting *p, const struct posting_mail *m,
+                        const struct survey *s, struct buf *lines)
 {
-    buf_clear(&p->line);
-    buf_add(&p->line, "TO:<", 4);
-    buf_add_span(&p->line, to);
-    buf_add_char(&p->line, '>');
-    return say(p, c, SPAN("RCPT"));
-}
-
-/* All of them: that they fit is known. */
-static int say_all(struct posting *p, struct client *c,
-                   const struct posting_mail *m, const struct survey *s)
-{
-    int err = say_mail(p, c, m->from, s);
-    for (size_t i = 0; i < m->recipients && err == 0; i++)
-        err = say_rcpt(p, c, m->to[i]);
-    return err == 0 ? client_command(c, SPAN("DATA"), span_of(NULL, 0)) : err;
+    size_t room = m->from.n + FRAME_MOST;
+    for (size_t i = 0; i < m->recipients; i++)
+        room += m->to[i].n + FRAME_RCPT;
+    buf_clear(lines);
+    char *start = buf_space(lines, room), *q = start;
+    if (!start)
+        return false;
+    q = put(q, SPAN("MAIL FROM:<"));
+    q = put(q, m->from);
+    q = put(q, SPAN(">"));
+    q = put_params(q, p, s);
+    for (size_t i = 0; i < m->recipients; i++) {
+        q = put(q, SPAN("RCPT TO:<"));
+        q = put(q, m->to[i]);
+        q = put(q, SPAN(">\r\n"));
+    }
+    q = put(q, SPAN("DATA\r\n"));
+    buf_filled(lines, (size_t)(q - start));
+    return true;
 }
 
 static struct survey posting_survey(const struct client *c,
@@ -159,26 +167,51 @@ static struct survey posting_survey(const struct client *c,
     return survey_of(c->kernel ? c->kernel : &kernel_scalar, m->parts->octets);
 }
 
-bool posting_say(struct posting *p, struct client *c,
-                 const struct posting_mail *m)
+/* Makes the commands of a message, and what is said of it: false where it is
+   not for this way. */
+static bool posting_compose(const struct posting *p, const struct client *c,
+                            const struct posting_mail *m, struct buf *lines,
+                            struct posting_said *said)
 {
-    size_t before = buf_size(&c->out);
-    if (!posting_fits(p, m) || !posting_held(c, m))
+    if (!posting_fits(p, m))
         return false;
     struct survey s = posting_survey(c, m);
     if (p->peer.limit && s.size > p->peer.limit)
         return false;
-    if (say_all(p, c, m, &s) < 0)
-        return false; /* at the first, if at any */
-    posting_note(p, 'C', span_skip(buf_span(&c->out), before));
-    struct posting_said said = {m->recipients + 2, s.plain,
-                                m->known ? m->size : m->parts->octets.n};
-    if (p->stage == POSTING_IDLE) {
-        p->present = said;
-        posting_enter(p, POSTING_HEARING);
-    } else
-        p->next = said;
+    *said = (struct posting_said){m->recipients + 2, s.plain,
+                                  m->known ? m->size : m->parts->octets.n};
+    return write_lines(p, m, &s, lines);
+}
+
+static bool posting_speak(struct posting *p, struct client *c,
+                          const struct buf *lines,
+                          const struct posting_said *said)
+{
+    if (client_envelope(c, buf_span(lines), said->count) < 0)
+        return false;
+    posting_note(p, 'C', buf_span(lines));
     return true;
+}
+
+bool posting_say(struct posting *p, struct client *c,
+                 const struct posting_mail *m)
+{
+    struct posting_said said;
+    if (!posting_compose(p, c, m, &p->lines, &said) ||
+        !posting_speak(p, c, &p->lines, &said))
+        return false;
+    p->present = said;
+    posting_enter(p, POSTING_HEARING);
+    return true;
+}
+
+bool posting_behind(struct posting *p, const struct client *c,
+                    const struct posting_mail *m)
+{
+    bool fits = m && posting_compose(p, c, m, &p->behind, &p->ready);
+    if (!fits)
+        p->ready.count = 0;
+    return fits;
 }
 
 /* Takes a reply to a command; true: the last one that is to be heard. */
@@ -224,6 +257,11 @@ bool posting_more(struct posting *p, const struct posting_mail *m)
     return posting_rest(p, m).n > (m->parts[p->part].base64 ? 0 : POSTING_LONG);
 }
 
+bool posting_pours(const struct posting *p, const struct posting_mail *m)
+{
+    return !m->parts[p->part].base64 && posting_rest(p, m).n > POSTING_LONG;
+}
+
 struct span posting_rest(const struct posting *p, const struct posting_mail *m)
 {
     return span_skip(m->parts[p->part].octets, p->taken);
@@ -253,10 +291,9 @@ int posting_write(struct posting *p, struct client *c,
 }
 
 int posting_finish(struct posting *p, struct client *c,
-                   const struct posting_mail *m,
-                   const struct posting_mail *next)
+                   const struct posting_mail *m)
 {
-    char digits[24];
+    char digits[NUMBER_MOST];
     struct buf number = {digits, 0, 0, sizeof digits, sizeof digits, 0};
     size_t taken;
     int err = client_body(c, posting_rest(p, m), true, &taken);
@@ -265,15 +302,15 @@ int posting_finish(struct posting *p, struct client *c,
     buf_add_number(&number, p->present.size);
     posting_note(p, '*', buf_span(&number));
     posting_enter(p, POSTING_FINAL);
-    if (next->recipients)
-        (void)posting_say(p, c, next);
+    if (p->ready.count && posting_speak(p, c, &p->behind, &p->ready))
+        p->next = p->ready;
     return 0;
 }
 
 void posting_end(struct posting *p)
 {
     p->present = p->next;
-    p->next.count = 0;
+    p->next.count = p->ready.count = 0;
     p->heard = p->part = p->taken = 0;
     p->odd = false;
     buf_clear(&p->said);

@@ -70,15 +70,17 @@ struct posting {
     struct posting_peer peer;
     enum posting_stage stage;
     struct posting_said present, next;
-    size_t heard;       /* replies to the present one's commands */
-    size_t part;        /* of its body, which is written */
-    size_t taken;       /* octets of that */
+    struct posting_said ready; /* to be the next, behind the present body */
+    size_t heard;              /* replies to the present one's commands */
+    size_t part;               /* of its body, which is written */
+    size_t taken;              /* octets of that */
     bool odd;           /* one of the replies was not the one hoped for */
     double now;         /* the caller's clock, for the record */
     double since;       /* when the stage, or heard or taken, changed; 0: the
                            replies are not awaited yet */
     struct buf said;    /* those replies as they came, LF behind each line */
-    struct buf line;    /* an argument */
+    struct buf lines;   /* commands on their way to client */
+    struct buf behind;  /* those of the message that is ready */
     struct reply reply; /* of posting_heard */
 
     /* What was said and heard of late, in pieces: "C", "S" or, for the size of
@@ -97,10 +99,16 @@ INTERNAL void posting_free(struct posting *p);
 INTERNAL bool posting_fits(const struct posting *p,
                            const struct posting_mail *m);
 
-/* Writes the commands of a message, as the present one where the posting is
-   idle, else as the next. False: it is not for this way, nothing was said. */
+/* Where the posting is idle: writes the commands of a message, which is the
+   present one then. False: it is not for this way, nothing was said. */
 INTERNAL bool posting_say(struct posting *p, struct client *c,
                           const struct posting_mail *m);
+
+/* Makes ready the commands of a message that are to be said behind the body of
+   the present one, or of that which is said next; NULL: of none. False: it is
+   not for this way. Its end, or who says nothing, forgets it. */
+INTERNAL bool posting_behind(struct posting *p, const struct client *c,
+                             const struct posting_mail *m);
 
 /* What came: CLIENT_REPLY: in POSTING_FINAL that to the dot, client->reply;
    earlier the posting has come to its end. CLIENT_MORE in POSTING_BODY: the
@@ -110,6 +118,10 @@ INTERNAL int posting_next(struct posting *p, struct client *c);
 /* In POSTING_BODY: goes to the part that is to be written. False: what is left
    is for posting_finish. */
 INTERNAL bool posting_more(struct posting *p, const struct posting_mail *m);
+
+/* Whether what is left of that part is long enough to leave without a copy. */
+INTERNAL bool posting_pours(const struct posting *p,
+                            const struct posting_mail *m);
 
 /* What is left of that part; so many octets of it were taken. */
 INTERNAL struct span posting_rest(const struct posting *p,
@@ -123,11 +135,10 @@ INTERNAL size_t posting_plain(const struct posting *p);
 INTERNAL int posting_write(struct posting *p, struct client *c,
                            const struct posting_mail *m);
 
-/* Writes the end of the body, and its dot; then the commands of the next
-   message, where one is given and for this way. 0 or ERR_*. */
+/* Writes the end of the body, and its dot; then the commands of the message
+   that is ready, if there is one. 0 or ERR_*. */
 INTERNAL int posting_finish(struct posting *p, struct client *c,
-                            const struct posting_mail *m,
-                            const struct posting_mail *next);
+                            const struct posting_mail *m);
 
 /* The present message is through: the next one, if it was said, is now the
    present one. */

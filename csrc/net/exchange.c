@@ -105,20 +105,28 @@ int exchange_look(struct exchange *x, struct conn *conn)
     return in < 0 ? in : client_next(c);
 }
 
+/* The head of what is left that goes out as it is. */
+static struct span plain_head(struct client *c, struct span in, size_t plain)
+{
+    if (plain == 0)
+        plain = client_plain(c, in);
+    return span_of(in.p, plain < in.n ? plain : in.n);
+}
+
 int exchange_pour(struct exchange *x, struct exchange_call *call,
                   struct span *in, size_t plain)
 {
     struct client *c = &x->machine;
     int io = flush(c, call);
     while (io == IO_DONE && in->n >= POUR_LEAST) {
-        struct span head = span_of(in->p, plain ? plain : client_plain(c, *in));
+        struct span head = plain_head(c, *in, plain);
         size_t n = 0;
         if (head.n < POUR_LEAST)
             break;
         io = write_some(call, head, &n);
         client_passed(c, span_of(head.p, n));
         *in = span_skip(*in, n);
-        plain = head.n - n;
+        plain = plain > n ? plain - n : 0;
     }
     return io;
 }
@@ -135,34 +143,38 @@ static int post_some(struct exchange *x, struct exchange_call *call,
                      struct posting *p, const struct posting_mail *m)
 {
     struct client *c = &x->machine;
-    struct span rest = posting_rest(p, m), left = rest;
     int io = IO_DONE;
     if (client_out(c).n >= CLIENT_HIGH)
         io = flush(c, call);
-    if (io == IO_DONE && !m->parts[p->part].base64 && rest.n > POSTING_LONG)
+    if (io == IO_DONE && posting_pours(p, m)) {
+        struct span in = posting_rest(p, m), left;
+        in.n -= POSTING_LONG / 2; /* leaves with the dot */
+        left = in;
         io = exchange_pour(x, call, &left, posting_plain(p));
-    posting_took(p, rest.n - left.n);
+        posting_took(p, in.n - left.n);
+        if (!posting_more(p, m))
+            return io;
+    }
     return io == IO_DONE ? posting_write(p, c, m) : io;
 }
 
-/* Sends of a body all but its end, and what waited: enum io, or ERR_*. */
+/* Sends of a body all but its end, and what waited, unless that is as well sent
+   with the dot: enum io, or ERR_*. */
 static int post_most(struct exchange *x, struct exchange_call *call,
                      struct posting *p, const struct posting_mail *m)
 {
     int io = IO_DONE;
-    bool some = false;
-    while (io == IO_DONE && posting_more(p, m)) {
+    while (io == IO_DONE && posting_more(p, m))
         io = post_some(x, call, p, m);
-        some = true;
-    }
-    return io == IO_DONE && some ? flush(&x->machine, call) : io;
+    if (io == IO_DONE && client_out(&x->machine).n > POSTING_LONG)
+        io = flush(&x->machine, call);
+    return io;
 }
 
 /* Writes the body to its end, where nothing has come before it: CLIENT_MORE,
    what to wait for, or an event. */
 static int post_body(struct exchange *x, struct exchange_call *call,
-                     struct posting *p, const struct posting_mail *m,
-                     const struct posting_mail *next)
+                     struct posting *p, const struct posting_mail *m)
 {
     int io = post_most(x, call, p, m);
     if (io < 0)
@@ -172,7 +184,7 @@ static int post_body(struct exchange *x, struct exchange_call *call,
     int result = exchange_look(x, call->conn);
     if (result != CLIENT_MORE)
         return result;
-    result = posting_finish(p, &x->machine, m, next);
+    result = posting_finish(p, &x->machine, m);
     return result < 0 ? result : CLIENT_MORE;
 }
 
@@ -190,23 +202,25 @@ static int post_begin(struct exchange *x, struct exchange_call *call,
 }
 
 int exchange_post(struct exchange *x, struct exchange_call *call,
-                  struct posting *p, const struct posting_mail *m,
-                  const struct posting_mail *next, int *told)
+                  struct posting *p, const struct posting_mail *m, int *told)
 {
     int result = CLIENT_MORE;
     bool flushing = call->flushing;
     p->now = poller_now();
     if (p->since == 0)
         p->since = p->now;
-    if (p->stage == POSTING_IDLE)
+    if (p->stage == POSTING_IDLE) {
         result = post_begin(x, call, p, m, told);
+        if (result != CLIENT_MORE)
+            (void)posting_behind(p, &x->machine, NULL);
+    }
     while (result == CLIENT_MORE) {
         double since = p->since;
         result = posting_next(p, &x->machine);
         if (result == CLIENT_REPLY && p->stage == POSTING_FINAL)
             return EXCHANGE_DONE;
         if (result == CLIENT_MORE && p->stage == POSTING_BODY)
-            result = post_body(x, call, p, m, next);
+            result = post_body(x, call, p, m);
         if (result != CLIENT_MORE)
             break;
         if (call->patient && p->since > since)

@@ -67,14 +67,15 @@ INTERNAL int exchange_stuck(struct exchange *x, struct conn *conn);
 
 /*
  * A whole message, see posting.h: begins where the posting is idle, and says
- * the next one, if there is any, behind its body. EXCHANGE_DONE: the reply to
- * the dot is the machine's; what comes next is the caller's (posting_end).
+ * the one that is ready, if there is any, behind its body. EXCHANGE_DONE: the
+ * reply to the dot is the machine's; what comes next is the caller's
+ * (posting_end).
  * EXCHANGE_NO: nothing was said. EXCHANGE_UNASKED: the same, as client_next or
  * conn have more to tell (*told). Flushing: EXCHANGE_SENT once the body has
  * gone. Else as exchange_step; another event ends the posting.
  */
 INTERNAL int exchange_post(struct exchange *x, struct exchange_call *call,
                            struct posting *p, const struct posting_mail *m,
-                           const struct posting_mail *next, int *told);
+                           int *told);
 
 #endif

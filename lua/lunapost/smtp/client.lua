@@ -6,6 +6,7 @@
 
 local auth = require "lunapost.smtp.auth"
 local core = require "lunapost.core"
+local dialogue = require "lunapost.smtp.dialogue"
 local limits = require "lunapost.smtp.limits"
 local net = require "lunapost.net"
 local options_of = require "lunapost.options"
@@ -30,10 +31,19 @@ local M = {}
 ---@field user? string  who is authenticated
 ---@field host string  the peer, as errors call it
 ---@field transcript lunapost.transcript
-local Client = setmetatable({}, { __index = raw })
+local Client = {}
 local meta <const> = { __name = "lunapost.client", __index = Client }
 
+-- All methods in one table, for they are called for each message.
+for _, methods in ipairs { dialogue, raw } do
+  for name, method in pairs(methods) do Client[name] = method end
+end
+
 local now <const> = core.loop.now
+
+-- Fields that are there, then, without which Lua would look for a method.
+local asked_often <const> = { "strict", "chunking", "loose", "ahead", "veil",
+  "lmtp" }
 
 --- Makes a session of a connection; the greeting has not been read.
 ---@param fields { conn: userdata, loop: table, host: string, name: string,
@@ -44,6 +54,10 @@ function M.new(fields)
   fields.machine = core.client.new()
   fields.extensions = {}
   fields.esmtp = false
+  fields.mails = 0
+  for _, name in ipairs(asked_often) do
+    fields[name] = fields[name] or false
+  end
   fields.transcript = fields.transcript or transcripts.new { clock = now }
   return setmetatable(fields, meta)
 end

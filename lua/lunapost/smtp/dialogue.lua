@@ -70,7 +70,7 @@ end
 --- of a session shows them.
 ---@param secrets string[]
 function Dialogue:conceal(secrets)
-  self.veil = transcripts.veil(secrets, self.veil)
+  self.veil = transcripts.veil(secrets, self.veil or nil)
 end
 
 --- Ends the session with an error.
@@ -85,16 +85,23 @@ function Dialogue:broken(kind, text, command)
   return nil, failure(self, kind, text, command)
 end
 
---- Whether a call of the machine may block by itself, which saves a wait:
---- where no loop has anything else to do.
+--- How a call of the machine may block by itself, which saves a wait, where
+--- there are so many seconds: true, or "hearing", not while it sends: who waits
+--- so then learns up to two seconds late that octets went out.
+---@param seconds number
+---@return boolean|"hearing"
+function Dialogue:patience(seconds)
+  return seconds > EXACT or seconds > PATIENCE and "hearing"
+end
+
+--- Whether it may do so: where no loop has anything else to do.
 ---@param seconds number  that are left
----@param sending? boolean  who waits so while it sends learns up to two seconds
---- late that octets went out
+---@param sending? boolean
 ---@return boolean
 function Dialogue:patient(seconds, sending)
   local blocks = self.loop.blocks
-  return blocks ~= nil and seconds > (sending and EXACT or PATIENCE)
-    and blocks()
+  local how = blocks ~= nil and self:patience(seconds)
+  return how and (how == true or not sending) and blocks()
 end
 
 --- Waits for what the machine wants.

@@ -51,7 +51,7 @@ function M.ready(client)
   if not ordinary(client) then return false end
   local way = client.way
   if not way or way.offers ~= client.extensions then way = way_of(client) end
-  return way.open and (client.mails or 0) < way.mails
+  return way.open and client.mails < way.mails
 end
 
 -- A body as the machine takes it; nil: it does not.
@@ -87,50 +87,63 @@ function M.fits(client, envelope, message)
   return { from = from, to = to, body = body, message = message, said = false }
 end
 
--- The least time that a wait may take.
-local function least(client)
-  local way = client.way
+-- Whether a call of the machine may wait by itself; where the end of a time has
+-- to be kept exactly, not while it sends: "hearing".
+local function patience(client)
+  local way, blocks = client.way, client.loop.blocks
   if way.limits ~= client.limits or way.timeout ~= client.timeout then
     way.limits, way.timeout = client.limits, client.timeout
     way.least = math.huge
     for phase in pairs(phases) do
       way.least = math.min(way.least, client:limit(phase))
     end
+    way.patience = client:patience(way.least)
   end
-  return way.least
+  return way.patience and blocks and blocks() and way.patience
 end
 
--- Whether a call of the machine may wait by itself; where the end of that time
--- has to be kept exactly, not while it sends.
-local function patience(client, seconds)
-  return client:patient(seconds, true)
-    or client:patient(seconds) and "hearing"
+-- The same, where some of the time is gone.
+local function patience_left(client, seconds)
+  local patient = patience(client)
+  return patient and client:patience(math.min(seconds, client.way.least))
 end
 
 -- Waits, then calls the machine again, until it has an outcome: event, and
 -- what the machine says besides.
-local function wait(client, event, patient, flushing, ...)
+local function wait(client, event, patient, flushing, body)
   local machine = client.machine
   while true do
     local phase, since = machine:under_way()
     local deadline = since + client:limit(phase)
     local again, kind, text = client:await(event, deadline, patient)
     if not again then return nil, kind, text end
-    patient = patience(client, math.min(deadline - now(), least(client)))
+    patient = patience_left(client, deadline - now())
     if not client.conn then return nil, "closed", CLOSED end
     local a, b
-    event, a, b = machine:post(client.conn, true, patient, flushing, ...)
+    event, a, b = machine:go_on(client.conn, patient, flushing, body)
     if event ~= "read" and event ~= "write" then return event, a, b end
   end
 end
 
--- Posts a message, and waits for its outcome.
-local function drive(client, begun, patient, flushing, ...)
+-- Posts a message, from, to and body, and waits for its outcome; flushing: for
+-- the end of its body.
+local function begin(client, flushing, from, to, body)
   if not client.conn then return nil, "closed", CLOSED end
-  local event, a, b, c = client.machine:post(client.conn, begun, patient,
-    flushing, ...)
+  local patient = patience(client)
+  local event, a, b, c = client.machine:post(client.conn, patient, flushing,
+    from, to, body)
   if event ~= "read" and event ~= "write" then return event, a, b, c end
-  return wait(client, event, patient, flushing, ...)
+  return wait(client, event, patient, flushing, body)
+end
+
+-- The same for one whose commands were said.
+local function go_on(client, flushing, body)
+  if not client.conn then return nil, "closed", CLOSED end
+  local patient = patience(client)
+  local event, a, b = client.machine:go_on(client.conn, patient, flushing,
+    body)
+  if event ~= "read" and event ~= "write" then return event, a, b end
+  return wait(client, event, patient, flushing, body)
 end
 
 -- The reply to the dot.
@@ -177,7 +190,7 @@ local function conclude(client, to, event, a, said, text)
   if event ~= "reply" then return outcome_of(client, event, a, said) end
   local reply = final(client, a)
   if reply.code >= 300 then return nil, { heard = {}, reply = reply }, said end
-  client.mails = (client.mails or 0) + 1
+  client.mails = client.mails + 1
   return { accepted = to, rejected = {}, reply = reply,
     transcript = client.transcript }, nil, said
 end
@@ -201,8 +214,8 @@ function M.send(client, envelope, message)
   if not M.ready(client) then return false end
   local from, to, body = mail_of(client, envelope, message)
   if not from then return false end
-  local result, outcome = conclude(client, to, drive(client, false,
-    patience(client, least(client)), false, from, to, body))
+  local result, outcome = conclude(client, to,
+    begin(client, false, from, to, body))
   if outcome then outcome.envelope = { from = from, to = to } end
   return result, outcome
 end
@@ -219,33 +232,31 @@ function M.announce(client, one)
   end
 end
 
--- A message, and one behind it, if there is one.
-local function relay(client, one, meanwhile, series, ...)
-  local patient, from, to, body = patience(client, least(client)), one.from,
-    one.to, one.body
-  local event, a, b, c = drive(client, one.said, patient, true, from, to, body,
-    ...)
-  if event == "done" then
-    meanwhile(series)
-    event, a, b, c = drive(client, true, patient, false, from, to, body)
-  end
-  return conclude(client, to, event, a, b, c)
-end
-
 --- The same for one of several messages: the commands of the one behind it
---- are said behind its body. That one is told.
+--- are said behind its body. Both are told whether theirs were.
 ---@param client lunapost.client
 ---@param one lunapost.posted
----@param next? lunapost.posted
+---@param behind? lunapost.posted
 ---@param meanwhile fun(series: table)  is called while the reply is awaited
 ---@param series table
 ---@return table|false|nil result
 ---@return table? outcome
-function M.relay(client, one, next, meanwhile, series)
-  if not next then return relay(client, one, meanwhile, series) end
-  local result, outcome, said = relay(client, one, meanwhile, series,
-    next.from, next.to, next.body)
-  next.said = said or false
+function M.relay(client, one, behind, meanwhile, series)
+  local body, event, a, b, c = one.body
+  if behind then
+    client.machine:behind(behind.from, behind.to, behind.body)
+  end
+  if one.said then
+    event, a, b, c = go_on(client, true, body)
+  else
+    event, a, b, c = begin(client, true, one.from, one.to, body)
+  end
+  if event == "done" then
+    meanwhile(series)
+    event, a, b, c = go_on(client, false, body)
+  end
+  local result, outcome, said = conclude(client, one.to, event, a, b, c)
+  if behind then behind.said = said or false end
   return result, outcome
 end
 

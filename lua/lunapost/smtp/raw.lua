@@ -1,14 +1,13 @@
 --- What a session needs to be an odd one: octets as they are, in pieces and
 --- with pauses, and expectations of what comes.
 
-local dialogue = require "lunapost.smtp.dialogue"
 local options_of = require "lunapost.options"
 local replies = require "lunapost.smtp.reply"
 
 ---@class lunapost.raw: lunapost.dialogue
 ---@field loose? boolean  raw octets were written: any reply may come
 ---@field awaited? boolean  and none has been expected since
-local Raw = setmetatable({}, { __index = dialogue })
+local Raw = {}
 
 local known_write <const> = { size = "integer", pause = "number" }
 

@@ -131,7 +131,7 @@ local function relay(series, one)
   end
   series.posting = true -- until it is known how that ends
   local result, outcome = post.relay(client, one, behind and behind.body
-    and behind, foresee, series)
+    and behind or nil, foresee, series)
   series.posting = false
   if result == false then
     series.next = behind

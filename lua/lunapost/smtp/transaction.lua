@@ -186,7 +186,7 @@ end
 -- Whether the server takes another message in this session.
 local function another(client)
   local most = limits.of(client.extensions.LIMITS).mails
-  client.mails = (client.mails or 0) + 1
+  client.mails = client.mails + 1
   if not most or client.mails <= most then return true end
   local problem = client:failed("limit", ("the server takes %d message%s a "
     .. "session (MAILMAX): open another, or use a pool"):format(most,
