@@ -162,6 +162,7 @@ build = {
     ["lunapost.smtp.parameters"] = "lua/lunapost/smtp/parameters.lua",
     ["lunapost.smtp.path"] = "lua/lunapost/smtp/path.lua",
     ["lunapost.smtp.pipeline"] = "lua/lunapost/smtp/pipeline.lua",
+    ["lunapost.smtp.plan"] = "lua/lunapost/smtp/plan.lua",
     ["lunapost.smtp.pool"] = "lua/lunapost/smtp/pool.lua",
     ["lunapost.smtp.post"] = "lua/lunapost/smtp/post.lua",
     ["lunapost.smtp.process"] = "lua/lunapost/smtp/process.lua",

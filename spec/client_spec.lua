@@ -316,6 +316,17 @@ describe("several commands at once", function()
       { long:sub(65) }, "x\r\n")))
     assert.equal(3, (fits:due()))
     assert.equal("no", (fits:post(conn, false, false, "a@x", { "b@x" }, "x")))
+    local behind <const> = { "a@x", { "b@x" }, "x" }
+    assert.is_false(fits:behind(false, table.unpack(behind)))
+    assert.is_true(fits:behind(true, table.unpack(behind)))
+    assert.is_true(fits:behind(true, { "MAIL FROM:<a@x>", "RCPT TO:<b@x>" }))
+    many = {}
+    for i = 1, 200 do many[i] = "NOOP" end
+    for _, lines in ipairs { {}, { "MAIL\r\nRSET" }, { "a\0b" }, { long },
+      many } do
+      assert.is_false(fits:behind(true, lines))
+    end
+    assert.is_false(greeted():behind(true, table.unpack(behind)))
     for _, body in ipairs { 1, {}, { 1 }, { {} }, false } do
       assert.error_matches(function()
         fits:go_on(conn, false, false, body)

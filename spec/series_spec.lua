@@ -73,8 +73,7 @@ describe("send_all", function()
     assert.same({ "MAIL FROM:<a@x>", "RCPT TO:<two@y>", "DATA" }, early)
   end)
 
-  it("says a plain one behind any, and hears it in its own time", function()
-    local early <const> = { [2] = true, [4] = true, [5] = true }
+  it("says any behind any, and hears it in its own time", function()
     local slow <const> = { [2] = 2.1 } -- longer than MAIL may take
     local told <const> = { [4] = "552 no" }
     local log
@@ -82,14 +81,12 @@ describe("send_all", function()
       peer:answer("250 ok", "250 ok", "354 go")
       for i = 1, 6 do
         assert.equal("m" .. i, peer:body())
-        if early[i] then peer:hear() peer:hear() peer:hear() end
+        if i < 6 then peer:hear() peer:hear() peer:hear() end
         peer.loop.sleep(slow[i] or 0)
         peer:say(told[i] or "250 kept")
-        if early[i] then
+        if i < 6 then
           peer.loop.sleep(0.05) -- so that they are waited for
           peer:say("250 ok", "250 ok", "354 go")
-        elseif i < 6 then
-          peer:answer("250 ok", "250 ok", "354 go")
         end
       end
     end), function(options)

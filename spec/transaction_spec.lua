@@ -293,6 +293,31 @@ describe("a transaction", function()
     assert.equal("LHLO me.example.org", heard[1][1])
   end)
 
+  it("keeps to the parameters of its envelope, whatever becomes of them",
+    function()
+    local given <const> = { from = "a@x", parameters = { X = "1" },
+      to = { "b@y", { address = "c@y", parameters = { Y = "2" } } } }
+    local heard = scripted.run(function(peer)
+      peer:say("220 x")
+      peer:answer("250-x\r\n250 LIMITS RCPTMAX=1")
+      for _ = 1, 2 do
+        peer:answer("250 ok", "250 ok", "354 go")
+        peer:body()
+        given.parameters.X, given.to[2].parameters.Y = "3", nil
+        peer:say("250 kept")
+      end
+    end, function(options)
+      local client = assert(smtp.open(options))
+      assert.same({ "b@y", "c@y" }, assert(client:send(given, "x")).accepted)
+    end)
+    local said = {}
+    for _, line in ipairs(heard[1]) do
+      if line:find "^MAIL" or line:find "^RCPT" then said[#said + 1] = line end
+    end
+    assert.same({ "MAIL FROM:<a@x> X=1", "RCPT TO:<b@y>",
+      "MAIL FROM:<a@x> X=1", "RCPT TO:<c@y> Y=2" }, said)
+  end)
+
   it("needs SMTPUTF8 for an address that is not ASCII", function()
     scripted.run(session(), function(options)
       local client = assert(smtp.open(options))

@@ -242,6 +242,13 @@ static int lclient_says_binary(lua_State *L)
     return 1;
 }
 
+/* bare(address) -> whether it may stand in angle brackets as it is */
+static int lclient_bare(lua_State *L)
+{
+    lua_pushboolean(L, posting_bare(lbind_check(L, 1)));
+    return 1;
+}
+
 /* parameter(keyword, value) -> whether its RFC allows this value; "": none */
 static int lclient_parameter(lua_State *L)
 {
@@ -292,6 +299,7 @@ static const luaL_Reg functions[] = {
     {"new", lclient_new},
     {"survey", lclient_survey},
     {"says_binary", lclient_says_binary},
+    {"bare", lclient_bare},
     {"parameter", lclient_parameter},
     {"write_reply", lbind_write_reply},
     {NULL, NULL},

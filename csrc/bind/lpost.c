@@ -119,24 +119,6 @@ static void message_at(lua_State *L, int arg, struct mail *m)
         m->mail.recipients = recipients_at(L, arg + 1, m->to);
 }
 
-/* Whether a table has so many fields. */
-static bool has_fields(lua_State *L, int table, int count)
-{
-    for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1))
-        if (count-- == 0) {
-            lua_pop(L, 2);
-            return false;
-        }
-    return count == 0;
-}
-
-/* An envelope { from =, to = } and no more. */
-static bool is_plain(lua_State *L, int arg)
-{
-    return lua_type(L, arg) == LUA_TTABLE && !lua_getmetatable(L, arg) &&
-           has_fields(L, arg, 2);
-}
-
 /* Pushes a list of the recipients at the top: of a list, or of one. False:
    they are not for this way. */
 static bool copy_recipients(lua_State *L)
@@ -158,46 +140,83 @@ static bool copy_recipients(lua_State *L)
     return fit;
 }
 
-/* mail(envelope) -> from, { recipient ... } | nothing: it is not plain. What is
-   posted, from its first command to the reply: whoever gave the envelope may
-   change it while something is awaited. */
+/* Moves from and to of an envelope { from =, to = } to these two places of the
+   stack. False: it is another. */
+static bool read_envelope(lua_State *L, int arg, int from)
+{
+    if (lua_type(L, arg) != LUA_TTABLE || lua_getmetatable(L, arg))
+        return false;
+    for (lua_pushnil(L); lua_next(L, arg);) { /* key value */
+        struct span key = {NULL, 0};
+        if (lua_type(L, -2) == LUA_TSTRING)
+            key.p = lua_tolstring(L, -2, &key.n);
+        if (span_eq(key, SPAN("from")))
+            lua_replace(L, from);
+        else if (span_eq(key, SPAN("to")))
+            lua_replace(L, from + 1);
+        else
+            return false;
+    }
+    return lua_type(L, from) == LUA_TSTRING;
+}
+
+/* mail(envelope [, body]) -> from, { recipient ... } | nothing: it is not
+   plain, or a message of the two is not for this way. What is posted, from its
+   first command to the reply: whoever gave the envelope may change it while
+   something is awaited. */
 static int lpost_mail(lua_State *L)
 {
-    lua_settop(L, 2);
-    if (!is_plain(L, 2))
-        return 0;
-    lua_pushliteral(L, "from");
-    if (lua_rawget(L, 2) != LUA_TSTRING) /* envelope from */
-        return 0;
-    lua_pushliteral(L, "to");
-    (void)lua_rawget(L, 2); /* envelope from to */
-    if (!copy_recipients(L))
-        return 0;
-    lua_remove(L, -2); /* envelope from list */
-    return 2;
-}
-
-/* fits(from, to, body) -> whether it can go this way */
-static int lpost_fits(lua_State *L)
-{
+    enum { ENVELOPE = 2, BODY, FROM, TO };
     const struct posting *p = &check(L)->posting;
     struct mail m;
-    lua_settop(L, 1 + MAIL_VALUES);
-    message_at(L, 2, &m);
-    lua_pushboolean(L, posting_fits(p, &m.mail));
-    return 1;
+    lua_settop(L, BODY);
+    lua_settop(L, TO);
+    if (!read_envelope(L, ENVELOPE, FROM) || !copy_recipients(L)) /* list */
+        return 0;
+    lua_replace(L, TO);
+    if (lua_isnil(L, BODY))
+        return 2;
+    lua_pushvalue(L, BODY); /* from list body */
+    message_at(L, FROM, &m);
+    lua_pop(L, 1);
+    return posting_fits(p, &m.mail) ? 2 : 0;
 }
 
-/* behind(from, to, body) -> whether it can go this way: then its commands are
-   said behind the body of the one that is posted next, or now; what comes of
-   that tells whether they were */
+/* Makes ready the lines of a list, which another way has to send. */
+static bool lines_behind(lua_State *L, struct lbind_client *l, int list)
+{
+    lua_Integer count = (lua_Integer)lua_rawlen(L, list);
+    luaL_Buffer lines;
+    luaL_buffinit(L, &lines);
+    for (lua_Integer i = 1; i <= count; i++) {
+        (void)lua_rawgeti(L, list, i);
+        luaL_addvalue(&lines);
+        luaL_addlstring(&lines, "\r\n", 2);
+    }
+    luaL_pushresult(&lines);
+    return posting_behind_lines(&l->posting, &l->over.machine,
+                                lbind_check(L, -1), (size_t)count);
+}
+
+/* behind(begun, from, to, body) -> whether it can go this way: its commands are
+   said, then, behind the body of the one that is posted next or, begun, now;
+   what comes of that tells whether they were. behind(begun, lines): commands of
+   one that goes another way: whether they can be said so */
 static int lpost_behind(lua_State *L)
 {
+    enum { MAIL = 3 };
     struct lbind_client *l = check(L);
+    struct posting *p = &l->posting;
     struct mail m;
-    lua_settop(L, 1 + MAIL_VALUES);
-    message_at(L, 2, &m);
-    lua_pushboolean(L, posting_behind(&l->posting, &l->over.machine, &m.mail));
+    bool fits = (p->stage != POSTING_IDLE) == lua_toboolean(L, 2);
+    lua_settop(L, MAIL + MAIL_VALUES - 1);
+    if (fits && lua_istable(L, MAIL))
+        fits = lines_behind(L, l, MAIL);
+    else if (fits) {
+        message_at(L, MAIL, &m);
+        fits = posting_behind(p, &l->over.machine, &m.mail);
+    }
+    lua_pushboolean(L, fits);
     return 1;
 }
 
@@ -222,10 +241,11 @@ static int lpost_say(lua_State *L)
 /* The results of a message whose reply has come. */
 static int post_done(lua_State *L, struct lbind_client *l)
 {
+    bool next = l->posting.next.count > 0;
     posting_end(&l->posting);
     lua_pushliteral(L, "reply");
     lbind_push_reply(L, &l->over.machine.reply);
-    lua_pushboolean(L, l->posting.stage != POSTING_IDLE);
+    lua_pushboolean(L, next);
     return 3;
 }
 
@@ -354,7 +374,6 @@ static int lpost_posted(lua_State *L)
 static const luaL_Reg methods[] = {
     {"offered", lpost_offered},
     {"mail", lpost_mail},
-    {"fits", lpost_fits},
     {"say", lpost_say},
     {"behind", lpost_behind},
     {"post", lpost_post},

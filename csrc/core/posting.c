@@ -77,8 +77,7 @@ static void posting_note(struct posting *p, char who, struct span text)
         p->pieces++;
 }
 
-/* An address that may stand in angle brackets as it is, and in a command. */
-static bool bare(struct span s)
+bool posting_bare(struct span s)
 {
     if (s.n > POSTING_ADDRESS)
         return false;
@@ -91,6 +90,7 @@ static bool bare(struct span s)
     return true;
 }
 
+/* Then what is to happen is for others to judge. */
 static bool any_twice(const struct posting_mail *m)
 {
     for (size_t i = 1; i < m->recipients; i++)
@@ -102,10 +102,11 @@ static bool any_twice(const struct posting_mail *m)
 
 bool posting_fits(const struct posting *p, const struct posting_mail *m)
 {
-    if (m->recipients == 0 || m->recipients > p->peer.most || !bare(m->from))
+    if (m->recipients == 0 || m->recipients > p->peer.most ||
+        !posting_bare(m->from))
         return false;
     for (size_t i = 0; i < m->recipients; i++)
-        if (m->to[i].n == 0 || !bare(m->to[i]))
+        if (m->to[i].n == 0 || !posting_bare(m->to[i]))
             return false;
     if (!m->known && p->peer.binary && survey_binary(m->parts->octets))
         return false;
@@ -178,16 +179,38 @@ static bool posting_compose(const struct posting *p, const struct client *c,
     struct survey s = posting_survey(c, m);
     if (p->peer.limit && s.size > p->peer.limit)
         return false;
-    *said = (struct posting_said){m->recipients + 2, s.plain,
+    *said = (struct posting_said){m->recipients + 2, false, s.plain,
                                   m->known ? m->size : m->parts->octets.n};
     return write_lines(p, m, &s, lines);
+}
+
+/* Cuts a line off, without its end. */
+static struct span cut_line(struct span *lines)
+{
+    struct span line = span_cut(lines, '\n');
+    return span_of(line.p, line.n ? line.n - 1 : 0);
+}
+
+/* Commands of any kind: all of them, for there is room, and each is sound; or
+   the first is refused. */
+static int say_lines(struct client *c, struct span lines, size_t count)
+{
+    int err = client_holds(c, count, lines.n) ? 0 : ERR_LIMIT;
+    while (lines.n && err == 0) {
+        struct span line = cut_line(&lines), verb = span_cut(&line, ' ');
+        err = client_command(c, verb, line);
+    }
+    return err;
 }
 
 static bool posting_speak(struct posting *p, struct client *c,
                           const struct buf *lines,
                           const struct posting_said *said)
 {
-    if (client_envelope(c, buf_span(lines), said->count) < 0)
+    struct span text = buf_span(lines);
+    int err = said->other ? say_lines(c, text, said->count)
+                          : client_envelope(c, text, said->count);
+    if (err < 0)
         return false;
     posting_note(p, 'C', buf_span(lines));
     return true;
@@ -211,6 +234,21 @@ bool posting_behind(struct posting *p, const struct client *c,
     bool fits = m && posting_compose(p, c, m, &p->behind, &p->ready);
     if (!fits)
         p->ready.count = 0;
+    return fits;
+}
+
+bool posting_behind_lines(struct posting *p, struct client *c,
+                          struct span lines, size_t count)
+{
+    struct span rest = lines;
+    size_t n = 0;
+    int err = 0;
+    for (; rest.n && err == 0; n++)
+        err = client_sound(c, cut_line(&rest));
+    buf_clear(&p->behind);
+    bool fits = n && n == count && err == 0 && count < POSTING_WINDOW &&
+                buf_add_span(&p->behind, lines) == 0;
+    p->ready = (struct posting_said){fits ? count : 0, true, 0, 0};
     return fits;
 }
 
@@ -310,6 +348,8 @@ int posting_finish(struct posting *p, struct client *c,
 void posting_end(struct posting *p)
 {
     p->present = p->next;
+    if (p->next.other)
+        p->present.count = 0;
     p->next.count = p->ready.count = 0;
     p->heard = p->part = p->taken = 0;
     p->odd = false;

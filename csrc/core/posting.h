@@ -17,8 +17,9 @@
 #include "client.h"
 
 enum {
-    POSTING_MOST = 100,                 /* recipients */
-    POSTING_PARTS = 64,                 /* of a body */
+    POSTING_MOST = 100,   /* recipients */
+    POSTING_PARTS = 64,   /* of a body */
+    POSTING_WINDOW = 200, /* fewer commands are unanswered at a time */
     POSTING_ADDRESS = CLIENT_LINE - 64, /* octets: parameters follow */
     POSTING_LONG = 1 << 14,   /* a longer body is not copied at once */
     POSTING_SAID = 1 << 16,   /* replies are heard up to so many octets */
@@ -62,6 +63,7 @@ struct posting_peer {
 /* A message whose commands were said. */
 struct posting_said {
     size_t count; /* of its commands; 0: there is none */
+    bool other;   /* another way hears of it, and sends its body */
     size_t plain; /* octets at the head of its body that go out as they are */
     size_t size;  /* of its body */
 };
@@ -95,6 +97,9 @@ struct posting {
 INTERNAL void posting_init(struct posting *p);
 INTERNAL void posting_free(struct posting *p);
 
+/* Whether an address may stand in angle brackets as it is, and in a command. */
+INTERNAL bool posting_bare(struct span address);
+
 /* Whether a message can go this way, as far as the message tells. */
 INTERNAL bool posting_fits(const struct posting *p,
                            const struct posting_mail *m);
@@ -109,6 +114,11 @@ INTERNAL bool posting_say(struct posting *p, struct client *c,
    not for this way. Its end, or who says nothing, forgets it. */
 INTERNAL bool posting_behind(struct posting *p, const struct client *c,
                              const struct posting_mail *m);
+
+/* The same for so many lines, with their ends, of a message that goes another
+   way. */
+INTERNAL bool posting_behind_lines(struct posting *p, struct client *c,
+                                   struct span lines, size_t count);
 
 /* What came: CLIENT_REPLY: in POSTING_FINAL that to the dot, client->reply;
    earlier the posting has come to its end. CLIENT_MORE in POSTING_BODY: the

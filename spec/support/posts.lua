@@ -25,14 +25,16 @@ function M.told(result, problem)
 end
 
 --- Messages of a kind that the machine posts by itself, or of another.
----@param posted boolean
+---@param posted boolean|"mixed"  mixed: in turns
 ---@param big? string  their body
 ---@return table[]
 function M.messages(posted, big)
   local list = {}
   for i = 1, 3 do
     local envelope = { from = "a@x", to = { i .. "@y", i .. "b@y" } }
-    if not posted then envelope.parameters = {} end
+    if not posted or posted == "mixed" and i % 2 == 0 then
+      envelope.parameters = {}
+    end
     list[i] = { envelope, big or body }
   end
   return list

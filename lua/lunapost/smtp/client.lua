@@ -13,6 +13,7 @@ local options_of = require "lunapost.options"
 local envelopes = require "lunapost.smtp.envelope"
 local outgoing = require "lunapost.smtp.outgoing"
 local parameters = require "lunapost.smtp.asks"
+local plan = require "lunapost.smtp.plan"
 local post = require "lunapost.smtp.post"
 local raw = require "lunapost.smtp.raw"
 local series = require "lunapost.smtp.series"
@@ -54,7 +55,7 @@ function M.new(fields)
   fields.machine = core.client.new()
   fields.extensions = {}
   fields.esmtp = false
-  fields.mails = 0
+  fields.mails, fields.way = 0, {}
   for _, name in ipairs(asked_often) do
     fields[name] = fields[name] or false
   end
@@ -214,7 +215,7 @@ end
 -- They raise where the method that asks was called.
 local each <const> = options_of.placed(series.each, 3)
 local content_of <const> = options_of.placed(outgoing.of, 3)
-local job_of <const> = options_of.placed(transaction.job, 3)
+local job_of <const> = options_of.placed(plan.job, 3)
 local sorted <const> = options_of.placed(parameters.sorted, 3)
 
 -- The argument of MAIL or RCPT.

@@ -1,11 +1,14 @@
 --- What a transaction is told beside the message: who sends to whom, and
 --- what the server is asked for.
 
+local core = require "lunapost.core"
 local idn = require "lunapost.mime.idn"
 local options_of = require "lunapost.options"
 local parameters = require "lunapost.smtp.asks"
 
 local M = {}
+
+local bare <const> = core.client.bare
 
 ---@class lunapost.recipient
 ---@field address string
@@ -25,13 +28,13 @@ local M = {}
 
 -- An address that keeps to its angle brackets.
 local function clean_address(address)
-  if not address:find('[%s<>%c"\\]') then return address end
-  local bare = address:match("^<(.*)>$") or address
-  local outside = bare:gsub('\\.', ""):gsub('"[^"]*"', "")
-  if bare:find "%c" or outside:find '[%s<>"]' then
+  if bare(address) then return address end
+  local within = address:match("^<(.*)>$") or address
+  local outside = within:gsub('\\.', ""):gsub('"[^"]*"', "")
+  if within:find "%c" or outside:find '[%s<>"]' then
     return nil, ("%q is no address of an envelope"):format(address)
   end
-  return bare
+  return within
 end
 
 --- The line of MAIL or RCPT up to its parameters.
@@ -40,9 +43,16 @@ end
 ---@return string? line
 ---@return string? problem
 function M.line(verb, address)
-  local bare, problem = clean_address(address)
-  if not bare then return nil, problem end
-  return verb .. "<" .. bare .. ">"
+  local clean, problem = clean_address(address)
+  if not clean then return nil, problem end
+  return verb .. "<" .. clean .. ">"
+end
+
+-- Whoever gave it may use it for another message.
+local function copy_of(given)
+  local copy = given and {}
+  for name, value in pairs(given or {}) do copy[name] = value end
+  return copy
 end
 
 local recipient_keys <const> = { address = "string", parameters = "table" }
@@ -62,7 +72,7 @@ local function recipient_of(i, value)
   local to = { address = address_of(("to[%d]"):format(i), value),
     given = value }
   if type(value) ~= "table" then return to end
-  to.parameters = value.parameters
+  to.parameters = copy_of(value.parameters)
   if getmetatable(value) == nil then
     options_of.check(("key of to[%d]"):format(i), value, recipient_keys, 0)
     to.asks = parameters.typed(value, parameters.rcpt)
@@ -79,9 +89,9 @@ for name, kind in pairs(parameters.rcpt) do envelope_keys[name] = kind end
 -- two ways: then there are two recipients, as other MTAs have it (Postfix's
 -- duplicate filter goes by the address, NOTIFY and ORCPT, too).
 local function same(to)
-  local bare = clean_address(to.address) or to.address
-  if not (to.asks or to.parameters) then return bare end
-  return (bare .. " " .. parameters.digest(to.asks, to.parameters))
+  local clean = clean_address(to.address) or to.address
+  if not (to.asks or to.parameters) then return clean end
+  return (clean .. " " .. parameters.digest(to.asks, to.parameters))
     :gsub(" $", "")
 end
 
@@ -120,7 +130,8 @@ function M.of(given)
   local recipients = recipients_of(given.to)
   local from = address_of("from", given.from)
   local utf8 = eight_bit(from, recipients)
-  return { from = from, recipients = recipients, parameters = given.parameters,
+  return { from = from, recipients = recipients,
+    parameters = copy_of(given.parameters),
     asks = parameters.typed(given, parameters.mail),
     each = parameters.typed(given, parameters.rcpt),
     utf8 = utf8 or given.utf8 or false,

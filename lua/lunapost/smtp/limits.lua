@@ -178,7 +178,7 @@ local function any_crowded(result)
 end
 
 --- Runs a job in as many transactions as the server's limits want.
----@param job table  see transaction.job
+---@param job table  see plan.job
 ---@param limits lunapost.limits
 ---@param run fun(job: table): table?, lunapost.err?
 ---@return table? result  error: of a transaction that failed as a whole

@@ -11,6 +11,7 @@ local envelopes = require "lunapost.smtp.envelope"
 local err = require "lunapost.err"
 local limits_of = require "lunapost.smtp.limits"
 local options_of = require "lunapost.options"
+local plan = require "lunapost.smtp.plan"
 local post = require "lunapost.smtp.post"
 local settings = require "lunapost.smtp.settings"
 local transaction = require "lunapost.smtp.transaction"
@@ -270,7 +271,7 @@ end
 
 local function send(pool, envelope, message, options)
   if pool.closed then error("the pool is closed", 0) end
-  local job, problem = transaction.job(envelope, message, options)
+  local job, problem = plan.job(envelope, message, options)
   if not job then return nil, problem end
   job.plain = not options and envelopes.plain(job.envelope)
   job.message = message

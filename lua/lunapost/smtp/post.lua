@@ -21,14 +21,14 @@ local CLOSED <const> = "the session was closed here"
 local phases <const> = { MAIL = "MAIL", RCPT = "RCPT", DATA = "DATA",
   data_block = "DATA", data_termination = "the message" }
 
--- What a session's extensions mean for this way.
+-- What a session's extensions mean for this way; mails: so many messages may go
+-- it.
 local function way_of(client)
   local offers = client.extensions
   local size, most = limits.size(offers.SIZE), limits.of(offers.LIMITS)
-  local way = { offers = offers, mails = most.mails or math.huge }
-  way.open = offers.PIPELINING ~= nil and not client.lmtp
-    and (size or 0) < 1 << 53
-  if way.open then
+  local way = { offers = offers, mails = 0 }
+  if offers.PIPELINING and not client.lmtp and (size or 0) < 1 << 53 then
+    way.mails = most.mails or math.huge
     local none <const> = math.maxinteger
     client.machine:offered(size, offers["8BITMIME"] ~= nil,
       offers.BINARYMIME ~= nil,
@@ -38,35 +38,46 @@ local function way_of(client)
   return way
 end
 
--- Whether it is as its extensions have it, with nothing unheard.
-local function ordinary(client)
-  return client.conn and not (client.strict or client.chunking
-    or client.loose or client.ahead and client.ahead[1])
+-- How a call of the machine may wait by itself, by the least time that a wait
+-- may take.
+local function settle_patience(client, way)
+  way.limits, way.timeout = client.limits, client.timeout
+  way.least = math.huge
+  for phase in pairs(phases) do
+    way.least = math.min(way.least, client:limit(phase))
+  end
+  way.patience = client:patience(way.least)
 end
 
---- Whether a session can send this way, and the server takes another message.
----@param client lunapost.client
----@return boolean
-function M.ready(client)
-  if not ordinary(client) then return false end
-  local way = client.way
-  if not way or way.offers ~= client.extensions then way = way_of(client) end
-  return way.open and client.mails < way.mails
+-- Whether it may, where nothing else is to be done.
+local function patience(client, way)
+  local blocks = client.loop.blocks
+  if way.limits ~= client.limits or way.timeout ~= client.timeout then
+    settle_patience(client, way)
+  end
+  return way.patience and blocks and blocks() and way.patience
 end
+
+--- Whether a session can send this way, with nothing unheard, and the server
+--- takes another message.
+---@param client lunapost.client
+---@return table|false|nil way  what its extensions mean
+function M.ready(client)
+  if not client.conn or client.strict or client.chunking or client.loose
+    or client.ahead and client.ahead[1] then
+    return nil
+  end
+  local way = client.way
+  if way.offers ~= client.extensions then way = way_of(client) end
+  return client.mails < way.mails and way
+end
+
+local ready <const> = M.ready
 
 -- A body as the machine takes it; nil: it does not.
 local function body_of(client, message)
   if type(message) == "string" then return message end
   return built.body(message, client.extensions)
-end
-
--- A message as the machine takes it: sender, recipients, body; nil: it does
--- not.
-local function mail_of(client, envelope, message)
-  local body = body_of(client, message)
-  if not body then return nil end
-  local from, to = client.machine:mail(envelope)
-  return from, to, body
 end
 
 ---@class lunapost.posted  a message for this way
@@ -82,42 +93,24 @@ end
 ---@param message any
 ---@return lunapost.posted? mail  nil: it may not go this way
 function M.fits(client, envelope, message)
-  local from, to, body = mail_of(client, envelope, message)
-  if not (from and client.machine:fits(from, to, body)) then return nil end
-  return { from = from, to = to, body = body, message = message, said = false }
-end
-
--- Whether a call of the machine may wait by itself; where the end of a time has
--- to be kept exactly, not while it sends: "hearing".
-local function patience(client)
-  local way, blocks = client.way, client.loop.blocks
-  if way.limits ~= client.limits or way.timeout ~= client.timeout then
-    way.limits, way.timeout = client.limits, client.timeout
-    way.least = math.huge
-    for phase in pairs(phases) do
-      way.least = math.min(way.least, client:limit(phase))
-    end
-    way.patience = client:patience(way.least)
-  end
-  return way.patience and blocks and blocks() and way.patience
-end
-
--- The same, where some of the time is gone.
-local function patience_left(client, seconds)
-  local patient = patience(client)
-  return patient and client:patience(math.min(seconds, client.way.least))
+  local body = body_of(client, message)
+  if not body then return nil end
+  local from, to = client.machine:mail(envelope, body)
+  return from and { from = from, to = to, body = body, message = message,
+    said = false }
 end
 
 -- Waits, then calls the machine again, until it has an outcome: event, and
 -- what the machine says besides.
 local function wait(client, event, patient, flushing, body)
-  local machine = client.machine
-  while true do
+  local machine, way = client.machine, client.way
+  while event == "read" or event == "write" do
     local phase, since = machine:under_way()
     local deadline = since + client:limit(phase)
     local again, kind, text = client:await(event, deadline, patient)
     if not again then return nil, kind, text end
-    patient = patience_left(client, deadline - now())
+    patient = patience(client, way)
+      and client:patience(math.min(deadline - now(), way.least))
     if not client.conn then return nil, "closed", CLOSED end
     local a, b
     event, a, b = machine:go_on(client.conn, patient, flushing, body)
@@ -125,34 +118,26 @@ local function wait(client, event, patient, flushing, body)
   end
 end
 
--- Posts a message, from, to and body, and waits for its outcome; flushing: for
--- the end of its body.
-local function begin(client, flushing, from, to, body)
-  if not client.conn then return nil, "closed", CLOSED end
-  local patient = patience(client)
+-- Posts a message, and waits for its outcome; flushing: for the end of its
+-- body.
+local function begin(client, way, flushing, from, to, body)
+  local patient = patience(client, way)
   local event, a, b, c = client.machine:post(client.conn, patient, flushing,
     from, to, body)
-  if event ~= "read" and event ~= "write" then return event, a, b, c end
+  if event == "reply" or event ~= "read" and event ~= "write" then
+    return event, a, b, c
+  end
   return wait(client, event, patient, flushing, body)
 end
 
 -- The same for one whose commands were said.
 local function go_on(client, flushing, body)
   if not client.conn then return nil, "closed", CLOSED end
-  local patient = patience(client)
+  local patient = patience(client, client.way)
   local event, a, b = client.machine:go_on(client.conn, patient, flushing,
     body)
   if event ~= "read" and event ~= "write" then return event, a, b end
   return wait(client, event, patient, flushing, body)
-end
-
--- The reply to the dot.
-local function final(client, fields)
-  local reply = replies.new(fields)
-  if client.veil then replies.veil(reply, client.veil) end
-  client.last = reply
-  if reply.code == 421 then client:close() end
-  return reply
 end
 
 -- The error of a session that failed in a phase.
@@ -178,21 +163,33 @@ local function outcome_of(client, event, kind, text)
   return nil, outcome, said
 end
 
--- The result of a message whose event this is, or what came of it; whether
--- the next one's commands were said.
-local function conclude(client, to, event, a, said, text)
+-- The same where it is not the reply that was hoped for.
+local function odd(client, event, a, said, text)
   if event == "no" then return false end
   if event == "unasked" then
     local _, problem = client:unasked("MAIL", a, said, text)
     return nil, { heard = {}, problem = problem }
   end
   later.record(client.transcript, client.veil, client.machine)
-  if event ~= "reply" then return outcome_of(client, event, a, said) end
-  local reply = final(client, a)
-  if reply.code >= 300 then return nil, { heard = {}, reply = reply }, said end
+  return outcome_of(client, event, a, said)
+end
+
+-- The result of a message whose event this is, or what came of it; whether
+-- the next one's commands were said.
+local function conclude(client, to, event, reply, said, text)
+  if event ~= "reply" then return odd(client, event, reply, said, text) end
+  local transcript, veil = client.transcript, client.veil
+  later.record(transcript, veil, client.machine)
+  replies.new(reply)
+  if veil then replies.veil(reply, veil) end
+  client.last = reply
+  if reply.code >= 300 then
+    if reply.code == 421 then client:close() end
+    return nil, { heard = {}, reply = reply }, said
+  end
   client.mails = client.mails + 1
   return { accepted = to, rejected = {}, reply = reply,
-    transcript = client.transcript }, nil, said
+    transcript = transcript }, nil, said
 end
 
 --- The envelope of a message for this way, as others take it.
@@ -211,11 +208,13 @@ end
 ---@return table? outcome  { heard =, reply =, problem =, filling =,
 --- envelope = }: the envelope that was said
 function M.send(client, envelope, message)
-  if not M.ready(client) then return false end
-  local from, to, body = mail_of(client, envelope, message)
+  local way, body = ready(client), message
+  if way and type(message) ~= "string" then body = body_of(client, message) end
+  if not (way and body and client.conn) then return false end
+  local from, to = client.machine:mail(envelope)
   if not from then return false end
   local result, outcome = conclude(client, to,
-    begin(client, false, from, to, body))
+    begin(client, way, false, from, to, body))
   if outcome then outcome.envelope = { from = from, to = to } end
   return result, outcome
 end
@@ -232,31 +231,47 @@ function M.announce(client, one)
   end
 end
 
---- The same for one of several messages: the commands of the one behind it
---- are said behind its body. Both are told whether theirs were.
+-- Makes ready what is said behind the body of a message.
+local function put_behind(machine, one, behind)
+  if behind.body then
+    machine:behind(one.said, behind.from, behind.to, behind.body)
+  elseif behind.t then
+    machine:behind(one.said, behind.t.group.lines)
+  end
+end
+
+-- Tells a message whether its commands were said.
+local function tell(one, said)
+  if one.body then
+    one.said = said
+  elseif one.t and said then
+    one.t.group.said = #one.t.group.lines
+  end
+end
+
+--- The same for one of several messages: the commands of the one behind it,
+--- whichever way that goes, are said behind its body; it is told.
 ---@param client lunapost.client
 ---@param one lunapost.posted
----@param behind? lunapost.posted
+---@param behind? lunapost.serial
 ---@param meanwhile fun(series: table)  is called while the reply is awaited
 ---@param series table
 ---@return table|false|nil result
 ---@return table? outcome
 function M.relay(client, one, behind, meanwhile, series)
-  local body, event, a, b, c = one.body
-  if behind then
-    client.machine:behind(behind.from, behind.to, behind.body)
-  end
+  local body, way, event, a, b, c = one.body, client.way
+  if behind then put_behind(client.machine, one, behind) end
   if one.said then
     event, a, b, c = go_on(client, true, body)
   else
-    event, a, b, c = begin(client, true, one.from, one.to, body)
+    event, a, b, c = begin(client, way, true, one.from, one.to, body)
   end
   if event == "done" then
     meanwhile(series)
     event, a, b, c = go_on(client, false, body)
   end
   local result, outcome, said = conclude(client, one.to, event, a, b, c)
-  if behind then behind.said = said or false end
+  if behind then tell(behind, said or false) end
   return result, outcome
 end
 

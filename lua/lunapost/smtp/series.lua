@@ -3,10 +3,11 @@
 --- wait a message instead of two. What became of each is told in order, and is
 --- as exact as one by one: a reply belongs to what it answers.
 --
--- Plain messages go the way of post.lua, others that of transaction.lua. A
--- message is announced the way that it goes.
+-- Plain messages go the way of post.lua, others that of transaction.lua; each
+-- is announced behind either.
 
 local options_of = require "lunapost.options"
+local plan = require "lunapost.smtp.plan"
 local post = require "lunapost.smtp.post"
 local transaction = require "lunapost.smtp.transaction"
 
@@ -36,7 +37,7 @@ end
 local function job_of(series, one)
   local envelope = one.envelope
   if one.from then envelope = post.envelope(one) end
-  return transaction.job(envelope, one.message, series.options)
+  return plan.job(envelope, one.message, series.options)
 end
 
 -- Makes the transaction of a message; heard: of one that was posted.
@@ -46,7 +47,7 @@ local function prepare(series, one, heard)
   if job and heard then
     one.t, problem = transaction.begun(client, job, heard)
   elseif job then
-    one.t, problem = transaction.prepare(client, job)
+    one.t, problem = plan.transaction(client, job)
   end
   if not one.t then one.problem = problem end
   one.body = nil
@@ -130,8 +131,7 @@ local function relay(series, one)
     return nil
   end
   series.posting = true -- until it is known how that ends
-  local result, outcome = post.relay(client, one, behind and behind.body
-    and behind or nil, foresee, series)
+  local result, outcome = post.relay(client, one, behind, foresee, series)
   series.posting = false
   if result == false then
     series.next = behind
