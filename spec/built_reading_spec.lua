@@ -46,6 +46,33 @@ describe("a message that was built", function()
     assert.same({ "\u{fc}.pdf" }, names)
   end)
 
+  it("is checked, walked with its bodies, and looked through", function()
+    local message = letter { html = "<p>", attach = { { type =
+      "message/external-body", parameters = { ["access-type"] = "ftp",
+      site = "x.example", name = "y" }, data = "Content-Type: a/b\r\n\r\n" } },
+      inline = { logo = { data = "x", type = "image/png" } } }
+    local list, worst = message:check()
+    assert.equal(534, list[1].number)
+    assert.equal("harmless", worst)
+    local bodies = {}
+    for part, body in message:walk "bodies" do
+      bodies[#bodies + 1] = part.type .. " " .. tostring(body)
+    end
+    assert.same({ "multipart/mixed nil", "multipart/related nil",
+      "multipart/alternative nil", "text/plain body \u{e9}\r\n",
+      "text/html <p>", "image/png x" }, { table.unpack(bodies, 1, 6) })
+    assert.equal("y", message.parts[2]:external().name)
+    assert.is_nil(message:external())
+    assert.same({}, message:uuencoded())
+    local once = letter { attach = { { source = source_of "x" } } }
+    for _, name in ipairs { "check", "tree", "attachments", "uuencoded",
+      "external" } do
+      local none, problem = once[name](once)
+      assert.is_nil(none)
+      assert.equal("file", problem.kind, name)
+    end
+  end)
+
   it("has parts that have them", function()
     local text, file = table.unpack(letter().parts)
     assert.equal("quoted-printable", text.encoding)

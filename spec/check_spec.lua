@@ -114,6 +114,15 @@ describe("check", function()
     assert.truthy(found[1].offset > #mime_head)
     assert.same({ 532 }, (numbers(html("", "--b\r\nContent-ID: <a%b@x>\r\n"
       .. "\r\nx\r\n"))))
+    local inline = "--b\r\nContent-ID: <c@x>\r\nContent-Disposition: inline"
+      .. "\r\n\r\nx\r\n"
+    list, worst, found = numbers(html("<img src=cid:none>", inline))
+    assert.same({ 531, 534 }, list)
+    assert.equal("interoperability", worst)
+    assert.equal("harmless", found[2].severity)
+    assert.same({}, (numbers(html("<img src='cid:c@x'>", inline))))
+    assert.same({}, (numbers(html("", inline):gsub("text/html",
+      "text/plain"))))
     for _, name in ipairs { "../x", "c:\\x", "a\u{202e}gpj.exe", "..",
       "a\tb" } do
       list, worst = numbers(mime_head .. "Content-Disposition: attachment; "

@@ -116,6 +116,20 @@ describe("parameters", function()
       to.typed)
   end)
 
+  it("of RFC 4141 and 4405 are open where the script serves them", function()
+    local all <const> = { CONPERM = true, CONNEG = true, SUBMITTER = true }
+    local from, to, text = paths(all,
+      "CONPERM SUBMITTER=ana+2Bx@example.org", "CONNEG")
+    assert.same({ CONPERM = true, SUBMITTER = "ana+x@example.org" },
+      from.typed)
+    assert.same({ CONNEG = true }, to.typed)
+    assert.matches("250-CONNEG\nS: 250-CONPERM\nS: 250-SUBMITTER\n", text, 1,
+      true)
+    assert.is_nil(paths(all, "CONPERM=1"))
+    assert.is_nil(paths(all, "SUBMITTER"))
+    assert.is_nil((paths({}, "SUBMITTER=a@b")))
+  end)
+
   it("of REQUIRETLS are for TLS alone", function()
     local _, _, text = paths({ REQUIRETLS = true }, "REQUIRETLS")
     assert.is_nil(text:find("250-REQUIRETLS", 1, true))

@@ -85,9 +85,14 @@ static bool orcpt(struct span v)
            ascii_all(type, ASCII_VISIBLE) && esmtp_xtext(rest);
 }
 
+static bool submitter(struct span v)
+{
+    return v.n && esmtp_xtext(v);
+}
+
 static bool auth(struct span v)
 {
-    return span_ieq(v, SPAN("<>")) || (v.n && esmtp_xtext(v));
+    return span_ieq(v, SPAN("<>")) || submitter(v);
 }
 
 static bool digits(struct span v, size_t most)
@@ -171,6 +176,9 @@ bool esmtp_value(struct span keyword, struct span value)
         {"RRVS", rrvs},
         {"REQUIRETLS", none},
         {"PRDR", none},
+        {"CONPERM", none},
+        {"CONNEG", none},
+        {"SUBMITTER", submitter},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (span_ieq(keyword, span_from(rows[i].keyword)))

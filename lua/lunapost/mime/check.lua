@@ -83,7 +83,7 @@ function M.check(message)
   for i, defect in ipairs(message.defects) do list[i] = defect end
   local find = collector(list, require("lunapost.mime.part").defect_meta)
   check_lines(message, find)
-  local seen = { ids = {}, cids = {} }
+  local seen = { ids = {}, cids = {}, inline = {} }
   for part in message:walk() do
     for _, look in ipairs(lints.of_part) do look(part, find, seen) end
   end

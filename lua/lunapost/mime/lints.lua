@@ -32,6 +32,7 @@ M.known = {
   [531] = { "interoperability", "the HTML wants a cid that no part has" },
   [532] = { "interoperability", "a Content-ID stands on two parts" },
   [533] = { "attack", "a file name leads elsewhere, or hides what it is" },
+  [534] = { "harmless", "no HTML wants a part that is inline by its cid" },
 }
 
 -- Lines
@@ -221,8 +222,12 @@ local function ids(part, find, seen)
   if id and seen.ids[id] and not part._state.origin then
     find(532, part, select(2, part:_field("Content-ID")))
   end
-  if id then seen.ids[id] = true end
+  if id then
+    seen.ids[id] = true
+    if part.disposition == "inline" then table.insert(seen.inline, part) end
+  end
   if part.type ~= "text/html" then return end
+  seen.html = true
   for cid in part:body("utf-8"):gmatch("[\"'(=]%s?[cC][iI][dD]:([^\"'%s<>)]+)")
   do
     seen.cids[#seen.cids + 1] = { part, unescaped(cid) }
@@ -240,9 +245,12 @@ function M.at_end(find, seen)
   local told = {}
   for _, one in ipairs(seen.cids) do
     local part, cid = one[1], one[2]
-    if not seen.ids[cid] and not told[cid] then
-      told[cid] = true
-      find(531, part)
+    if not seen.ids[cid] and not told[cid] then find(531, part) end
+    told[cid] = true
+  end
+  for _, part in ipairs(seen.html and seen.inline or {}) do
+    if not told[part.id] then
+      find(534, part, select(2, part:_field("Content-ID")))
     end
   end
 end

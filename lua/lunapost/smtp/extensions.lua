@@ -18,6 +18,8 @@ local known <const> = { words = "string", mail = "table", rcpt = "table",
 -- machine in core knows the grammar of their parameters.
 local standard <const> = {
   BINARYMIME = { mail = { "BODY=BINARYMIME" } },           -- RFC 3030
+  CONNEG = { rcpt = { "CONNEG" } },                        -- RFC 4141
+  CONPERM = { mail = { "CONPERM" } },                      -- RFC 4141
   DELIVERBY = { mail = { "BY" } },                         -- RFC 2852
   DSN = { mail = { "RET", "ENVID" }, rcpt = { "NOTIFY", "ORCPT" } }, -- 3461
   ETRN = {},                                               -- RFC 1985
@@ -28,6 +30,7 @@ local standard <const> = {
   PRDR = { mail = { "PRDR" } },                            -- draft-hall-prdr
   REQUIRETLS = { mail = { "REQUIRETLS" }, tls = true },    -- RFC 8689
   RRVS = { rcpt = { "RRVS" } },                            -- RFC 7293
+  SUBMITTER = { mail = { "SUBMITTER" } },                  -- RFC 4405
 }
 
 -- Parameters of what is always offered (RFC 1870, 6152, 6531, 4954).

@@ -23,6 +23,7 @@ end
 local readers <const> = {
   SIZE = number, HOLDFOR = number, ["MT-PRIORITY"] = number,
   BODY = string.upper, RET = string.upper, ENVID = xtext, HOLDUNTIL = time,
+  SUBMITTER = xtext,
 }
 
 -- RFC 3461 4.1

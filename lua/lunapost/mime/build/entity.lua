@@ -386,9 +386,14 @@ function Entity:class(given)
   return class_with(self, settle(self, allowed_by(given), {}))
 end
 
---- The entities of the whole, depth first, this one first.
----@return fun(): lunapost.entity?
-function Entity:walk()
+local walk_read <const> = reading.method "walk"
+
+--- The entities of the whole, depth first, this one first; or the parts that
+--- a reader gets, each leaf with its decoded body.
+---@param what? "bodies"
+---@return fun(): lunapost.entity|lunapost.mime.part?, string?
+function Entity:walk(what)
+  if what then return walk_read(self, what) end
   local stack = { self }
   return function()
     local entity = table.remove(stack)
@@ -432,23 +437,27 @@ function Entity:headers(name)
 end
 
 --- The attached parts, as a reader gets them.
----@return lunapost.mime.part[]?
----@return lunapost.err? error
-function Entity:attachments()
-  local message, problem = reading.whole(self)
-  if not message then return nil, problem end
-  return message:attachments()
-end
+---@type fun(self): lunapost.mime.part[]?, lunapost.err?
+Entity.attachments = reading.method "attachments"
+
+--- What an MTA or a reader would object to, and the worst severity.
+---@type fun(self): lunapost.mime.finding[]?, string|lunapost.err
+Entity.check = reading.method "check"
+
+--- The part tree, drawn.
+---@type fun(self): string?, lunapost.err?
+Entity.tree = reading.method "tree"
+
+--- The files that stand uuencoded in a text.
+---@type fun(self): lunapost.mime.part[]?, lunapost.err?
+Entity.uuencoded = reading.method "uuencoded"
+
+--- Where the body of a message/external-body is.
+---@type fun(self, fetch: function?): table?, lunapost.err?
+Entity.external = reading.method "external"
 
 Entity.parsed = reading.whole
 Entity.decode = reading.decode
-
---- The part tree, as of a message that was read.
-function Entity:tree()
-  local message, problem = self:parsed()
-  if not message then return nil, problem end
-  return message:tree()
-end
 
 local function recipients(list)
   local first = list[1]

@@ -48,6 +48,17 @@ function M.head(entity)
   return heads[entity]
 end
 
+--- Makes a method that does what a reader's message does.
+---@param name string
+---@return fun(entity: lunapost.entity, ...: any): any, any
+function M.method(name)
+  return function(entity, ...)
+    local message, problem = M.whole(entity)
+    if not message then return nil, problem end
+    return message[name](message, ...)
+  end
+end
+
 -- Fields cannot return an error beside nil.
 local function of_whole(name)
   return function(entity)
