@@ -172,6 +172,20 @@ describe("the connect handler", function()
   end)
 end)
 
+describe("an answer that is none", function()
+  it("is told by its command, and is a fault to the client", function()
+    local faults = {}
+    local on = { error = function(_, problem) faults[#faults + 1] = problem end,
+      mail = function() return 999, "ok" end,
+      vrfy = function() return 250, "5.1.1", "no" end }
+    local text = tostring(server_of.new { hostname = "mx.test", on = on }
+      :script { "EHLO me", "MAIL FROM:<a@b>", "VRFY ana" })
+    assert.equal(2, select(2, text:gsub("451 4.3.0 local error", "")))
+    assert.same({ "MAIL: an answer's code lies within 200..559, not 999",
+      "VRFY: the enhanced status code 5.1.1 does not fit 250" }, faults)
+  end)
+end)
+
 describe("handlers of one connection", function()
   it("are made for each", function()
     local made = 0

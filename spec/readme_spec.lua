@@ -194,6 +194,52 @@ describe("README's reference", function()
     assert.same({}, absent)
   end)
 
+  -- The names of a table of options: { name = "type", ... }.
+  local function options_in(path, table_name)
+    local text = tree.read("lua/lunapost/" .. path):gsub("%-%-[^\n]*", "")
+    local list = text:match("\n[local ]*" .. table_name .. " [^{\n]*{(.-)}")
+    local names = {}
+    for name in assert(list, path):gmatch "([%a_]+) = [^,{]" do
+      names[#names + 1] = name
+    end
+    assert(#names > 1, path)
+    return names
+  end
+
+  it("names each option", function()
+    local words = {}
+    local reference = readme:match("\n## Reference.*"):gsub("```.-```", "")
+    for span in reference:gmatch "`([^`]+)`" do
+      for word in span:gmatch "[%a_]+" do words[word] = true end
+    end
+    local absent = {}
+    for path, tables in pairs {
+      ["mime/build/init.lua"] = { "M.options" },
+      ["smtp/settings.lua"] = { "M.known" },
+      ["smtp/server_options.lua"] = { "known", "known_tls", "known_auth",
+        "known_command", "known_needs", "M.limits" },
+      ["smtp/deliver.lua"] = { "known" }, ["smtp/replay.lua"] = { "known" },
+      ["smtp/sendmail.lua"] = { "known" }, ["smtp/dry.lua"] = { "known" },
+      ["dns.lua"] = { "known" }, ["smtp/extensions.lua"] = { "known" },
+      ["smtp/doors.lua"] = { "known" }, ["smtp/pool.lua"] = { "own" },
+    } do
+      for _, table_name in ipairs(tables) do
+        for _, name in ipairs(options_in(path, table_name)) do
+          if not words[name] then absent[#absent + 1] = path .. " " .. name end
+        end
+      end
+    end
+    table.sort(absent)
+    assert.same({}, absent)
+  end)
+
+  it("names each handler", function()
+    for _, name in ipairs(options_in("smtp/server_options.lua",
+      "handler_names")) do
+      assert(readme:find("[`{ ]" .. name .. "[(` ]"), name)
+    end
+  end)
+
   it("has entries for what handlers and scripts use", function()
     for name in ([[server:run server:start server:stop server:script
       server:stats server:metrics server:reload server:listen

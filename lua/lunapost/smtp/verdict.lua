@@ -37,7 +37,8 @@ local function outcome(session, ok, code, enhanced, text)
   if ok then
     local fine, given = pcall(answer.returned, code, enhanced, text)
     if fine then return answer.spread(given) end
-    session:report(given)
+    session:report(("%s: %s"):format(session.verb or "a handler",
+      (tostring(given):gsub("^[^\n]-%.lua:%d+: ", "")))) -- a place of ours
     return answer.spread(answer.fault())
   end
   local problem = code
