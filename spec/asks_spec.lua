@@ -61,7 +61,9 @@ describe("a parameter that is understood", function()
     { ret = "all" }, { envid = ("x"):rep(101) }, { envid = "" },
     { envid = "\u{FC}" }, { deliver_by = { seconds = 0, mode = "R" } },
     { deliver_by = 1e10 }, { deliver_by = { second = 1 } },
-    { deliver_by = 1.5 }, { hold_for = -1 }, { hold_until = "tomorrow" },
+    { deliver_by = 1.5 }, { hold_for = 0 }, { hold_until = "tomorrow" },
+    { hold_until = "2026-13-01T00:00:00Z" }, { rrvs = "2026-01-01T24:00:00Z" },
+    { rrvs = "2026-01-01T00:00:00+24:00" },
     { mt_priority = 10 }, { mt_priority = "high" }, { requiretls = "yes" },
     { notify = "NEVER,SUCCESS" }, { notify = "SUCCESS,SUCCESS" },
     { notify = {} }, { notify = "always" }, { orcpt = ("x"):rep(500) },
@@ -75,6 +77,12 @@ describe("a parameter that is understood", function()
       assert.error_matches(function() parameters.typed(given, known) end, name,
         nil, nil, i)
     end
+  end)
+
+  it("raises for a message that is to be held in two ways", function()
+    assert.error_matches(function()
+      parameters.typed({ hold_for = 1, hold_until = 1 }, parameters.mail)
+    end, "'hold_for' beside 'hold_until'")
   end)
 end)
 

@@ -28,7 +28,8 @@ describe("XCLIENT", function()
       assert.is_nil(none)
       assert.matches("offers no XCLIENT", problem.text)
     end)
-    assert.same({ "XCLIENT ADDR=::1 LOGIN=[UNAVAILABLE] NAME=a+20b+2Bc+3Dd",
+    assert.same({
+      "XCLIENT ADDR=IPV6:::1 LOGIN=[UNAVAILABLE] NAME=a+20b+2Bc+3Dd",
       "EHLO me.example.org" }, { table.unpack(heard[1], 2) })
   end)
 end)

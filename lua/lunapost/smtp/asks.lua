@@ -55,15 +55,31 @@ local function number(name, value, least, most)
   return ("%d"):format(value)
 end
 
+local ranges <const> = { { 1, 12 }, { 1, 31 }, { 0, 23 }, { 0, 59 }, { 0, 60 } }
+
+-- Whether month, day, hour, minute and second may be such.
+local function within(...)
+  for i, range in ipairs(ranges) do
+    local n = tonumber((select(i, ...)))
+    if not n or n < range[1] or n > range[2] then return false end
+  end
+  return true
+end
+
+local function is_date_time(text)
+  if not within(text:match(
+    "^%d%d%d%d%-(%d%d)%-(%d%d)T(%d%d):(%d%d):(%d%d)")) then return false end
+  local zone = text:sub(20):gsub("^%.%d+", "")
+  local hours, minutes = zone:match("^[+-](%d%d):(%d%d)$")
+  return zone == "Z" or hours ~= nil and hours <= "23" and minutes <= "59"
+end
+
 -- RFC 3339, of seconds since 1970 or as it is.
 local function date_time(name, value)
   if math.type(value) == "integer" then
     return os.date("!%Y-%m-%dT%H:%M:%SZ", value)
   end
-  local zone = type(value) == "string"
-    and value:match("^%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d(.+)$")
-  zone = zone and zone:gsub("^%.%d+", "")
-  if not (zone and (zone == "Z" or zone:find("^[+-]%d%d:%d%d$"))) then
+  if type(value) ~= "string" or not is_date_time(value) then
     misuse(name, value, "seconds since 1970, or YYYY-MM-DDTHH:MM:SSZ,")
   end
   return value
@@ -159,7 +175,7 @@ local HOLD <const> = 999999999
 
 -- RFC 4865 4: the words are the longest time, and the last date.
 local function hold_for(value)
-  return "HOLDFOR=" .. number("hold_for", value, 0, HOLD), function(given)
+  return "HOLDFOR=" .. number("hold_for", value, 1, HOLD), function(given)
     local most = tonumber(given[1])
     if most and value > most then
       return ("the server holds messages for %d seconds at most"):format(most)
@@ -228,6 +244,9 @@ M.rcpt = types_of("notify", "orcpt", "rrvs")
 ---@param known table<string, string>  M.mail or M.rcpt
 ---@return lunapost.asked[]? asked  nil: nothing
 function M.typed(given, known)
+  if given.hold_for and given.hold_until then -- RFC 4865 4
+    error("'hold_for' beside 'hold_until'", 0)
+  end
   local list
   for name, value in pairs(given) do
     if known[name] and value then

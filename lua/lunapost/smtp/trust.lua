@@ -8,10 +8,14 @@ local LINE <const> = 500
 
 local special <const> = { ["[UNAVAILABLE]"] = true, ["[TEMPUNAVAIL]"] = true }
 
--- xtext, but brackets stay where they are the value's own.
-local function encoded(value)
+local addresses <const> = { ADDR = true, DESTADDR = true }
+
+-- xtext, but brackets stay where they are the value's own; Postfix wants an
+-- IPv6 address with its prefix.
+local function encoded(name, value)
   value = tostring(value)
   if special[value] then return value end
+  if addresses[name] and value:find("^%x*:") then value = "IPV6:" .. value end
   return (value:gsub("[^\33-\42\44-\60\62-\126]", function(octet)
     return ("+%02X"):format(octet:byte())
   end))
@@ -31,7 +35,7 @@ local function words_of(client, verb, attributes)
       return nil, client:failed("syntax", ("the server takes no %s (it takes "
         .. "%s)"):format(name, table.concat(offered, " ")), verb)
     end
-    words[#words + 1] = name .. "=" .. encoded(value)
+    words[#words + 1] = name .. "=" .. encoded(name, value)
   end
   if #words == 0 then
     error(verb .. ": a table of attributes is expected", 3)
