@@ -15,7 +15,8 @@
  *   "refused", verb, argument, code                 "line", octets
  *   "body", octets, code where the message is whole with them
  *   "chunk"|"message"|"broken", code                "tls"   "closed"
- *   "read"|"write", descriptor                      "failed", kind, text
+ *   "read"|"write", descriptor, whether an event came since the last "read"
+ *   "failed", kind, text
  *
  * The code is that of the default answer: default() gives all of it, until
  * the next step but those of ask(). reply() gives the code that was sent.
@@ -47,6 +48,7 @@ struct machine {
     bool held;   /* it was not handed out yet: its answers must leave first */
     bool waited; /* a read may find bytes */
     bool within; /* the last read was of a body, whose end did not come */
+    bool told;   /* an event was given since it was last time to wait */
 };
 
 /* User values of a machine. */
@@ -274,7 +276,7 @@ static int push_failed(lua_State *L, int err, const char *text)
     return 3;
 }
 
-static int push_io(lua_State *L, int r, const struct conn *c)
+static int push_io(lua_State *L, int r, struct machine *m, const struct conn *c)
 {
     if (r < 0)
         return push_failed(L, r, c && c->text[0] ? c->text : NULL);
@@ -282,7 +284,10 @@ static int push_io(lua_State *L, int r, const struct conn *c)
     if (!c)
         return 1;
     lua_pushinteger(L, c->fd);
-    return 2;
+    lua_pushboolean(L, m->told);
+    if (r == IO_WANT_READ)
+        m->told = false;
+    return 3;
 }
 
 /* What must happen to the bytes before an event may be handed out. */
@@ -332,12 +337,14 @@ static int machine_step(lua_State *L)
         m->held = c != NULL;
         r = c ? transfer(m, c) : IO_DONE;
         if (r != IO_DONE)
-            return push_io(L, r, c);
+            return push_io(L, r, m, c);
         m->held = false;
-        if (m->event.kind != SERVER_MORE)
+        if (m->event.kind != SERVER_MORE) {
+            m->told = true;
             return push_event(L, m);
+        }
         if (!c)
-            return push_io(L, IO_WANT_READ, NULL);
+            return push_io(L, IO_WANT_READ, m, NULL);
     }
 }
 
@@ -447,7 +454,7 @@ static int machine_flush(lua_State *L)
     struct conn *c = check_conn(L, m);
     int r = flush(m, c);
     if (r != IO_DONE)
-        return push_io(L, r, c);
+        return push_io(L, r, m, c);
     lua_pushboolean(L, 1);
     return 1;
 }

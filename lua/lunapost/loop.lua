@@ -46,6 +46,7 @@ local DEAD <const> = "cannot resume dead coroutine"
 --- descriptor; see lunapost.loop.resting
 ---@field leader lunapost.loop.place?  where the rounds run
 ---@field count integer  tasks not yet dead
+---@field watched boolean  stopped, or to be when finished() says so
 
 local function poller(state)
   if not state.poller then
@@ -62,19 +63,24 @@ local function enqueue(state, co, arguments)
   queue.arguments[tail] = arguments
 end
 
--- A task died of an error: never silently.
-local function report(state, co, problem)
-  local text = problem
-  if co then
-    if type(problem) == "string" then text = debug.traceback(co, problem) end
-    coroutine.close(co)
-  end
+-- A task failed: never silently.
+local function tell(state, co, problem, text)
   local handler = state.public.on_error
   if handler then
     handler(problem, text, co)
   else
     io.stderr:write("lunapost.loop: a task failed: ", tostring(text), "\n")
   end
+end
+
+-- A task died of an error.
+local function report(state, co, problem)
+  local text = problem
+  if co then
+    if type(problem) == "string" then text = debug.traceback(co, problem) end
+    coroutine.close(co)
+  end
+  tell(state, co, problem, text)
 end
 
 local function drop(state, co)
@@ -210,17 +216,6 @@ local function forget(state, fd)
   state.poller:forget(fd)
 end
 
--- Wakes who rested; the leader is its task. False when the leader has another
--- in its place: it waited, and was one of the tasks until now.
-local function awake(state, me, owner, ready, why)
-  me.at_work, state.current = owner, me.co
-  owner:wake(ready, why)
-  me.at_work, state.current = false, nil
-  if state.leader == me then return true end
-  state.count = state.count - 1
-  return false
-end
-
 local function spawn(state, fn, ...)
   poller(state)
   local co = coroutine.create(fn)
@@ -242,7 +237,9 @@ local function run_queue(state, me)
     local co, arguments = queue[head], queue.arguments[head]
     queue[head], queue.arguments[head] = nil, nil
     if arguments and arguments.woken then
-      if not awake(state, me, co, nil, arguments[1]) then return false end
+      if not resting_of.awake(state, me, co, nil, arguments[1]) then
+        return false
+      end
     elseif state.tasks[co] then -- else killed meanwhile
       start(state, co, arguments or NOTHING)
     end
@@ -279,26 +276,49 @@ end
 -- Round after round, until the loop is over or another leads it: then the
 -- poller keeps the events that it has.
 local function lead(state, me)
-  local p, resting, co = state.poller, state.resting, me.co
-  local id, ready, why, more, at_once
+  local p, resting, queue, co = state.poller, state.resting, state.queue, me.co
+  local id, ready, why, more, limit, seconds, fd
   repeat
     if more and not state.stopped then
       id, ready, why, more = next_of(p)
+    elseif limit and queue.tail == 0 and not state.watched then
+      id, ready, why, more = turn_of(p) -- somebody rests: go_on has no doubt
     else
-      at_once = go_on(state, me)
+      local at_once = go_on(state, me)
       if at_once == nil then return end
       id, ready, why, more = turn_of(p, at_once)
     end
     local owner = resting[id]
-    if owner then -- as awake does, without a call
+    if owner then -- as resting_of.awake does, without a call
       resting[id], me.at_work, state.current = nil, owner, co
-      owner:wake(ready, why)
+      limit, seconds, fd = owner:wake(ready, why)
       me.at_work, state.current = false, nil
-    elseif id then
+      if limit then
+        owner.rests = wait_for(p, fd, "r", seconds, limit)
+        resting[fd] = owner
+      end
+    else -- or nobody, where the turn was over in vain
+      limit = nil
       wake_waiter(state, id, ready, why)
     end
   until state.leader ~= me
   state.count = state.count - 1
+end
+
+-- Whoever was woken raised this, and may go on all the same; what fails is
+-- told, and the leader goes on.
+local function fail(state, me, problem)
+  local owner = me.at_work
+  state.current = me.co
+  local leads
+  if owner.failed then
+    leads = resting_of.asleep(state, me, owner, owner:failed(problem))
+  else
+    leads = resting_of.asleep(state, me, owner)
+    if owner.drop then owner:drop() end
+    tell(state, me.co, problem, me.trace or problem)
+  end
+  if leads then return lead(state, me) end
 end
 
 -- The rounds run in a coroutine, the leader. Whoever is woken from a rest runs
@@ -306,7 +326,7 @@ end
 -- and another leads.
 local function run_led(state)
   repeat
-    local place = resting_of.leader(state, lead)
+    local place = resting_of.leader(state, lead, fail)
     local co = place.co
     state.leader = place
     local ok, token = resume_coroutine(co)
@@ -328,6 +348,7 @@ local function run(state, finished)
   if state.running then error("the loop runs already", 2) end
   poller(state)
   state.running, state.stopped, state.finished = true, false, finished
+  state.watched = finished ~= nil
   local leader <const> = state.leader
   local _ <close> = setmetatable({}, { __close = function()
     state.running, state.leader, state.finished = false, leader, nil
@@ -455,7 +476,7 @@ local function fill_seam(public, state)
   function public.sleep(seconds) return sleep(state, seconds) end
 
   --- Ends run() after the present task; run() may go on later.
-  function public.stop() state.stopped = true end
+  function public.stop() state.stopped, state.watched = true, true end
 
   --- Seconds on the monotonic clock.
   ---@return number
@@ -468,6 +489,11 @@ local function fill_rest(public, state)
 
   --- Waits without a task, which costs less memory than a coroutine does:
   --- owner:wake(true), or as wait owner:wake(nil, why), is called in a task.
+  --- What it returns lets it rest again, for reading: a limit on now's clock,
+  --- seconds or nil, a descriptor; owner.rests is then when that ends at the
+  --- latest. What it raises goes to owner:failed(problem), which may do the
+  --- same, or else to on_error; owner.explain(problem) is what is raised in
+  --- its place, while the stack can still be seen.
   ---@param fd integer
   ---@param mode "r"|"w"|"rw"
   ---@param seconds number?  nil: for ever
@@ -476,10 +502,8 @@ local function fill_rest(public, state)
   ---@return number due  on now's clock: when it ends at the latest
   function public.rest(fd, mode, seconds, owner, limit)
     if waiters[fd] or resting[fd] then check_alone(state, fd) end
-    local due = wait_for(state.poller or poller(state), fd, mode, seconds,
-      limit)
-    resting[fd] = owner
-    return due
+    poller(state)
+    return resting_of.rest(state, fd, mode, seconds, owner, limit)
   end
 
   --- Calls owner:wake() in a task, in the next round.

@@ -2,11 +2,13 @@
 --- entry by descriptor is kept, until owner:wake(...) is called at one of a
 --- few places, whose coroutines are used again and again.
 
+local core = require "lunapost.core"
 local deadline = require "lunapost.deadline"
 
 local M = {}
 
-local yield <const> = coroutine.yield
+local yield <const>, wait_for <const> = coroutine.yield, core.loop.wait
+local traceback <const> = debug.traceback
 
 -- What the coroutine of a place yields that leads no more, and is free.
 local DONE <const> = {}
@@ -19,6 +21,7 @@ local KEPT <const> = 64
 ---@class lunapost.loop.place
 ---@field co thread
 ---@field at_work table|false  the owner that it works for
+---@field trace? string  the traceback of what was raised last
 
 -- A coroutine that is closed at its work drops whom it works for.
 local meta = { __name = "lunapost.loop.place", __close = function(place)
@@ -26,11 +29,32 @@ local meta = { __name = "lunapost.loop.place", __close = function(place)
   if owner and owner.drop then owner:drop() end
 end }
 
-local function work(state, place, lead)
+-- The message handler of all that runs at a place: who is at work may want to
+-- raise something else.
+local function explainer(place)
+  return function(problem)
+    local owner = place.at_work
+    if owner and owner.explain then return owner.explain(problem) end
+    place.trace = type(problem) == "string" and traceback(problem, 2) or nil
+    return problem
+  end
+end
+
+-- One protected call carries all that is woken here, until somebody fails.
+local function protect(state, place, explain, lead, fail)
+  local ok, problem = xpcall(lead, explain, state, place)
+  while not ok do
+    if not place.at_work then error(problem, 0) end
+    ok, problem = xpcall(fail, explain, state, place, problem)
+  end
+end
+
+local function work(state, place, lead, fail)
+  local explain <const> = explainer(place)
   return function()
     local here <close> = place
     while here do
-      lead(state, here)
+      protect(state, here, explain, lead, fail)
       yield(DONE)
     end
   end
@@ -43,26 +67,29 @@ function M.prepare(state)
   state.places = setmetatable({}, { __mode = "k" })
 end
 
-local function new_place(state, lead)
+local function new_place(state, lead, fail)
   local place = setmetatable({ at_work = false }, meta)
-  local co = coroutine.create(work(state, place, lead))
+  local co = coroutine.create(work(state, place, lead, fail))
   place.co, state.places[co] = co, place
   deadline.own_at(co, place)
   return place
 end
 
 --- A place whose coroutine runs lead(state, place) each time it is resumed, as
---- a task.
+--- a task; fail(state, place, problem), where the owner at work there raised
+--- something.
 ---@param state lunapost.loop.state
 ---@param lead fun(state: lunapost.loop.state, place: lunapost.loop.place)
+---@param fail fun(state: lunapost.loop.state, place: lunapost.loop.place,
+--- problem: any)
 ---@return lunapost.loop.place
-function M.leader(state, lead)
+function M.leader(state, lead, fail)
   local n = state.hand_count
   local place = state.hands[n]
   if place then
     state.hands[n], state.hand_count = nil, n - 1
   else
-    place = new_place(state, lead)
+    place = new_place(state, lead, fail)
   end
   state.tasks[place.co] = true
   return place
@@ -76,6 +103,49 @@ function M.release(state, co)
   local n = state.hand_count + 1
   if n > KEPT then return end
   state.hands[n], state.hand_count = state.places[co], n
+end
+
+--- Rests where nobody else waits.
+---@param state lunapost.loop.state
+---@param fd integer
+---@param mode "r"|"w"|"rw"
+---@param seconds number?  nil: for ever
+---@param owner table
+---@param limit number?  on now's clock, beside the seconds
+---@return number due  when that ends at the latest
+function M.rest(state, fd, mode, seconds, owner, limit)
+  local due = wait_for(state.poller, fd, mode, seconds, limit)
+  state.resting[fd] = owner
+  return due
+end
+
+--- Whoever was woken is done, or rests again: owner.rests tells until when.
+---@param state lunapost.loop.state
+---@param place lunapost.loop.place
+---@param owner table
+---@param limit number?  nil: it is done
+---@param seconds number?
+---@param fd integer?
+---@return boolean leads  false when the leader has another in its place: the
+--- owner waited, and was one of the tasks until now
+function M.asleep(state, place, owner, limit, seconds, fd)
+  place.at_work, state.current = false, nil
+  if limit then owner.rests = M.rest(state, fd, "r", seconds, owner, limit) end
+  if state.leader == place then return true end
+  state.count = state.count - 1
+  return false
+end
+
+--- Wakes who rested; the leader is its task.
+---@param state lunapost.loop.state
+---@param place lunapost.loop.place
+---@param owner table
+---@param ready true?
+---@param why string?
+---@return boolean leads  as asleep
+function M.awake(state, place, owner, ready, why)
+  place.at_work, state.current = owner, place.co
+  return M.asleep(state, place, owner, owner:wake(ready, why))
 end
 
 --- The task that works for an owner.

@@ -138,7 +138,7 @@ function M.serve(server, conn)
 end
 
 local arriving = { __index = { wake = function(arrival)
-  return M.serve(arrival.server, arrival.conn)
+  M.serve(arrival.server, arrival.conn)
 end } }
 
 --- Serves a connection, in a task of its own.

@@ -4,8 +4,10 @@ local answer = require "lunapost.smtp.answer"
 local body = require "lunapost.smtp.body"
 local core = require "lunapost.core"
 local spool = require "lunapost.smtp.spool"
+local verdict = require "lunapost.smtp.verdict"
 
-local now = core.loop.now
+local now <const>, new_body <const> = core.loop.now, body.new
+local pronounce <const>, try <const> = verdict.pronounce, verdict.try
 
 local M = {}
 
@@ -13,7 +15,7 @@ local M = {}
 local UNANNOUNCED <const> = 307
 
 local function say(session, code, enhanced, text)
-  return session:pronounce(code, enhanced, text) < 300
+  return pronounce(session, code, enhanced, text) < 300
 end
 
 -- An answer a recipient: whether one of them has the message now, and whether
@@ -53,7 +55,7 @@ end
 
 -- A list of answers, for who takes one a recipient, or one for all.
 local function say_list(session, list, facts)
-  local lmtp = session.server.options.protocol == "lmtp"
+  local lmtp = session.server.lmtp
   local recipients = facts.recipients
   if #list == recipients or facts.prdr and #list == recipients + 1 then
     if lmtp then return (say_each(session, list, recipients)) end
@@ -74,9 +76,8 @@ end
 ---@param text? string
 ---@return boolean delivered  somebody has the message now
 function M.answer(session, code, enhanced, text)
-  local lmtp = session.server.options.protocol == "lmtp"
-  if not lmtp and (enhanced or code == nil) then
-    return say(session, code, enhanced, text)
+  if not session.server.lmtp and (enhanced or code == nil) then
+    return pronounce(session, code, enhanced, text) < 300
   end
   local facts, list = session.machine:body(), code
   if code and not enhanced then return say_list(session, list, facts) end
@@ -108,30 +109,21 @@ local function skip(session)
   while not session.ending do session:next_chunk() end
 end
 
--- The verdict of the handler of whole messages; false where the body broke.
-local function judge_message(session, reader)
-  if not session.on.message then return nil end
+-- The body as a message, for its handler; else a verdict: false where it broke.
+local function message_of(session, reader)
   local ok, message = pcall(M.message, session, reader)
-  if ok then return session:consult("message", message) end
-  if answer.is_reject(message) then return answer.spread(message) end
-  if body.is_broken(message) then return false end
+  if ok then return message end
+  if answer.is_reject(message) then return nil, answer.spread(message) end
+  if body.is_broken(message) then return nil, false end
   error(message, 0)
 end
 
--- The verdict on all of the body, which the handler reads as far as it wants.
-local function judge(session, reader)
-  local code, enhanced, text
-  if session.on.data then
-    code, enhanced, text = session:consult("data", reader)
-  else
-    code, enhanced, text = judge_message(session, reader)
-  end
-  if code == false then return skip(session) end
-  if reader.ended and not reader.failure then return code, enhanced, text end
-  local drained, problem = pcall(body.drain, reader)
-  if drained then return code, enhanced, text end
+-- Reads what the handler left unread; a body that breaks then is no longer its.
+local function drained(reader)
+  if reader.ended and not reader.failure then return true end
+  local ok, problem = pcall(body.drain, reader)
+  if ok then return true end
   if not body.is_broken(problem) then error(problem, 0) end
-  return skip(session)
 end
 
 local function note(session)
@@ -146,31 +138,56 @@ end
 ---@param session lunapost.session
 function M.open(session)
   local due, limit = session.due, now() + session.server.limits.body_time
-  session.ending, session.in_body = nil, due
+  session.ending, session.in_body = false, due
   if limit < due then session.due = limit end
+end
+
+-- What may come in the place of a chunk, and ends a body.
+local commands <const> = { RSET = true, QUIT = true }
+
+--- What is done with the verdict on the body: it becomes the answer, once the
+--- handler has left nothing of the body unread.
+---@param session lunapost.session
+---@param code integer|lunapost.answer[]|false|nil  false: the body broke
+---@param enhanced? string
+---@param text? string
+---@return string? verb  of the command that came in the place of a chunk, and
+--- is still to be handled
+function M.judged(session, code, enhanced, text)
+  if code == false or not drained(session.body_reader) then
+    skip(session)
+    code = nil
+  end
+  local ending = session.ending
+  session.due, session.in_body = session.in_body, false
+  session.body_reader = false
+  if commands[ending] then return ending end
+  session.verb = session.body_verb -- NOOP may have come between chunks
+  if ending >= 400 then code = nil end
+  local delivered = M.answer(session, code, enhanced, text)
+  if session.server.chatty then note(session) end
+  return session:finish_transaction(delivered and "delivered" or "failed")
 end
 
 --- The body, from its first octet to the answer behind its last.
 ---@param session lunapost.session
+---@param after fun(session: lunapost.session, code: any, enhanced: any,
+--- text: any): any  what is done with the verdict: judged
 ---@param octets? string  that are here already
 ---@param ending? integer  the code of the default answer, where those are all
 ---@param broken? table  why it counts as nothing, where that is known
----@return string? verb  of the command that came in the place of a chunk, and
---- is still to be handled
-function M.receive(session, octets, ending, broken)
-  local verb = session.verb
-  session.ending = ending
-  local reader = body.new(session.next_chunk, session, octets or false,
+---@return any ...  what after returns
+function M.receive(session, after, octets, ending, broken)
+  local reader = new_body(session.next_chunk, session, octets or false,
     ending ~= nil or broken ~= nil, broken)
-  local code, enhanced, text = judge(session, reader)
-  ending = session.ending
-  session.due, session.in_body = session.in_body, nil
-  if type(ending) == "string" then return ending end
-  session.verb = verb -- NOOP may have come between chunks
-  if ending >= 400 then code = nil end
-  local delivered = M.answer(session, code, enhanced, text)
-  if session.server.chatty then note(session) end
-  session:forget(delivered and "delivered" or "failed")
+  local on = session.on
+  session.body_verb, session.ending = session.verb, ending or false
+  session.body_reader = reader
+  if on.data then return try(session, "data", after, reader) end
+  if not on.message then return after(session) end
+  local message, code, enhanced, text = message_of(session, reader)
+  if message then return try(session, "message", after, message) end
+  return after(session, code, enhanced, text)
 end
 
 return M

@@ -51,35 +51,41 @@ local function finish(session, why, problem)
 end
 
 -- Waits for the next command without a coroutine; Session:wake goes on. The
--- limit is of the command that has begun to come.
-local function rest(session, fd, limit)
+-- first rest: no task is the session's own any more.
+local function settle_down(session, limit, seconds, fd)
   local server = session.server
-  session.rests = server.rest(fd, "r", not limit and server.limits.timeout
-    or nil, session, limit or session.due)
-end
-
--- The first rest: no task is the session's own any more.
-local function settle_down(session, fd, limit)
-  rest(session, fd, limit)
-  local sessions = session.server.sessions
+  session.rests = server.rest(fd, "r", seconds, session, limit)
+  local sessions = server.sessions
   if sessions[session] then sessions[session] = true end
 end
 
--- The dialogue, until it is over or the session rests, by pause.
-local function converse(session, pause, limit)
-  local machine, conn, accepted = session.machine, session.conn, nil
+-- Hands events to the functions of their verbs, until the dialogue is over, or
+-- the session may rest: when that is to end, as loop.rest wants it. The limit
+-- is of the command that has begun to come; accepted: what became of the event
+-- before.
+local function go_on(session, rests, limit, accepted)
+  local machine, conn = session.machine, session.conn
   repeat
-    local event, a, b, c, d = step(machine, conn, accepted)
-    if event == "read" and pause then return pause(session, a, limit) end
-    limit, session.verb = nil, event
-    accepted = by_event[event](session, a, b, c, d)
+    local event, a, b = step(machine, conn, accepted)
+    if event == "read" and rests then
+      if b or not limit then return session.due, session.patient, a end
+      return limit, nil, a
+    end
+    session.verb = event
+    accepted = by_event[event](session, a, b)
     if session.gone then error(session.gone, 0) end -- a handler swallowed it
   until accepted == OVER
 end
 
-local function begin(session)
+local function begin(session, rests)
   choose_handlers(session)
-  return converse(session, session:may_rest() and settle_down or nil)
+  return go_on(session, rests)
+end
+
+-- What a handler raised becomes its answer, and the dialogue goes on.
+local function resume(session, rests, fault)
+  if not session:trusted() then error(fault, 0) end
+  return go_on(session, rests, nil, session:recover(fault))
 end
 
 -- A rest that brought nothing: its time is over, or the server closed it.
@@ -88,12 +94,20 @@ local function give_up(session)
   session:expired()
 end
 
--- The dialogue was left, and the session does not rest: how it ended.
+-- The dialogue was left, and the session does not rest: how it ended. What
+-- fails from now on is told by the loop.
 local function conclude(session, ok, fault)
+  session.failed = false
   if session.killed then return end -- who killed it says so
   local why, problem = session.quit and "quit" or "closed", nil
   if not ok then why, problem = over.why(fault) end
   finish(session, why, problem)
+end
+
+-- A session that was woken does not rest again.
+local function leave(session, ok, fault)
+  conclude(session, ok, fault)
+  session:depart()
 end
 
 --- Gives sessions the methods by which they run.
@@ -102,23 +116,48 @@ function M.fill(Session)
   --- The dialogue, until it is over or the session rests; never raises.
   function Session:drive()
     local linear <close> = self.server:linear(self)
-    local before = deadline.own(self)
-    local ok, fault = xpcall(begin, traceback, self)
-    if not self.rests then conclude(self, ok, fault) end
+    local before, rests = deadline.own(self), self:may_rest()
+    local ok, limit, seconds, fd = xpcall(begin, traceback, self, rests)
+    while not ok and self:trusted() do
+      ok, limit, seconds, fd = xpcall(resume, traceback, self, rests, limit)
+    end
+    if ok and limit then
+      settle_down(self, limit, seconds, fd)
+    else
+      conclude(self, ok, limit)
+    end
     deadline.leave(before)
     return linear
   end
 
-  --- Goes on with the dialogue of a session that rests (loop.rest).
-  ---@param ready true?  nil: the time is over, or the descriptor was closed
+  --- What the loop raises in the place of what was raised in wake or failed.
+  Session.explain = traceback
+
+  --- Goes on with the dialogue of a session that rests (loop.rest), whose time
+  --- is over where it is not ready, or whose descriptor was closed. What it
+  --- raises is for failed.
+  ---@param ready true?
+  ---@return number? limit  nil: it is over; else it rests again until then
+  ---@return number? seconds
+  ---@return integer? fd
   function Session:wake(ready)
     local limit = self.rests
     self.rests = false
-    local ok, fault = xpcall(ready and not self.ended and converse or give_up,
-      traceback, self, rest, limit)
-    if self.rests then return end
-    conclude(self, ok, fault)
-    self:depart()
+    if not ready then return leave(self, xpcall(give_up, traceback, self)) end
+    local due, seconds, fd = go_on(self, true, limit)
+    if due then return due, seconds, fd end
+    return leave(self, true)
+  end
+
+  --- Goes on behind what wake raised, or failed itself, if a handler did; else
+  --- that was the end.
+  ---@param fault any
+  ---@return number? limit, number? seconds, integer? fd  as wake
+  function Session:failed(fault)
+    if not self:trusted() then return leave(self, false, fault) end
+    local due, seconds, fd = resume(self, true, fault)
+    if due then return due, seconds, fd end
+    return leave(self, true)
   end
 
   --- Gives up a dialogue whose task was killed.

@@ -73,6 +73,7 @@ local function make(options)
   local server = setmetatable(server_options.parts(options), meta)
   server.options = options
   server.hostname = options.hostname or net.fqdn()
+  server.lmtp = options.protocol == "lmtp"
   server.loop = options.loop or default_loop
   server.pause = server.loop.sleep
   server.rest = server.loop.rest

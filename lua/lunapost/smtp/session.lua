@@ -20,7 +20,7 @@ local verdict = require "lunapost.smtp.verdict"
 local M = {}
 
 local now <const>, fd_of <const> = core.loop.now, core.net.fd
-local step <const> = core.server.step
+local step <const>, try <const> = core.server.step, verdict.try
 
 ---@class lunapost.envelope
 ---@field from lunapost.path
@@ -77,15 +77,20 @@ end
 --   source          whose session it counts as (net/ranges.lua)
 --   verb            the event that is at work, or the last one
 --   last_code       of the last reply
+--   patient         how long it rests at most
 --   rests           false, or the limit of the rest (loop.rest) that it is in
 --   idle            true while a task of its own waits for the peer
 --   due             when it must be over; within a body, when that must
 --   in_body         what due was before the body, which is under way
+--   body_reader, body_verb  of that body, and the event that began it
 --   ending          how the body ends: the code of the default answer to it, or
 --                   the command that came in the place of a chunk
 --   work_due        the handler's deadline (lunapost.deadline): false while
 --                   none works, less than 0 until it waits for the first time
 --   patience        what work_due begins with
+--   after           what is done with the verdict of the handler at work; see
+--                   Session:recover
+--   asked_for       the recipient that is asked for
 --   gone            false, or what its end raises, again and again
 --   ended           why it is over, once it is
 --   killed          true where its task was killed: who did it says so
@@ -104,9 +109,10 @@ function M.new(server, conn, peer)
     id = trace.id(), machine = core.server.new(server.config),
     rests = false, due = now() + server.limits.session_time,
     on = server.handlers, protocol = trace.first_protocol(server),
-    source = false, verb = false, gone = false,
+    source = false, verb = false, gone = false, in_body = false,
+    ending = false, after = false, asked_for = false, body_reader = false,
     patience = -server.limits.handler, work_due = false, last_code = false,
-    helo = nil, extended = false }, meta)
+    helo = nil, extended = false, patient = server.limits.timeout }, meta)
 end
 
 -- How ids of a session's first messages end, made once.
@@ -336,13 +342,28 @@ function Session:next_chunk()
   end
 end
 
----@param reason string  rset hello starttls delivered failed
+-- The transaction is over; whether there was one.
+local function close_transaction(session)
+  local open = session.envelope
+  session.envelope, session.forwarded = nil, nil
+  if not open then return false end
+  if open.parameters.SMTPUTF8 then session:settle_protocol() end
+  return true
+end
+
+---@param reason string  rset hello starttls
 function Session:forget(reason)
-  local open = self.envelope
-  self.envelope, self.forwarded = nil, nil
-  if not open then return end
-  if open.parameters.SMTPUTF8 then self:settle_protocol() end
-  if reason ~= "rset" then self:consult("rset", reason) end
+  if close_transaction(self) and reason ~= "rset" then
+    self:consult("rset", reason)
+  end
+end
+
+local function nothing() end
+
+--- The last of a transaction: its message was answered.
+---@param reason string  delivered failed
+function Session:finish_transaction(reason)
+  if close_transaction(self) then try(self, "rset", nothing, reason) end
 end
 
 --- TLS came up: what was learnt before counts no more (RFC 3207 4.2).

@@ -6,7 +6,10 @@ local delivery = require "lunapost.smtp.delivery"
 local rates = require "lunapost.smtp.rates"
 require "lunapost.smtp.path" -- what paths can do
 local trusted = require "lunapost.smtp.trusted"
+local verdict = require "lunapost.smtp.verdict"
 local verifier = require "lunapost.smtp.verifier"
+
+local serve <const>, pronounce <const> = verdict.serve, verdict.pronounce
 
 -- OVER is what the end of a dialogue gives in the place of a code.
 local M = { OVER = "over" }
@@ -43,9 +46,11 @@ end
 
 function by_event.HELO(session, domain)
   local helo, extended = introduce(session, domain, false)
-  local code = session:serve("helo", domain)
-  introduced(session, code, helo, extended)
-  return code
+  return session:serve("helo", function(_, code, enhanced, text)
+    local sent = session:settle(code, enhanced, text)
+    introduced(session, sent, helo, extended)
+    return sent
+  end, domain)
 end
 
 function by_event.EHLO(session, domain)
@@ -66,7 +71,7 @@ end
 by_event.LHLO = by_event.EHLO
 
 function by_event.STARTTLS(session)
-  return session:serve("starttls")
+  return session:serve("starttls", session.settle)
 end
 
 function by_event.tls(session)
@@ -157,35 +162,56 @@ local function too_often(session)
   end
 end
 
+local function mailed(session, code, enhanced, text)
+  if code == nil then return true end
+  local sent = pronounce(session, code, enhanced, text)
+  if sent >= 400 then session.envelope = nil end
+  return sent
+end
+
 function by_event.MAIL(session, from)
   local refusal = session.server.paced and too_often(session)
   if refusal then return session:conclude(refusal) end
   session:new_message()
-  local parameters = from.parameters
-  session.envelope = { from = from, to = {}, parameters = parameters }
+  local parameters = from.parameters -- most messages have one recipient
+  session.envelope = { from = from, to = { nil }, parameters = parameters }
   if parameters.SMTPUTF8 then session:settle_protocol() end
-  local code = session:serve("mail", from, parameters)
-  if code ~= true and code >= 400 then session.envelope = nil end
-  return code
+  return serve(session, "mail", mailed, from, parameters)
+end
+
+local function addressed(session, code, enhanced, text)
+  local sent = true
+  if code ~= nil then
+    sent = pronounce(session, code, enhanced, text)
+    if sent >= 400 then return sent end
+  end
+  local list = session.envelope.to
+  list[#list + 1] = session.asked_for
+  return sent
 end
 
 function by_event.RCPT(session, to)
-  local code = session:serve("rcpt", to, to.parameters)
-  if code == true or code < 400 then
-    local list = session.envelope.to
-    list[#list + 1] = to
-  end
-  return code
+  session.asked_for = to
+  return serve(session, "rcpt", addressed, to, to.parameters)
 end
 
 -- The rest of a body; RSET and QUIT may come in the place of a chunk.
-local function receive(session, octets, ending, broken)
-  local command = delivery.receive(session, octets, ending, broken)
+local function judged(session, code, enhanced, text)
+  local command = delivery.judged(session, code, enhanced, text)
   if command then return by_event[command](session) end
 end
 
+local function receive(session, octets, ending, broken)
+  return delivery.receive(session, judged, octets, ending, broken)
+end
+
 function by_event.DATA(session)
-  if session:pronounce(session:consult "begin_data") ~= 354 then return end
+  local on = session.on
+  if not (on.begin_data or on.reply or on.observe) and session:may_rest() then
+    delivery.open(session)
+    return true -- 354
+  end
+  if pronounce(session, session:consult "begin_data") ~= 354 then return end
   delivery.open(session)
   if not session:may_rest() then return receive(session) end
 end
@@ -194,7 +220,7 @@ end
 -- whole then, and their handler need not wait.
 function by_event.body(session, octets, ending)
   session.verb = "DATA"
-  return receive(session, octets, ending)
+  return delivery.receive(session, judged, octets, ending)
 end
 
 function by_event.message(session, ending)
@@ -215,15 +241,14 @@ end
 
 function by_event.RSET(session)
   session:forget("rset")
-  session:consult("rset", "rset")
-  return session:default()
+  return session:try("rset", session.default, "rset")
 end
 
 -- Verbs whose handler takes the argument and whose answer is all.
 for _, verb in ipairs { "NOOP", "VRFY", "EXPN" } do
   local name <const> = verb:lower()
   by_event[verb] = function(session, argument)
-    return session:serve(name, argument)
+    return session:serve(name, session.settle, argument)
   end
 end
 
@@ -236,7 +261,7 @@ end
 
 function by_event.QUIT(session)
   session.quit = true
-  return session:serve("quit")
+  return session:serve("quit", session.settle)
 end
 
 local function lacks(session, needs)
@@ -327,8 +352,10 @@ function M.between(session, event, a)
   session.verb = event
   if event == "RSET" or event == "QUIT" then
     session.ending = event
-  elseif by_event[event](session, a) == true then
-    session:accept()
+  elseif event == "NOOP" then -- perhaps within the handler of the body
+    session:pronounce(session:consult("noop", a))
+  else
+    by_event[event](session, a)
   end
 end
 

@@ -5,6 +5,10 @@
 --- answers, one a recipient; nil, for the default answer; or false, where the
 --- body broke in the hands of its handler. Most commands pass through here
 --- without a table being made.
+---
+--- The handlers that are asked most have no protected call of their own: what
+--- one raises leaves the dialogue, and where that runs (smtp/drive.lua),
+--- recover makes a verdict of it and goes on as session.after says.
 
 local core = require "lunapost.core"
 local answer = require "lunapost.smtp.answer"
@@ -71,19 +75,23 @@ end
 
 local timed <const> = M.timed
 
+-- What a handler has given, as a verdict.
+local function sound(session, code, enhanced, text)
+  if enhanced and fitting[code] == enhanced and type(text) == "string"
+    and text ~= "" then
+    return code, enhanced, text
+  end
+  return outcome(session, true, code, enhanced, text)
+end
+
 -- Runs a handler. What it raises is an answer (reject), the end of the session
 -- or of the body (passed on), or a fault of the handler, which the error
 -- handler gets and the client does not.
 local function guard(session, fn, a, b, c)
   local ok, code, enhanced, text = timed(session, fn, a, b, c)
-  if ok then
-    if code == nil then return nil end
-    if enhanced and fitting[code] == enhanced and type(text) == "string"
-      and text ~= "" then
-      return code, enhanced, text
-    end
-  end
-  return outcome(session, ok, code, enhanced, text)
+  if not ok then return outcome(session, false, code) end
+  if code == nil then return nil end
+  return sound(session, code, enhanced, text)
 end
 
 -- The report-only twin of a handler: whatever it does, returns or raises
@@ -241,8 +249,13 @@ local accept <const> = Session.accept
 ---@return integer code  that was sent
 function Session:pronounce(code, enhanced, text)
   if code == nil then return accept(self) end
-  if fitting[code] then return self:answer(code, enhanced, text) end
-  return self:answer(checked(self, code, enhanced, text))
+  if not fitting[code] then
+    code, enhanced, text = checked(self, code, enhanced, text)
+  end
+  local on = self.on
+  if on.reply or on.observe then return self:answer(code, enhanced, text) end
+  if self.gone then error(self.gone, 0) end
+  return say(self, code, enhanced, text)
 end
 
 local pronounce <const> = Session.pronounce
@@ -263,25 +276,79 @@ function Session:default()
   return true
 end
 
---- Asks a handler, and answers as it says, else by default.
+--- Says a verdict of serve.
+---@param code? integer|lunapost.answer[]
+---@param enhanced? string
+---@param text? string
+---@return true|integer code  as default returns it
+function Session:settle(code, enhanced, text)
+  if code == nil then return true end
+  return pronounce(self, code, enhanced, text)
+end
+
+--- Asks a handler, and goes on with its verdict. Not within another handler,
+--- nor where anything is to be done behind it but by `after`: what it raises
+--- leaves the dialogue, and recover goes on.
 ---@param name string
+---@param after fun(session: lunapost.session, code: any, enhanced: any,
+--- text: any): any  with the verdict
+---@param a? any  what the handler gets behind the session
+---@return any ...  what after returns
+function Session:try(name, after, a)
+  local on = self.on
+  if on.observe then return after(self, consult(self, name, a)) end
+  local handler = on[name]
+  if not handler then return after(self) end
+  self.after, self.work_due = after, self.patience
+  local code, enhanced, text = handler(self, a)
+  self.work_due = false
+  if code == nil then return after(self) end
+  return after(self, sound(self, code, enhanced, text))
+end
+
+--- The same of a command; nil, for the default answer, is given to `after` only
+--- where the machine's next step may say it: see settle.
+---@param name string
+---@param after fun(session: lunapost.session, code: any, enhanced: any,
+--- text: any): any
 ---@param a? any  what the handler gets behind the session
 ---@param b? any
----@return true|integer code  as default returns it
-function Session:serve(name, a, b)
+---@return any ...  what after returns
+function Session:serve(name, after, a, b)
   local on = self.on
-  local handler = on[name]
   if on.observe or on.reply then
-    return pronounce(self, consult(self, name, a, b))
-  elseif handler then
-    local code, enhanced, text = guard(self, handler, a, b)
-    if code then return pronounce(self, code, enhanced, text) end
+    local code, enhanced, text = consult(self, name, a, b)
+    if code == nil then code, enhanced, text = self.machine:default() end
+    return after(self, code, enhanced, text)
   end
-  return true
+  local handler = on[name]
+  if not handler then return after(self) end
+  self.after, self.work_due = after, self.patience -- as try, without a call
+  local code, enhanced, text = handler(self, a, b)
+  self.work_due = false
+  if code == nil then return after(self) end
+  return after(self, sound(self, code, enhanced, text))
+end
+
+--- Whether a fault is what a handler of try or serve raised.
+---@return boolean
+function Session:trusted()
+  return self.work_due ~= false and not self.killed
+end
+
+--- Goes on behind such a handler. Raises again what is no fault of it.
+---@param fault any
+---@return any ...  what its `after` returns
+function Session:recover(fault)
+  self.work_due = false
+  return self.after(self, outcome(self, false, fault))
 end
 
 --- A verdict as it may be said; what is none is a fault, and reported.
 Session.checked = checked
+
+-- For who asks so often that the search for a method would be felt.
+M.serve, M.try, M.pronounce = Session.serve, Session.try, pronounce
 
 --- Gives sessions these methods.
 ---@param class table
