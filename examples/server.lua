@@ -45,7 +45,7 @@ return function(server)
 
   function on.rcpt(_, path)
     if path.domain ~= "example.org" then
-      return 550, "5.7.1", "no relaying here"
+      return smtp.codes.no_relaying -- 550 5.7.1
     end
     return 250, "2.1.5", path.localpart .. " is welcome"
   end
@@ -64,7 +64,7 @@ return function(server)
 
   function on.expn(_, text)
     local list = lists[text:lower()]
-    if not list then return 550, "5.1.1", "no such list" end
+    if not list then return smtp.codes.bad_mailbox "no such list" end
     local lines = {}
     for i, name in ipairs(list) do lines[i] = people[name] end
     return 250, "2.1.5", table.concat(lines, "\n")

@@ -112,10 +112,13 @@ function M.fault()
 end
 
 --- Raises an answer: the handler is left at once, from any depth.
----@param code integer  200..559
+---@param code integer|lunapost.answer  200..559, or one of smtp.codes
 ---@param enhanced? string
 ---@param text? string
 function M.reject(code, enhanced, text)
+  if type(code) == "table" then
+    code, enhanced, text = code.code, code.enhanced, code.text
+  end
   error(setmetatable(M.make(code, enhanced, text, 2), reject_meta), 0)
 end
 

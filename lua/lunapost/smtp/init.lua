@@ -39,6 +39,8 @@ local lazy <const> = {
       require("lunapost.smtp.pool").new)
   end,
   reject = function() return require("lunapost.smtp.answer").reject end,
+  codes = function() return require("lunapost.smtp.codes").codes end,
+  cause = function() return require("lunapost.smtp.codes").cause end,
   transcript = function() return require "lunapost.smtp.transcript" end,
   authentication_results = function()
     return require("lunapost.smtp.results").field
