@@ -291,15 +291,17 @@ function M.write(path, bytes)
   assert(file:write(bytes))
 end
 
---- A key and a self-signed certificate for localhost and 127.0.0.1.
+--- A key and a self-signed certificate for a name and 127.0.0.1.
 ---@param folder string
+---@param name? string  localhost unless given
 ---@return string certificate, string key  paths
-function M.certificate(folder)
+function M.certificate(folder, name)
+  name = name or "localhost"
   local certificate, key = folder .. "/cert.pem", folder .. "/key.pem"
   local output, code = M.run(("openssl req -x509 -newkey rsa:2048 -nodes "
-    .. "-days 30 -subj /CN=localhost "
-    .. "-addext subjectAltName=DNS:localhost,IP:127.0.0.1 "
-    .. "-keyout %s -out %s"):format(key, certificate))
+    .. "-days 30 -subj /CN=%s "
+    .. "-addext subjectAltName=DNS:%s,IP:127.0.0.1 "
+    .. "-keyout %s -out %s"):format(name, name, key, certificate))
   assert(code == 0, output)
   return certificate, key
 end

@@ -90,6 +90,7 @@ local function settings_of(message, options)
   local o = { tls = tls, most = most, port = options.port or PORT,
     loopback = options.loopback, loop = loop, message = message,
     envelope_for = cutter(given), session = {},
+    requiretls = given.requiretls,
     own_name = options.helo or net.fqdn { loop = loop, timeout = 2 } }
   for name in pairs(of_session) do o.session[name] = options[name] end
   o.query = { nameserver = options.nameserver, trust_ad = options.trust_ad,
@@ -228,7 +229,8 @@ end
 --- and without it where it fails (RFC 7435); "dane": the same, but as a
 --- host's TLSA records have it where DNSSEC vouches for all that leads to
 --- them (RFC 7672), which takes a resolver that verifies; "verify": required
---- and verified, or the next host; "none". Addresses of this host (loopback)
+--- and verified, or the next host; "none". A host must prove who it is where
+--- the envelope has requiretls. Addresses of this host (loopback)
 --- are not connected to unless loopback = true.
 ---@param message string|table|file*|function  as for client:send
 ---@param options? { from: string, to: string|table, envelope: table,

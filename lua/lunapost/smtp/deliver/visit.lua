@@ -74,9 +74,18 @@ local function dane(o, host)
   return nil, err.of("tls", tostring(base))
 end
 
-local function open(o, host, addresses)
-  local list, client, problem = ways[o.tls], nil, nil
+-- The ways to a host's TLS. Whoever asks for REQUIRETLS gets none that proves
+-- nothing (RFC 8689 4.2.1).
+local function ways_to(o, host)
+  local list, problem = ways[o.tls], nil
   if o.tls == "dane" then list, problem = dane(o, host) end
+  if o.requiretls and list == ways.opportunistic then list = ways.verify end
+  return list, problem
+end
+
+local function open(o, host, addresses)
+  local client
+  local list, problem = ways_to(o, host)
   for _, way in ipairs(list or {}) do
     local options = { host = host.name, port = o.port, addresses = addresses,
       loop = o.loop }
