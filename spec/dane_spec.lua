@@ -26,8 +26,9 @@ local LOCAL <const> = hex "\127\0\0\1"
 
 -- A server with a certificate for localhost, in the built-in loop; steps get
 -- its port and what a TLSA record says of its key and of its certificate.
-local function with_server(tls, steps)
+local function with_server(tls, steps, extensions)
   local server = smtp.server { listen = "127.0.0.1:0", hostname = "localhost",
+    extensions = extensions,
     tls = tls == true and "test" or tls or nil, log = function() end,
     on = { data = function(_, body) body:read() end } }
   local problem, over
@@ -194,6 +195,56 @@ describe("direct delivery by DANE", function()
       with_server(tls, steps)
     end)
   end
+
+  describe("of a message with requiretls", function()
+    local folder, tls
+
+    before_each(function()
+      folder = peers.folder()
+      local certificate, key = peers.certificate(folder, "mx.example")
+      tls = { certificate = certificate, key = key }
+    end)
+    after_each(function() peers.remove(folder) end)
+
+    local function sent(port, zone, more)
+      more.envelope = { requiretls = true }
+      local result, problem = deliver(port, zone, more)
+      return result and "taken" or problem.kind
+    end
+
+    local offered <const> = { REQUIRETLS = true }
+
+    -- What becomes of it, with the server's certificate for an authority
+    -- unless it is a stranger's.
+    local function kind(way, extensions, stranger)
+      local seen
+      with_server(tls, function(port)
+        seen = sent(port, zone_of(port), { tls = way,
+          ca = not stranger and tls.certificate or nil })
+      end, extensions)
+      return seen
+    end
+
+    it("goes to a server that proves who it is, and offers it", function()
+      if not peers.need("openssl", peers.has "openssl") then return end
+      for _, way in ipairs { "opportunistic", "dane", "verify" } do
+        assert.equal("taken", kind(way, offered), way)
+      end
+      with_server(true, function(port, pin)
+        assert.equal("taken", sent(port, zone_of(port, "030101" .. hex(pin)),
+          { tls = "dane" }))
+      end, offered)
+    end)
+
+    it("goes to nobody else", function()
+      if not peers.need("openssl", peers.has "openssl") then return end
+      assert.equal("syntax", kind("none", offered)) -- and so without TLS
+      assert.equal("syntax", kind("opportunistic")) -- which is not offered
+      for _, way in ipairs { "opportunistic", "dane", "verify" } do
+        assert.equal("tls", kind(way, offered, true), way)
+      end
+    end)
+  end)
 
   it_does("takes the server that the records name", true, function(port, key)
     local result = assert(deliver(port, zone_of(port, "030101" .. hex(key))))

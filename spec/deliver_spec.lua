@@ -393,47 +393,6 @@ describe("direct delivery by TLS", function()
     assert.same({}, hosts[2].got)
   end)
 
-  describe("for a message with requiretls", function()
-    local here, certificate
-
-    local function proven()
-      here = peers.folder()
-      local key
-      certificate, key = peers.certificate(here, "mx.one.test")
-      local tls <const> = { certificate = certificate, key = key }
-      return { { options = { tls = tls, extensions = { REQUIRETLS = true } } },
-        { options = { tls = tls } } }
-    end
-
-    local function sent(to, port, more)
-      local options = { port = port, tls = "opportunistic",
-        envelope = { requiretls = true } }
-      for name, value in pairs(more) do options[name] = value end
-      return deliver(to, options)
-    end
-
-    after_each(function() peers.remove(here) end)
-
-    it_does("goes to who proves who he is, and offers it", proven,
-      function(port, hosts)
-      assert(sent("a@one.test", port, { ca = certificate }))
-      assert.is_true(hosts[1].got[1].tls)
-    end)
-
-    it_does("goes to nobody else", proven, function(port, hosts)
-      for _, case in ipairs {
-        { "a@one.test", {}, "tls" },                -- whose word is no proof
-        { "a@equal.test", { tls = "none", ca = certificate }, "syntax" },
-        { "a@two.test", { ca = certificate }, "tls" }, -- of another name
-      } do
-        local result, problem = sent(case[1], port, case[2])
-        assert.is_nil(result)
-        assert.equal(case[3], problem.kind, tostring(problem))
-      end
-      assert.same({ {}, {} }, { hosts[1].got, hosts[2].got })
-    end)
-  end)
-
   local function whole(peer)
     peer:say "220 x"
     peer:answer("250 x", "250 ok", "250 ok", "354 go")

@@ -114,13 +114,15 @@ describe("the layers", function()
   -- What a Lua module may require beside its own kind and the ground that
   -- all stand on; the first prefix that fits counts.
   local ground <const> = "lunapost.core lunapost.err lunapost.options "
-    .. "lunapost.json lunapost.deadline lunapost.svg lunapost.outlet"
+    .. "lunapost.json lunapost.deadline lunapost.svg lunapost.outlet "
+    .. "lunapost.lazy"
   local lua_below <const> = {
     { "lunapost.cli", "lunapost" },
     { "lunapost.core", "" },
     { "lunapost.err", "" },
     { "lunapost.options", "" },
     { "lunapost.json", "" },
+    { "lunapost.lazy", "" },
     { "lunapost.svg", "" },
     { "lunapost.outlet", "" },
     { "lunapost.deadline", "lunapost.loop" },

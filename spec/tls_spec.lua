@@ -140,7 +140,7 @@ describe("a TLS handshake", function()
       { host = "localhost", timeout = 5 })
     assert.is_nil(ok)
     assert.equal("tls", problem.kind)
-    assert.matches("this port speaks plaintext at first: use tls=starttls",
+    assert.matches('at first: use tls = "starttls"',
       tostring(problem))
   end)
 

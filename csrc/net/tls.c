@@ -316,7 +316,7 @@ static int tls_broken(struct tls *tls, char *text)
                      ? "the client speaks plaintext where TLS was expected"
                      : "the server speaks plaintext where TLS was expected; "
                        "this port speaks plaintext at first: use "
-                       "tls=starttls");
+                       "tls = \"starttls\"");
         return ERR_TLS;
     }
     if (ERR_GET_REASON(e) == SSL_R_CERTIFICATE_VERIFY_FAILED) {

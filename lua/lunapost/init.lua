@@ -5,6 +5,7 @@
 --- post.parse and post.open.
 
 local dial = require "lunapost.smtp.dial"
+local lazy = require "lunapost.lazy"
 local options_of = require "lunapost.options"
 local parameters = require "lunapost.smtp.asks"
 local settings = require "lunapost.smtp.settings"
@@ -150,7 +151,7 @@ end
 ---@return lunapost.err? error  with accepted and rejected, too
 M.send = options_of.placed(send)
 
-local lazy <const> = {
+local parts <const> = {
   smtp = function() return require "lunapost.smtp" end,
   mime = function() return require "lunapost.mime" end,
   codec = function() return require "lunapost.codec" end,
@@ -160,10 +161,4 @@ local lazy <const> = {
   open = function() return require("lunapost.mime").open end,
 }
 
-return setmetatable(M, { __index = function(_, name)
-  local load = lazy[name]
-  if not load then return nil end
-  local value = load()
-  M[name] = value
-  return value
-end, __name = "lunapost" })
+return lazy.of(M, parts, "lunapost")

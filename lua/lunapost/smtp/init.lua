@@ -1,6 +1,7 @@
 --- SMTP and LMTP, both ends: `require "lunapost.smtp"`.
 
 local dial = require "lunapost.smtp.dial"
+local lazy = require "lunapost.lazy"
 local options_of = require "lunapost.options"
 local settings = require "lunapost.smtp.settings"
 
@@ -32,7 +33,7 @@ M.connect = options_of.placed(function(options)
   return dial.connect(settings.complete("option of smtp.connect", options))
 end)
 
-local lazy <const> = {
+local parts <const> = {
   server = function() return require "lunapost.smtp.server" end,
   pool = function()
     return require("lunapost.options").placed(
@@ -52,10 +53,4 @@ local lazy <const> = {
   scram_keys = function() return require("lunapost.smtp.scram").keys end,
 }
 
-return setmetatable(M, { __index = function(_, name)
-  local load = lazy[name]
-  if not load then return nil end
-  local value = load()
-  M[name] = value
-  return value
-end })
+return lazy.of(M, parts, "lunapost.smtp")
