@@ -1,6 +1,7 @@
 -- The limits of a server, each with its answer.
 local loop = require "lunapost.loop"
 local peers = require "spec.support.peer"
+local places = require "lunapost.smtp.places"
 local rates = require "lunapost.smtp.rates"
 local served = require "spec.support.served"
 local server_of = require "lunapost.smtp.server"
@@ -39,6 +40,24 @@ describe("the limit", function()
       assert.matches("^500 ", peer:ask("?"))
       assert.equal("421 4.7.0 mx.test too many commands", peer:ask("NOOP"))
       gone(peer)
+    end)
+  end)
+
+  it("descriptors leaves some to the sessions that are here", function()
+    assert.same({ 19872, 24 }, { places.descriptors(20000),
+      places.descriptors(32) })
+    with({}, function(server)
+      local peer, own = peers.dial(server.port), server.descriptors
+      assert.matches("^220", peer:reply())
+      server.descriptors = 0
+      local other = peers.dial(server.port)
+      assert.equal("421 4.3.2 mx.test has too many sessions; try later",
+        other:reply())
+      gone(other)
+      peer:ask "EHLO x"
+      assert.matches("^250", send(peer, "one"))
+      server.descriptors = own
+      assert.matches("^220", peers.dial(server.port):reply())
     end)
   end)
 

@@ -4,6 +4,7 @@
  * system.pid() system.hostname() system.is_terminal(fd) system.time()
  * system.zone([time]) -> seconds east of UTC
  * system.raise_descriptors() -> the limit then
+ * system.trim(): free memory goes back to the system
  * system.signals() -> signals: signals:fd() signals:next() -> "term" | "int"
  *   | "hup" | "quit" | "child" | nil, signals:reopen(), signals:close()
  * system.identity() -> { user, group, groups = { ... } }, numbers
@@ -99,6 +100,13 @@ static int lsystem_raise_descriptors(lua_State *L)
 {
     lua_pushinteger(L, (lua_Integer)system_raise_descriptors());
     return 1;
+}
+
+static int lsystem_trim(lua_State *L)
+{
+    (void)L;
+    system_trim();
+    return 0;
 }
 
 static int lsystem_sync(lua_State *L)
@@ -339,6 +347,7 @@ static const luaL_Reg functions[] = {
     {"time", lsystem_time},
     {"zone", lsystem_zone},
     {"raise_descriptors", lsystem_raise_descriptors},
+    {"trim", lsystem_trim},
     {"create", lsystem_create},
     {"temporary", lsystem_temporary},
     {"sync", lsystem_sync},

@@ -12,6 +12,9 @@
 
 #include <sys/resource.h>
 #include <sys/stat.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "system.h"
 
@@ -71,6 +74,13 @@ size_t system_raise_descriptors(void)
             r.rlim_cur = before;
     }
     return r.rlim_cur == RLIM_INFINITY ? SIZE_MAX / 2 : (size_t)r.rlim_cur;
+}
+
+void system_trim(void)
+{
+#ifdef __GLIBC__
+    (void)malloc_trim(0);
+#endif
 }
 
 int system_sync(const char *path, char text[SOCK_TEXT])

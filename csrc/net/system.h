@@ -31,6 +31,9 @@ INTERNAL long system_zone(double time);
 /* Raises the limit of open descriptors to its hard limit; what it is then. */
 INTERNAL size_t system_raise_descriptors(void);
 
+/* Gives free memory back to the system, where the C library keeps it. */
+INTERNAL void system_trim(void);
+
 /* Makes a file's bytes, or a folder's names, survive a power cut. */
 INTERNAL int system_sync(const char *path, char text[SOCK_TEXT]);
 

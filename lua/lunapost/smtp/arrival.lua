@@ -45,8 +45,8 @@ local function behind_proxy(server, conn, peer)
 end
 
 -- Takes a place for a session; why there is none, as 421 says it.
-local function crowded(server, source)
-  if not places.take(server, source) then
+local function crowded(server, source, fd)
+  if not places.take(server, source, fd) then
     return "4.3.2", "has too many sessions; try later"
   end
   local over = rates.connection(server.rates, source, server.share)
@@ -128,7 +128,7 @@ function M.serve(server, conn)
   end
   local session = session_of.new(server, conn, peer)
   local source = ranges.source(peer.address)
-  local enhanced, text = crowded(server, source)
+  local enhanced, text = crowded(server, source, conn:fd())
   if enhanced then return turn_away(session, enhanced, text) end
   enter(session, source)
   local guard <close> = session

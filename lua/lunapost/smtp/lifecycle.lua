@@ -8,6 +8,7 @@ local err = require "lunapost.err"
 local metrics = require "lunapost.smtp.metrics"
 local net = require "lunapost.net"
 local over = require "lunapost.smtp.over"
+local places = require "lunapost.smtp.places"
 local service = require "lunapost.smtp.service"
 local share = require "lunapost.smtp.share"
 local workers = require "lunapost.smtp.workers"
@@ -78,9 +79,9 @@ local function become(server)
 end
 
 local function open(server)
-  local places = doors.places(server.options) -- misuse is told before any
+  local list = doors.places(server.options) -- misuse is told before any
   if server.options.metrics then net.place(server.options.metrics, 0) end
-  for _, place in ipairs(places) do
+  for _, place in ipairs(list) do
     local ok, problem = listen_at(server, place)
     if not ok then return nil, problem end
   end
@@ -94,7 +95,7 @@ end
 ---@param server lunapost.server
 function M.listen(server)
   if not server.config then server:prepare() end
-  core.system.raise_descriptors()
+  server.descriptors = places.descriptors(core.system.raise_descriptors())
   local ok, problem = open(server)
   if ok then return server end
   M.stop(server, 0)

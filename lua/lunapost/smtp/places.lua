@@ -1,5 +1,7 @@
 --- The places that a server has for sessions: so many in all, and so many of
---- each source, over all workers.
+--- each source, over all workers, and as the descriptors of this one allow.
+
+local ebb = require "lunapost.smtp.ebb"
 
 local M = {}
 
@@ -11,6 +13,7 @@ local function change(server, source, by)
   local left = (sources[source] or 0) + by
   sources[source] = left > 0 and left or nil
   if server.share then server.share:tell(server, source) end
+  ebb.note(server, counts.sessions)
 end
 
 local function is_over(server, count, most, source)
@@ -29,11 +32,24 @@ local function are_limited(limits)
   return limits.sessions < UNLIMITED or limits.source_sessions < UNLIMITED
 end
 
+-- Descriptors that sessions leave to what they need besides: files, lookups.
+local KEPT <const> = 128
+
+--- The number from which on a descriptor is of no session, so that those that
+--- are here can go on when there are too many.
+---@param limit integer  of descriptors
+---@return integer
+function M.descriptors(limit)
+  return limit - math.min(KEPT, limit // 4)
+end
+
 --- Takes a place, where one is left.
 ---@param server lunapost.server
 ---@param source string
+---@param fd integer  the descriptor of the connection
 ---@return boolean taken
-function M.take(server, source)
+function M.take(server, source, fd)
+  if fd >= (server.descriptors or UNLIMITED) then return false end
   local share = are_limited(server.limits) and server.share
   local _ <close> = share and share:alone()
   change(server, source, 1)

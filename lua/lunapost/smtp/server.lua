@@ -84,6 +84,7 @@ local function make(options)
   server.sessions, server.sources = {}, {}
   server.counts, server.answered = counters.new(), core.server.counts()
   server.spooled = 0 -- octets in files
+  server.tide = { most = 0, out = false } -- see ebb
   certificates.put(server, certificates.read(server))
   return server
 end

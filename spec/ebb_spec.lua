@@ -1,0 +1,53 @@
+local ebb = require "lunapost.smtp.ebb"
+
+-- A server whose tasks run at once; others leave while they pause.
+local function server_of(leave)
+  local server = { tide = { most = 0, out = false }, pauses = 0, tasks = 0,
+    counts = { sessions = 0 } }
+  function server.pause()
+    server.pauses = server.pauses + 1
+    server.counts.sessions = math.max(0, server.counts.sessions - leave)
+  end
+  server.loop = { spawn = function(task, ...)
+    server.tasks = server.tasks + 1
+    task(...)
+  end }
+  return server
+end
+
+local function count(server, n)
+  server.counts.sessions = n
+  ebb.note(server, n)
+end
+
+describe("an ebb of sessions", function()
+  setup(function() collectgarbage "stop" end)
+  teardown(function() collectgarbage "restart" end)
+
+  local function garbage()
+    local list = setmetatable({}, { __mode = "k" })
+    list[{}] = true
+    return list
+  end
+
+  it("gives memory back when a crowd has left, all of it", function()
+    local server, left = server_of(40), garbage()
+    for n = 1, 800 do count(server, n) end
+    for n = 799, 101, -1 do count(server, n) end
+    assert.truthy(next(left))
+    count(server, 100)
+    assert.same({ 1, 4, 100, false, 0 }, { server.tasks, server.pauses,
+      server.tide.most, server.tide.out, server.counts.sessions })
+    assert.is_nil(next(left))
+    for n = 99, 0, -1 do count(server, n) end
+    assert.equal(1, server.tasks)
+  end)
+
+  it("does nothing for those who are no crowd", function()
+    local server, left = server_of(1), garbage()
+    for n = 1, 499 do count(server, n) end
+    for n = 498, 0, -1 do count(server, n) end
+    assert.equal(0, server.tasks)
+    assert.truthy(next(left))
+  end)
+end)
