@@ -8,11 +8,11 @@
 enum { POUR_LEAST = 1 << 14 /* fewer octets are as well copied */ };
 
 /* What has come within so many seconds of the last octets came with them: a
-   look at the socket would cost more than it finds. */
+   look at the socket would cost more than it finds. Not so before a dot. */
 static const double FRESH = 0.0002;
 
-/* Bodies before which it is looked all the same: a peer that speaks out of turn
-   does so by habit. */
+/* Bodies before which what was read is acknowledged: a peer that speaks out of
+   turn does so by habit. */
 enum { STRANGER = 2 };
 
 static int write_some(const struct exchange_call *call, struct span bytes,
@@ -93,13 +93,14 @@ int exchange_look(struct exchange *x, struct conn *conn)
 {
     struct client *c = &x->machine;
     int result = client_next(c);
-    bool wary = c->state == CLIENT_BODY && x->bodies < STRANGER;
+    bool body = c->state == CLIENT_BODY;
     if (result != CLIENT_MORE)
         return result;
-    x->bodies += wary;
-    if (wary)
+    if (body && x->bodies < STRANGER) {
+        x->bodies++;
         conn_quickack(conn);
-    else if (poller_now() - x->heard < FRESH && !conn_pending(conn))
+    }
+    if (!body && poller_now() - x->heard < FRESH && !conn_pending(conn))
         return result;
     int in = fill(x, conn, false);
     return in < 0 ? in : client_next(c);

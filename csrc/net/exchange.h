@@ -30,7 +30,7 @@ enum exchange_event { /* goes on from enum client_event */
 struct exchange {
     struct client machine;
     double heard;    /* when octets came last */
-    unsigned bodies; /* before which it was looked */
+    unsigned bodies; /* before which what was read was acknowledged */
 };
 
 /* What a call may do, and what it has done. */
