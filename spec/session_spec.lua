@@ -76,6 +76,30 @@ describe("a session", function()
     end
   end)
 
+  it("shows what came in place of a reply", function()
+    for said, shown in pairs { ["SSH-2.0-x\27[1m\r\n"] = "SSH-2.0-x?[1m",
+      ["220-a\r\n550 b\r\n"] = "550 b" } do
+      scripted.run(function(peer)
+        peer:write(said)
+        peer:hear()
+      end, function(options)
+        options.transcript = smtp.transcript.new()
+        local client, problem = open(options)
+        assert.is_nil(client)
+        assert.equal("protocol", problem.kind)
+        assert.is_truthy(problem.text:find(': "' .. shown .. '"', 1, true),
+          problem.text)
+        local heard = {}
+        for _, line in ipairs(options.transcript) do
+          if line.who == "S" then
+            heard[#heard + 1] = line.text .. (line.ending or "\r\n")
+          end
+        end
+        assert.equal(said, table.concat(heard))
+      end)
+    end
+  end)
+
   it("calls itself by an address literal when it has no full name",
     function()
     local heard = scripted.run(session(), function(options)
@@ -197,10 +221,12 @@ describe("a session", function()
       session()(peer)
       peer:hear()
     end, function(options, loop)
+      options.transcript = smtp.transcript.new()
       do
         local client <close> = assert(open(options))
         assert.matches("^client %(127", tostring(client))
       end
+      assert.matches("C: QUIT\n$", tostring(options.transcript))
       loop.sleep(0.05)
     end)
     assert.same({ "EHLO me.example.org", "QUIT" }, heard[1])

@@ -224,6 +224,19 @@ static int lclient_failed(lua_State *L)
     return 2;
 }
 
+/* rest() -> the lines of a reply that has not ended, LF behind each; octets
+   behind them that are no line yet, or none that can be taken */
+static int lclient_rest(lua_State *L)
+{
+    enum { MOST = REPLY_LINE_MOST + 1 };
+    const struct client *c = check(L);
+    struct span lines = buf_span(&c->reply.lines), octets = buf_span(&c->in);
+    size_t n = c->reply.whole ? 0 : lines.n;
+    lbind_push(L, span_of(lines.p, n < MOST ? n : MOST));
+    lbind_push(L, span_of(octets.p, octets.n < MOST ? octets.n : MOST));
+    return 2;
+}
+
 /* survey(octets) -> their size with CRLF as line ends, whether any is 8-bit,
    how many at their head go out as they are */
 static int lclient_survey(lua_State *L)
@@ -291,6 +304,7 @@ static const luaL_Reg methods[] = {
     {"doubt", lclient_doubt},
     {"due", lclient_due},
     {"failed", lclient_failed},
+    {"rest", lclient_rest},
     {NULL, NULL},
 };
 /* clang-format on */

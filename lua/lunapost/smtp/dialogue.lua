@@ -73,6 +73,13 @@ function Dialogue:conceal(secrets)
   self.veil = transcripts.veil(secrets, self.veil or nil)
 end
 
+-- Shows what came of a reply that never was one.
+local function show_rest(client)
+  local lines, octets = client.machine:rest()
+  octets = lines:gsub("\n", "\r\n") .. octets
+  if octets ~= "" then client.transcript:octets("S", veiled(client, octets)) end
+end
+
 --- Ends the session with an error.
 ---@param kind string
 ---@param text string
@@ -80,6 +87,7 @@ end
 ---@return nil
 ---@return lunapost.err error
 function Dialogue:broken(kind, text, command)
+  show_rest(self)
   note(self, "*", text)
   self:close()
   return nil, failure(self, kind, text, command)
@@ -172,6 +180,12 @@ local function why_lost(client, event, kind, text, seconds)
   return kind, text
 end
 
+-- What the peer said in place of a reply, its beginning.
+local function quoted(client)
+  local line = select(2, client.machine:rest()):match("^%C[^\r\n]*")
+  return line and (': "%s"'):format(err.printable(line:sub(1, 60))) or ""
+end
+
 --- Ends a session whose reply did not come.
 ---@param seconds number  that it had
 ---@param command? string  what would have been answered
@@ -182,8 +196,12 @@ end
 ---@return lunapost.err error
 function Dialogue:lost(seconds, command, event, kind, text)
   kind, text = why_lost(self, event, kind, text, seconds)
-  local _, whole = self.machine:failed()
-  if whole then hear(self) end -- the transcript has to show it
+  local failed, whole = self.machine:failed()
+  if whole then
+    hear(self) -- the transcript has to show it
+  elseif failed then
+    text = text .. quoted(self)
+  end
   if self.machine:doubt() then
     kind = "unconfirmed"
     text = text .. "; whether the message was taken is not known"
@@ -425,6 +443,7 @@ end
 --- Says QUIT where that needs no waiting, and closes.
 function Dialogue:leave()
   if self.conn and self.machine:command("QUIT") then
+    note(self, "C", "QUIT")
     self.machine:step(self.conn, true)
   end
   self:close()

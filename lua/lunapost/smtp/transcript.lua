@@ -109,9 +109,8 @@ function M.veil(secrets, before)
   end
 end
 
-local function keep(transcript, who, text, ending)
-  local line = { who = who, text = text, time = transcript.clock(),
-    ending = ending }
+local function keep(transcript, who, text, time, ending)
+  local line = { who = who, text = text, time = time, ending = ending }
   transcript[#transcript + 1] = line
   if transcript.on_line then transcript.on_line(line) end
 end
@@ -135,7 +134,7 @@ local function veiled_piece(open, text)
   return text:sub(1, kept) .. hidden(text:sub(kept + 1))
 end
 
-local function add_line(transcript, who, text, secret, ending)
+local function add_line(transcript, who, text, time, secret, ending)
   local open = transcript.open
   if secret then
     if text ~= "" and text ~= "*" then text = MASK end
@@ -144,7 +143,7 @@ local function add_line(transcript, who, text, secret, ending)
     text = veiled_piece(open, text)
   end
   if who == "C" then transcript.open = ending == "" and open or nil end
-  keep(transcript, who, text, ending)
+  keep(transcript, who, text, time, ending)
 end
 
 -- Half of the lines at a time, so that a line costs the same however many
@@ -156,17 +155,19 @@ local function trim(transcript)
   for i = limit + 1, n do transcript[i] = nil end
 end
 
---- Adds lines. A secret (an answer to a 334) is kept as a mask alone.
+--- Adds lines, said at one time. A secret (an answer to a 334) is kept as a
+--- mask alone.
 ---@param who "C"|"S"|"*"
 ---@param text string  one line or more, CRLF or LF between them
 ---@param secret? boolean
 function Transcript:add(who, text, secret)
+  local time = self.clock()
   if not text:find("\n", 1, true) then
-    add_line(self, who, text, secret)
+    add_line(self, who, text, time, secret)
   else
     text = text:gsub("\r?\n$", "")
     for line in (text .. "\n"):gmatch("(.-)\r?\n") do
-      add_line(self, who, line, secret)
+      add_line(self, who, line, time, secret)
     end
   end
   trim(self)
@@ -178,6 +179,7 @@ end
 ---@param octets string
 ---@param secret? boolean
 function Transcript:octets(who, octets, secret)
+  local time = self.clock()
   for text, feed in octets:gmatch("([^\n]*)(\n?)") do
     local ending
     if feed == "" then
@@ -188,7 +190,7 @@ function Transcript:octets(who, octets, secret)
       ending = "\n"
     end
     if ending ~= "" or text ~= "" then
-      add_line(self, who, text, secret, ending)
+      add_line(self, who, text, time, secret, ending)
     end
   end
   trim(self)
