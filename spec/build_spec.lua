@@ -185,6 +185,7 @@ describe("misuse of mime.message", function()
     end
     for _, entity in ipairs(entities) do
       local before, seen = entity:render(), 0
+      assert.is_nil(next(entity)) -- nothing in it could be changed
       local _, state = pairs(entity)
       state.type, state.fields, state.content = "text/evil", nil, nil
       for name, value in pairs(entity) do

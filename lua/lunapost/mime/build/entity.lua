@@ -38,13 +38,14 @@ end
 
 M.meta = Entity
 
--- An entity that is sealed: what it is made of lies in a table of its own, so
--- that whoever assigns to it is told that nothing would come of that.
+-- An entity that is sealed: what it is made of lies elsewhere, so that whoever
+-- assigns to it is told that nothing would come of that, and nobody who looks
+-- into it gets hold of what could be changed.
 local Sealed = { __name = Entity.__name }
-local OWN <const> = {}
+local owns <const> = setmetatable({}, { __mode = "k" })
 
 function Sealed.__index(entity, name)
-  local value = entity[OWN][name] -- it has that, so this does not come again
+  local value = owns[entity][name] -- it has that, so this does not come again
   if value ~= nil then return value end
   return Entity.__index(entity, name)
 end
@@ -54,20 +55,20 @@ function Sealed.__newindex(entity, name, value)
     error(("%s: a message that was built stays as it is; build another, or "
       .. "edit mime.parse(message:render())"):format(name), 2)
   end
-  rawget(entity, OWN)[name] = value
+  owns[entity][name] = value
 end
 
 -- Goes through a copy: whoever walks may ask for what is then kept, and gets
 -- nothing in hand that could be changed.
 function Sealed.__pairs(entity)
   local copy = {}
-  for name, value in next, entity[OWN] do copy[name] = value end
+  for name, value in next, owns[entity] do copy[name] = value end
   return next, copy, nil
 end
 
 -- What an entity is made of, sealed or not: for those who need no more.
 local function own(entity)
-  return rawget(entity, OWN) or entity
+  return owns[entity] or entity
 end
 
 local function seal(entity)
@@ -75,7 +76,7 @@ local function seal(entity)
   local made = {}
   for name, value in next, entity do made[name] = value end
   for name in next, made do entity[name] = nil end
-  entity[OWN] = made
+  owns[entity] = made
   setmetatable(entity, Sealed)
 end
 
