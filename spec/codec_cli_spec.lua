@@ -87,8 +87,19 @@ describe("lunapost encode and decode", function()
     assert.equal("", out)
     assert.truthy(noise:find "uu decoder")
     assert.equal(65, code)
+    for _, name in ipairs { "qp", "quoted-printable", "Quoted_Printable" } do
+      assert.equal("x=3Dy\n", (run("encode " .. name, "x=y\n")), name)
+    end
+    out, noise, code = run("encoed base64", "x")
+    assert.same({ "", "lunapost: unknown verb 'encoed' (did you mean "
+      .. "encode?)\n", 64 }, { out, noise, code })
+    out, noise, code = run("--version", "")
+    assert.matches("^lunapost %S+, Lua 5%.4, OpenSSL 3[^,]+, kernel %w+\n$",
+      out)
+    assert.same({ "", 0 }, { noise, code })
     for words, problem in pairs {
-      ["encode"] = "name of a codec", ["encode rot13"] = "unknown codec",
+      ["encode"] = "name of a codec", ["encode rot13"] = "unknown codec "
+        .. "'rot13' (there are 2231 base64 dot qp uu word)",
       ["encode base64 --columns 7"] = "multiple of 4",
       ["encode uu --mode x"] = "octal", ["decode base64 a b"] = "one file",
       ["encode word --place here"] = "unknown place",

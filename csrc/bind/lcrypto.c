@@ -3,8 +3,9 @@
  *
  * crypto.digest(name, bytes)  crypto.hmac(name, key, bytes)
  * crypto.pbkdf2(name, password, salt, rounds, n)  crypto.random(n)
- * crypto.equal(a, b), in constant time. Results are raw bytes. An unknown
- * name raises; the world failing gives nil, kind, text.
+ * crypto.equal(a, b), in constant time; crypto.library(), its name. Results
+ * are raw bytes. An unknown name raises; the world failing gives nil, kind,
+ * text.
  *
  * Owns: nothing. Fails with: see digest.h. I/O: none.
  */
@@ -82,10 +83,20 @@ static int lcrypto_equal(lua_State *L)
     return 1;
 }
 
+static int lcrypto_library(lua_State *L)
+{
+    lua_pushstring(L, digest_library());
+    return 1;
+}
+
 static const luaL_Reg functions[] = {
-    {"digest", lcrypto_digest}, {"hmac", lcrypto_hmac},
-    {"pbkdf2", lcrypto_pbkdf2}, {"random", lcrypto_random},
-    {"equal", lcrypto_equal},   {NULL, NULL},
+    {"digest", lcrypto_digest},
+    {"hmac", lcrypto_hmac},
+    {"pbkdf2", lcrypto_pbkdf2},
+    {"random", lcrypto_random},
+    {"equal", lcrypto_equal},
+    {"library", lcrypto_library},
+    {NULL, NULL},
 };
 
 int lbind_open_crypto(lua_State *L)

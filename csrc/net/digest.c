@@ -81,6 +81,11 @@ int digest_random(char *out, size_t n)
     return RAND_bytes((unsigned char *)out, (int)n) == 1 ? 0 : digest_failure();
 }
 
+const char *digest_library(void)
+{
+    return OpenSSL_version(OPENSSL_VERSION);
+}
+
 bool digest_equal(struct span a, struct span b)
 {
     return a.n == b.n && (a.n == 0 || CRYPTO_memcmp(a.p, b.p, a.n) == 0);

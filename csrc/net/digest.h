@@ -30,6 +30,9 @@ INTERNAL int digest_pbkdf2(const char *name, struct span password,
 
 INTERNAL int digest_random(char *out, size_t n);
 
+/* "OpenSSL 3.0.15 3 Sep 2024": what runs, whatever it was built with. */
+INTERNAL const char *digest_library(void);
+
 /* In a time that depends on the lengths alone. */
 INTERNAL bool digest_equal(struct span a, struct span b);
 

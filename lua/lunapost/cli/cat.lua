@@ -10,7 +10,8 @@ M.usage = [[lunapost cat FILE [--part PATH] [--raw]
 
 Writes the decoded body of a part. FILE "-" is standard input.
 
-  --part PATH  which one, as in 1.2; the first leaf by default
+  --part PATH  which one: 1 is the message, 1.2 its second part, 1.2.1 the
+               first part of that; the first leaf by default
   --raw        its header and body as they stand instead]]
 M.flags = { part = "value", raw = "flag" }
 
@@ -23,6 +24,19 @@ local function find(message, path)
   for _, part in ipairs(message:attachments()) do
     if part.path == path then return part end -- uuencoded in a text
   end
+end
+
+-- What there is to choose from.
+local function paths(message)
+  local list = {}
+  for part in message:walk() do
+    list[#list + 1] = part.path
+    if #list > 10 then
+      list[#list] = "..."
+      break
+    end
+  end
+  return table.concat(list, " ")
 end
 
 local function fail(code, text)
@@ -51,7 +65,8 @@ function M.run(options)
   if not message then return fail(1, tostring(problem)) end
   local part = find(message, options.part)
   if not part then
-    return fail(1, ("no part %s in %s"):format(options.part, options[1]))
+    return fail(1, ("no part %s in %s: it has %s"):format(options.part,
+      options[1], paths(message)))
   end
   return write(part, options.raw)
 end

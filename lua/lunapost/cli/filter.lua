@@ -94,17 +94,33 @@ local function open(name)
   return check(file, problem, exit.no_input)
 end
 
+-- As the library calls them, too.
+local aliases <const> = { quoted_printable = "qp", encoded_word = "word",
+  parameter = "2231", uuencode = "uu" }
+
+-- A codec by its name; why there is none.
+local function find(codecs, name)
+  if not name then return nil, "the name of a codec is needed" end
+  local key = name:lower():gsub("-", "_")
+  local codec = codecs[aliases[key] or key]
+  if codec then return codec end
+  local names = {}
+  for known in pairs(codecs) do names[#names + 1] = known end
+  table.sort(names)
+  return nil, ("unknown codec '%s' (there are %s)"):format(name,
+    table.concat(names, " "))
+end
+
 --- Runs a verb: options[1] names the codec, options[2] a file.
 ---@param verb string
 ---@param codecs table<string, fun(options: table, input: any, out: any)>
 ---@param options table
 ---@return integer exit_code
 function M.run(verb, codecs, options)
-  local codec = codecs[options[1] or ""]
-  if not codec or #options > 2 then
-    M.say(verb, options[1] and not codec
-      and ("unknown codec '%s'"):format(options[1])
-      or "the name of a codec is needed, and at most one file")
+  local codec, missing = find(codecs, options[1])
+  if #options > 2 then missing = "one file at most" end
+  if missing then
+    M.say(verb, missing)
     return exit.usage
   end
   io.stdout:setvbuf("full", chunk_size)

@@ -3,6 +3,7 @@
 --- lunapost.cli.VERB: { summary, usage, flags, run(options) -> exit code }.
 
 local arguments = require "lunapost.cli.arguments"
+local options_of = require "lunapost.options"
 local output = require "lunapost.cli.output"
 
 local verbs <const> = {
@@ -10,14 +11,33 @@ local verbs <const> = {
   "join", "encode", "decode",
 }
 
+local VERSION <const> = "scm" -- as the rockspec has it
+
+-- What a report of a fault should say.
+local function version()
+  local core = require "lunapost.core"
+  output.write(("lunapost %s, %s, %s, kernel %s\n"):format(VERSION, _VERSION,
+    core.crypto.library(), core.codec.kernel()))
+  return 0
+end
+
 local function help(write)
   write("usage: lunapost VERB [options]\n\n")
   for _, name in ipairs(verbs) do
     local verb = require("lunapost.cli." .. name)
     write(("  %-8s %s\n"):format(name, verb.summary))
   end
-  write("\nlunapost VERB --help tells the options of one.\n")
+  write("\nlunapost VERB --help tells the options of one; lunapost --version "
+    .. "what runs.\n")
 end
+
+local function show_help()
+  help(output.write)
+  return 0
+end
+
+local about <const> = { ["--help"] = show_help, ["-h"] = show_help,
+  help = show_help, ["--version"] = version }
 
 local function fail(text)
   io.stderr:write("lunapost: ", text, "\n")
@@ -30,20 +50,22 @@ local function find(name)
   end
 end
 
+local function unknown(name)
+  local known = {}
+  for _, verb in ipairs(verbs) do known[verb] = true end
+  local near = options_of.nearest(name, known)
+  fail(("unknown verb '%s' (%s)"):format(name, near
+    and "did you mean " .. near .. "?" or "try lunapost --help"))
+end
+
 local function main(words)
   local name = table.remove(words, 1)
   if not name then
     help(function(text) io.stderr:write(text) end)
     return 64
   end
-  if name == "--help" or name == "-h" or name == "help" then
-    help(output.write)
-    return 0
-  end
-  local verb = find(name)
-  if not verb then
-    fail("unknown verb '" .. name .. "' (try lunapost --help)")
-  end
+  if about[name] then return about[name]() end
+  local verb = find(name) or unknown(name)
   local options, problem = arguments.parse(words, verb.flags)
   if not options and verb.misused then
     local all = " " .. table.concat(words, " ") .. " "
