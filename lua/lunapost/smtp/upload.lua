@@ -110,9 +110,14 @@ local function put(client, chunk, plain)
   return true
 end
 
+-- Octets from which on a leaf is long, and KiB between two steps of the
+-- collector while it goes out: chunks that were sent are garbage, and shall not
+-- become as much as all else before it begins.
+local LARGE <const>, PACE <const> = 1 << 22, 512
+
 -- All that a reader gives; how many octets.
-local function put_all(client, reader, plain)
-  local total = 0
+local function put_all(client, reader, plain, large)
+  local total, due = 0, large and 0 or math.huge
   while true do
     local chunk, problem = reader()
     if problem then
@@ -123,6 +128,10 @@ local function put_all(client, reader, plain)
     local ok, stop = put(client, chunk, plain)
     if not ok then return nil, stop end
     total, plain = total + #chunk, 0
+    if total >= due then
+      collectgarbage("step", PACE)
+      due = total + PACE * 1024
+    end
   end
 end
 
@@ -136,7 +145,8 @@ local function put_piece(client, piece)
   if octets and piece.encoding == "base64" then
     return put_base64(client, octets)
   end
-  return put_all(client, output.reader(piece), 0)
+  local size = piece.leaf.content.size
+  return put_all(client, output.reader(piece), 0, not size or size > LARGE)
 end
 
 local function put_pieces(client, pieces)
