@@ -137,17 +137,4 @@ function M.serve(server, conn)
   return guard
 end
 
-local arriving = { __index = { wake = function(arrival)
-  M.serve(arrival.server, arrival.conn)
-end } }
-
---- Serves a connection, in a task of its own.
----@param server lunapost.server
----@param conn userdata
-function M.take(server, conn)
-  local rouse = server.loop.rouse
-  if not rouse then return server.loop.spawn(M.serve, server, conn) end
-  rouse(setmetatable({ server = server, conn = conn }, arriving))
-end
-
 return M

@@ -1,5 +1,7 @@
 --- A server from its first listener to its last session.
 
+local acceptor = require "lunapost.smtp.acceptor"
+local arrival = require "lunapost.smtp.arrival"
 local core = require "lunapost.core"
 local counters = require "lunapost.smtp.counters"
 local deadline = require "lunapost.deadline"
@@ -16,20 +18,6 @@ local workers = require "lunapost.smtp.workers"
 local M = {}
 
 local now <const>, process <const> = core.loop.now, core.process
-
-local function accept_loop(server, listener, take)
-  while true do
-    local conn, problem = net.accept(listener, { loop = server.loop })
-    if conn then
-      take(server, conn)
-    elseif server.stopping then
-      return
-    else
-      server.log("accept: " .. tostring(problem))
-      server.pause(0.1)
-    end
-  end
-end
 
 local function add(server, listener, place)
   table.insert(server.listeners, listener)
@@ -111,12 +99,10 @@ function M.start(server)
     if not ok then return nil, problem end
   end
   for _, listener in ipairs(server.listeners) do
-    server.loop.spawn(accept_loop, server.behind[listener], listener,
-      server.take)
+    acceptor.start(server.behind[listener], listener, arrival.serve)
   end
   if server.metrics_listener then
-    server.loop.spawn(accept_loop, server, server.metrics_listener,
-      metrics.take)
+    acceptor.start(server, server.metrics_listener, metrics.serve)
   end
   return server
 end

@@ -60,11 +60,4 @@ function M.serve(server, conn)
   net.part(conn, { loop = server.loop, timeout = 1 })
 end
 
---- Serves a connection in a task of its own.
----@param server lunapost.server
----@param conn userdata
-function M.take(server, conn)
-  server.loop.spawn(M.serve, server, conn)
-end
-
 return M

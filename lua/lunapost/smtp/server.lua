@@ -6,7 +6,6 @@
 
 local core = require "lunapost.core"
 local answer = require "lunapost.smtp.answer"
-local arrival = require "lunapost.smtp.arrival"
 local certificates = require "lunapost.smtp.certificates"
 local default_loop = require "lunapost.loop"
 local counters = require "lunapost.smtp.counters"
@@ -241,14 +240,6 @@ function Server:leave(session)
   places.give(self, session.source)
   net.close(session.conn, self.loop)
 end
-
---- One connection, from the greeting to the close.
----@param conn userdata
-function Server:serve(conn) return arrival.serve(self, conn) end
-
---- Serves a connection in a task of its own.
----@param conn userdata
-function Server:take(conn) return arrival.take(self, conn) end
 
 --- Opens the listeners; nobody is accepted before start.
 ---@return lunapost.server? server, lunapost.err? err

@@ -81,6 +81,7 @@ end
 --   rests           false, or the limit of the rest (loop.rest) that it is in
 --   idle            true while a task of its own waits for the peer
 --   due             when it must be over; within a body, when that must
+--   before, before_extended  helo and extended before the present hello
 --   in_body         what due was before the body, which is under way
 --   body_reader, body_verb  of that body, and the event that began it
 --   ending          how the body ends: the code of the default answer to it, or

@@ -28,33 +28,33 @@ end
 
 -- The handlers see the new name; what it was before is for a refusal.
 local function introduce(session, domain, extended)
-  local helo, was_extended = session.helo, session.extended
+  session.before, session.before_extended = session.helo, session.extended
   session.server:name_peer(session)
   session.helo, session.extended = domain, extended
-  return helo, was_extended
 end
 
 -- The answer to a hello was sent: a refusal leaves all as it was.
-local function introduced(session, code, helo, extended)
+local function introduced(session, code)
   if code == true or code < 400 then
     session:forget("hello")
   else
-    session.helo, session.extended = helo, extended
+    session.helo, session.extended = session.before, session.before_extended
   end
   session:settle_protocol()
+  return code
+end
+
+local function greeted(session, code, enhanced, text)
+  return introduced(session, session:settle(code, enhanced, text))
 end
 
 function by_event.HELO(session, domain)
-  local helo, extended = introduce(session, domain, false)
-  return session:serve("helo", function(_, code, enhanced, text)
-    local sent = session:settle(code, enhanced, text)
-    introduced(session, sent, helo, extended)
-    return sent
-  end, domain)
+  introduce(session, domain, false)
+  return serve(session, "helo", greeted, domain)
 end
 
 function by_event.EHLO(session, domain)
-  local helo, extended = introduce(session, domain, true)
+  introduce(session, domain, true)
   local keywords = session.server:keywords(session)
   local code, enhanced, text = session:consult("ehlo", domain, keywords)
   if code then code, enhanced, text = session:checked(code, enhanced, text) end
@@ -65,7 +65,7 @@ function by_event.EHLO(session, domain)
     table.insert(keywords, 1, text or select(3, session.machine:default()))
     code = session:answer(250, "", table.concat(keywords, "\n"))
   end
-  introduced(session, code, helo, extended)
+  introduced(session, code)
 end
 
 by_event.LHLO = by_event.EHLO
