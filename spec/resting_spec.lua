@@ -98,19 +98,20 @@ describe("who rests at a descriptor", function()
   it("rests again where it says so, until a time", function()
     local loop, seen, a, b = wire.new_loop(), {}, wire.pair()
     local limit = loop.now() + 60
-    local owner = { wake = function(self, ready, why)
-      seen[#seen + 1] = why or (ready and b:read(9))
+    local dues = {}
+    local owner = { wake = function(_, ready, why, due)
+      seen[#seen + 1], dues[#dues + 1] = why or (ready and b:read(9)), due
       if why then return end
-      if self.rests then assert.equal(limit, self.rests) end
       if #seen == 3 then return limit, 0.01, b:fd() end
       a:write("x" .. #seen)
       return limit, nil, b:fd()
     end }
-    loop.rest(b:fd(), "r", 60, owner)
+    loop.rest(b:fd(), "r", 30, owner)
     a:write "x"
     loop.run()
     assert.same({ "x", "x1", "x2", "timeout" }, seen)
-    assert.is_true(owner.rests < limit)
+    assert.is_true(dues[1] < limit and dues[4] < limit)
+    assert.same({ limit, limit }, { dues[2], dues[3] })
     assert.equal(0, loop.count())
   end)
 

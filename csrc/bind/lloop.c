@@ -19,8 +19,10 @@
  * methods of their names, which adapters of other loops use:
  * loop.turn(poller, at_once) blocks as long as nothing happens, unless it is
  *   to end at once, and gives the first event as loop.next does
- * loop.next(poller) -> id, ready, why, more | nothing: what a wait gives, and
- *   whether more events may be there
+ * loop.next(poller[, turn[, fd, seconds|nil, limit]]) -> id, ready, why, more,
+ *   due | nothing: what a wait gives, whether more events may be there, and
+ *   when the wait was due; where no event is left and turn is true, it blocks
+ *   for the next one. fd: reading there is waited for first
  *
  * All pollers of a Lua state stand in one list, so that a descriptor that is
  * closed elsewhere is forgotten by each (lbind_forget).
@@ -128,20 +130,26 @@ static int lloop_close(lua_State *L)
     return 0;
 }
 
-static int lloop_wait(lua_State *L)
+/* Seconds and limit stand at arg. When it is due. */
+static double lloop_wait_for(lua_State *L, struct poller *p, int fd, int mode,
+                             int arg)
 {
-    struct poller *p = lloop_check(L);
-    int fd = lloop_fd(L, 2);
-    int mode = lloop_mode(L, 3);
-    double seconds = lloop_seconds(L, 4), limit = lloop_seconds(L, 5);
+    double seconds = lloop_seconds(L, arg), limit = lloop_seconds(L, arg + 1);
     double due = seconds == HUGE_VAL ? seconds : poller_now() + seconds;
     if (limit < due)
         due = limit;
     int err = poller_wait(p, fd, mode, due);
     if (err < 0)
-        return luaL_error(L, "cannot wait for descriptor %d: %s", fd,
-                          err_text(err));
-    lua_pushnumber(L, due);
+        (void)luaL_error(L, "cannot wait for descriptor %d: %s", fd,
+                         err_text(err));
+    return due;
+}
+
+static int lloop_wait(lua_State *L)
+{
+    struct poller *p = lloop_check(L);
+    int fd = lloop_fd(L, 2), mode = lloop_mode(L, 3);
+    lua_pushnumber(L, lloop_wait_for(L, p, fd, mode, 4));
     return 1;
 }
 
@@ -203,8 +211,7 @@ static int lloop_next(lua_State *L)
     return 2;
 }
 
-/* id, ready, why, more: what a wait gives, and whether more events may be
-   there. Nothing where none is. */
+/* id, ready, why, more, due; nothing where no event is. */
 static int lloop_give(lua_State *L, struct poller *p)
 {
     struct poller_event event;
@@ -219,12 +226,18 @@ static int lloop_give(lua_State *L, struct poller *p)
         lua_pushnil(L);
     }
     lua_pushboolean(L, poller_more(p));
-    return 4;
+    lua_pushnumber(L, event.due);
+    return 5;
 }
 
 static int lloop_given(lua_State *L)
 {
-    return lloop_give(L, lloop_check(L));
+    struct poller *p = lloop_check(L);
+    if (!lua_isnoneornil(L, 3))
+        (void)lloop_wait_for(L, p, lloop_fd(L, 3), POLLER_READ, 4);
+    if (lua_toboolean(L, 2) && !poller_more(p))
+        lloop_go(L, p, HUGE_VAL);
+    return lloop_give(L, p);
 }
 
 /* turn(poller, at_once): a turn, which blocks unless it is to end at once, and

@@ -385,6 +385,8 @@ static bool next_ready(struct poller *p, struct poller_event *event)
         f->queued = f->ready = 0;
         if (!ready)
             continue; /* cancelled, or forgotten and taken anew */
+        event->due =
+            f->place == POLLER_NOWHERE ? HUGE_VAL : p->heap[f->place].due;
         fd_done(p, f);
         event->id = fd;
         event->mode = ready;
@@ -406,6 +408,7 @@ static bool next_due(struct poller *p, struct poller_event *event)
     int id = p->heap[0].id;
     event->id = id;
     event->mode = POLLER_TIMEOUT;
+    event->due = p->heap[0].due;
     if (id >= 0) {
         if (p->fds[id].always) /* a plain file is due at once */
             event->mode = p->fds[id].want;

@@ -32,6 +32,7 @@ enum { POLLER_BATCH = 256 };
 struct poller_event {
     int id; /* a descriptor, or a timer's number, which is negative */
     int mode;
+    double due; /* the deadline of the wait that it ends, or HUGE_VAL */
 };
 
 struct poller_fd;

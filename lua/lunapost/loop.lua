@@ -26,6 +26,9 @@ local CLOSED <const> = { n = 2, nil, "closed" }
 
 local DONE <const> = resting_of.DONE
 
+-- In the place of a descriptor: the loop makes no more turns.
+local OVER <const> = "over"
+
 -- In the place of arguments: an owner is to be woken, or told of a close.
 local WAKE <const>, CLOSE <const> = { woken = true },
   { woken = true, "closed" }
@@ -273,36 +276,42 @@ local function go_on(state, me)
   return queue.head < queue.tail
 end
 
+-- Whoever rests again waits; then what go_on wants, and a turn of the poller,
+-- as next_of gives its events: OVER in the place of an id where none is made.
+local function turn(state, me, fd, seconds, limit)
+  if limit then wait_for(state.poller, fd, "r", seconds, limit) end
+  local at_once = go_on(state, me)
+  if at_once == nil then return OVER end
+  return turn_of(state.poller, at_once)
+end
+
 -- Round after round, until the loop is over or another leads it: then the
--- poller keeps the events that it has.
+-- poller keeps the events that it has. Where somebody rests, and nothing else
+-- is to be done (calm), one call waits for him and gives the next event.
 local function lead(state, me)
   local p, resting, queue, co = state.poller, state.resting, state.queue, me.co
-  local id, ready, why, more, limit, seconds, fd
+  local more, limit, seconds, fd
   repeat
-    if more and not state.stopped then
-      id, ready, why, more = next_of(p)
-    elseif limit and queue.tail == 0 and not state.watched then
-      id, ready, why, more = turn_of(p) -- somebody rests: go_on has no doubt
+    local id, ready, why, due
+    local calm = limit and queue.tail == 0 and not state.watched
+    if calm or more and not state.stopped then
+      id, ready, why, more, due = next_of(p, calm, fd, seconds, limit)
     else
-      local at_once = go_on(state, me)
-      if at_once == nil then return end
-      id, ready, why, more = turn_of(p, at_once)
+      id, ready, why, more, due = turn(state, me, fd, seconds, limit)
+      if id == OVER then return end
     end
     local owner = resting[id]
     if owner then -- as resting_of.awake does, without a call
       resting[id], me.at_work, state.current = nil, owner, co
-      limit, seconds, fd = owner:wake(ready, why)
+      limit, seconds, fd = owner:wake(ready, why, due)
       me.at_work, state.current = false, nil
-      if limit then
-        owner.rests = wait_for(p, fd, "r", seconds, limit)
-        resting[fd] = owner
-      end
+      if limit then resting[fd] = owner end -- the next turn waits
     else -- or nobody, where the turn was over in vain
-      limit = nil
+      limit, fd = nil, nil
       wake_waiter(state, id, ready, why)
     end
   until state.leader ~= me
-  state.count = state.count - 1
+  resting_of.follow(state, fd, seconds, limit)
 end
 
 -- Whoever was woken raised this, and may go on all the same; what fails is
@@ -488,12 +497,12 @@ local function fill_rest(public, state)
   local waiters <const>, resting <const> = state.waiters, state.resting
 
   --- Waits without a task, which costs less memory than a coroutine does:
-  --- owner:wake(true), or as wait owner:wake(nil, why), is called in a task.
-  --- What it returns lets it rest again, for reading: a limit on now's clock,
-  --- seconds or nil, a descriptor; owner.rests is then when that ends at the
-  --- latest. What it raises goes to owner:failed(problem), which may do the
-  --- same, or else to on_error; owner.explain(problem) is what is raised in
-  --- its place, while the stack can still be seen.
+  --- owner:wake(true, nil, due), or as wait owner:wake(nil, why), is called in
+  --- a task; due: when it would have ended. What wake returns lets it rest
+  --- again, for reading: a limit on now's clock, seconds or nil, a descriptor.
+  --- What it raises goes to owner:failed(problem), which may do the same, or
+  --- else to on_error; owner.explain(problem) is what is raised in its place,
+  --- while the stack can still be seen.
   ---@param fd integer
   ---@param mode "r"|"w"|"rw"
   ---@param seconds number?  nil: for ever

@@ -119,7 +119,17 @@ function M.rest(state, fd, mode, seconds, owner, limit)
   return due
 end
 
---- Whoever was woken is done, or rests again: owner.rests tells until when.
+--- Another place leads; who is to rest again waits.
+---@param state lunapost.loop.state
+---@param fd integer?
+---@param seconds number?
+---@param limit number?  nil: nobody is
+function M.follow(state, fd, seconds, limit)
+  if limit then wait_for(state.poller, fd, "r", seconds, limit) end
+  state.count = state.count - 1
+end
+
+--- Whoever was woken is done, or rests again.
 ---@param state lunapost.loop.state
 ---@param place lunapost.loop.place
 ---@param owner table
@@ -130,7 +140,7 @@ end
 --- owner waited, and was one of the tasks until now
 function M.asleep(state, place, owner, limit, seconds, fd)
   place.at_work, state.current = false, nil
-  if limit then owner.rests = M.rest(state, fd, "r", seconds, owner, limit) end
+  if limit then M.rest(state, fd, "r", seconds, owner, limit) end
   if state.leader == place then return true end
   state.count = state.count - 1
   return false

@@ -54,7 +54,7 @@ end
 -- first rest: no task is the session's own any more.
 local function settle_down(session, limit, seconds, fd)
   local server = session.server
-  session.rests = server.rest(fd, "r", seconds, session, limit)
+  server.rest(fd, "r", seconds, session, limit)
   local sessions = server.sessions
   if sessions[session] then sessions[session] = true end
 end
@@ -68,6 +68,7 @@ local function go_on(session, rests, limit, accepted)
   repeat
     local event, a, b = step(machine, conn, accepted)
     if event == "read" and rests then
+      session.rests = true
       if b or not limit then return session.due, session.patient, a end
       return limit, nil, a
     end
@@ -137,15 +138,16 @@ function M.fill(Session)
   --- is over where it is not ready, or whose descriptor was closed. What it
   --- raises is for failed.
   ---@param ready true?
+  ---@param _ string?  why it is not
+  ---@param due number?  when the rest would have ended
   ---@return number? limit  nil: it is over; else it rests again until then
   ---@return number? seconds
   ---@return integer? fd
-  function Session:wake(ready)
-    local limit = self.rests
+  function Session:wake(ready, _, due)
     self.rests = false
     if not ready then return leave(self, xpcall(give_up, traceback, self)) end
-    local due, seconds, fd = go_on(self, true, limit)
-    if due then return due, seconds, fd end
+    local limit, seconds, fd = go_on(self, true, due)
+    if limit then return limit, seconds, fd end
     return leave(self, true)
   end
 

@@ -78,7 +78,7 @@ end
 --   verb            the event that is at work, or the last one
 --   last_code       of the last reply
 --   patient         how long it rests at most
---   rests           false, or the limit of the rest (loop.rest) that it is in
+--   rests           true while it waits for the peer without a task (loop.rest)
 --   idle            true while a task of its own waits for the peer
 --   due             when it must be over; within a body, when that must
 --   before, before_extended  helo and extended before the present hello
