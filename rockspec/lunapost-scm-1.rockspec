@@ -166,7 +166,6 @@ build = {
     ["lunapost.smtp.pipeline"] = "lua/lunapost/smtp/pipeline.lua",
     ["lunapost.smtp.places"] = "lua/lunapost/smtp/places.lua",
     ["lunapost.smtp.plan"] = "lua/lunapost/smtp/plan.lua",
-    ["lunapost.smtp.places"] = "lua/lunapost/smtp/places.lua",
     ["lunapost.smtp.pool"] = "lua/lunapost/smtp/pool.lua",
     ["lunapost.smtp.post"] = "lua/lunapost/smtp/post.lua",
     ["lunapost.smtp.process"] = "lua/lunapost/smtp/process.lua",

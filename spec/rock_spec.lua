@@ -32,6 +32,15 @@ describe("the rockspec", function()
     assert.same(lua_files(), modules)
   end)
 
+  it("names each once", function()
+    local seen = {}
+    for name in tree.read(path):gmatch '%["(lunapost[%w_.]*)"%] = "' do
+      assert.is_nil(seen[name], name)
+      seen[name] = true
+    end
+    assert.is_true(seen["lunapost.smtp.places"])
+  end)
+
   it("installs the command", function()
     local command = rockspec().build.install.bin.lunapost
     assert.equal("lua/lunapost/cli/lunapost.lua", command)
