@@ -556,6 +556,24 @@ describe("a message that is posted", function()
     assert.same(out[2], out[1])
   end)
 
+  it("shows what was heard before the end", function()
+    scripted.run(function(peer)
+      peer:say "220 x"
+      peer:answer "250-x\r\n250 PIPELINING"
+      for _ = 1, 4 do peer:hear() end
+      peer:say("250 2.1.0 yes", "550 5.1.1 nobody")
+    end, function(options)
+      options.tls = "none"
+      local client <close> = assert(smtp.open(options))
+      local result, problem = client:send({ from = "a@x",
+        to = { "b@y", "c@y" } }, "hi\n")
+      assert.is_nil(result)
+      assert.equal("closed", problem.kind)
+      assert.truthy(tostring(problem.transcript):find(
+        "C: DATA\nS: 250 2.1.0 yes\nS: 550 5.1.1 nobody\n-- the peer", 1, true))
+    end)
+  end)
+
   it("leaves to others what it is not made for", function()
     local lines = {}
     local function heard(offers, message)

@@ -278,4 +278,35 @@ describe("send_all", function()
         { pair "a", pair "b b>", pair "c" }, { overlap = true }))
     end)
   end)
+
+  it("says the commands of the next one as one, or later", function()
+    local tail <const>, most <const> = "a\r\n.\r\n", 1 << 20
+    local frame <const> = #"RCPT TO:<>\r\n"
+    local left = most - #tail - #"MAIL FROM:<b@x>\r\nDATA\r\n"
+    local to = {}
+    for i = 65, 1, -1 do -- all of them fill what may wait, to the octet
+      to[#to + 1] = ("%02d"):format(i) .. ("x"):rep(left // i - frame - 2)
+      left = left - left // i
+    end
+    local verbs = {}
+    scripted.run(pipelining(function(peer)
+      for line in peer.hear, peer do
+        verbs[#verbs + 1] = line:sub(1, 4)
+        if line == "DATA" then
+          peer:say "354 go"
+          peer:body()
+        end
+        peer:say "250 ok"
+      end
+    end), function(options)
+      local client <close> = assert(smtp.open(options))
+      local last = { { from = "b@x", to = to, parameters = {} }, "b\n" }
+      for _, result, problem in client:send_all({ pair "a", last },
+        { overlap = true }) do
+        assert(result, problem)
+      end
+    end)
+    assert.equal("MAIL RCPT DATA MAIL " .. ("RCPT "):rep(65) .. "DATA",
+      table.concat(verbs, " ", 1, 4 + 65 + 1))
+  end)
 end)

@@ -365,7 +365,7 @@ static int lpost_unpost(lua_State *L)
 static int lpost_posted(lua_State *L)
 {
     struct posting *p = &check(L)->posting;
-    lbind_push(L, buf_span(&p->record));
+    lbind_push(L, posting_record(p));
     posting_noted(p);
     return 1;
 }

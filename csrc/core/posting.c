@@ -195,7 +195,7 @@ static struct span cut_line(struct span *lines)
    the first is refused. */
 static int say_lines(struct client *c, struct span lines, size_t count)
 {
-    int err = client_holds(c, count, lines.n) ? 0 : ERR_LIMIT;
+    int err = client_holds(c, count, lines.n + count) ? 0 : ERR_LIMIT;
     while (lines.n && err == 0) {
         struct span line = cut_line(&lines), verb = span_cut(&line, ' ');
         err = client_command(c, verb, line);
@@ -252,6 +252,15 @@ bool posting_behind_lines(struct posting *p, struct client *c,
     return fits;
 }
 
+/* What was heard to commands, and is not yet in the record. */
+static void posting_note_said(struct posting *p)
+{
+    struct span said = span_skip(buf_span(&p->said), p->told);
+    p->told += said.n;
+    if (said.n)
+        posting_note(p, 'S', said);
+}
+
 /* Takes a reply to a command; true: the last one that is to be heard. */
 static bool posting_hear(struct posting *p, const struct reply *r)
 {
@@ -275,7 +284,7 @@ int posting_next(struct posting *p, struct client *c)
         }
         if (!posting_hear(p, &c->reply))
             continue;
-        posting_note(p, 'S', buf_span(&p->said));
+        posting_note_said(p);
         if (p->odd || p->heard < p->present.count)
             break;
         posting_enter(p, POSTING_BODY);
@@ -351,7 +360,7 @@ void posting_end(struct posting *p)
     if (p->next.other)
         p->present.count = 0;
     p->next.count = p->ready.count = 0;
-    p->heard = p->part = p->taken = 0;
+    p->heard = p->part = p->taken = p->told = 0;
     p->odd = false;
     buf_clear(&p->said);
     posting_enter(p, p->present.count ? POSTING_HEARING : POSTING_IDLE);
@@ -367,4 +376,10 @@ void posting_drop(struct posting *p)
 {
     p->next.count = 0;
     posting_end(p);
+}
+
+struct span posting_record(struct posting *p)
+{
+    posting_note_said(p);
+    return buf_span(&p->record);
 }

@@ -81,14 +81,16 @@ struct posting {
     double since;       /* when the stage, or heard or taken, changed; 0: the
                            replies are not awaited yet */
     struct buf said;    /* those replies as they came, LF behind each line */
+    size_t told;        /* octets of them that are in the record */
     struct buf lines;   /* commands on their way to client */
     struct buf behind;  /* those of the message that is ready */
     struct reply reply; /* of posting_heard */
 
     /* What was said and heard of late, in pieces: "C", "S" or, for the size of
        a body in digits, "*"; its time, a double; its length, 32 bits; both in
-       the machine's order; its octets. Who takes it calls posting_noted. It
-       ends with a whole piece, and lacks some where memory did. */
+       the machine's order; its octets. Who takes it asks posting_record, then
+       calls posting_noted. It ends with a whole piece, and lacks some where
+       memory did. */
     struct buf record;
     size_t pieces;
 };
@@ -161,7 +163,8 @@ INTERNAL bool posting_heard(struct posting *p);
 /* Ends it all; what was said stays said. */
 INTERNAL void posting_drop(struct posting *p);
 
-/* The record was taken. */
+/* The record, to what was heard last; and that it was taken. */
+INTERNAL struct span posting_record(struct posting *p);
 INTERNAL void posting_noted(struct posting *p);
 
 #endif
