@@ -149,6 +149,7 @@ build = {
     ["lunapost.smtp.doors"] = "lua/lunapost/smtp/doors.lua",
     ["lunapost.smtp.drive"] = "lua/lunapost/smtp/drive.lua",
     ["lunapost.smtp.dry"] = "lua/lunapost/smtp/dry.lua",
+    ["lunapost.smtp.ebb"] = "lua/lunapost/smtp/ebb.lua",
     ["lunapost.smtp.envelope"] = "lua/lunapost/smtp/envelope.lua",
     ["lunapost.smtp.extensions"] = "lua/lunapost/smtp/extensions.lua",
     ["lunapost.smtp"] = "lua/lunapost/smtp/init.lua",

@@ -15,7 +15,7 @@ end
 
 local function server(share, slot, limits)
   return { share = view(share, slot), limits = limits, sources = {},
-    counts = { sessions = 0 } }
+    counts = { sessions = 0 }, tide = { most = 0 } }
 end
 
 describe("places that workers share", function()
@@ -23,19 +23,19 @@ describe("places that workers share", function()
     local share = share_of.new(2)
     local a = server(share, 1, { sessions = 3, source_sessions = 2 })
     local b = server(share, 2, { sessions = 3, source_sessions = 2 })
-    assert.is_true(places.take(a, "x"))
-    assert.is_true(places.take(b, "x"))
-    assert.is_false(places.take(a, "x"))
-    assert.is_true(places.take(b, "y"))
-    assert.is_false(places.take(a, "z"))
+    assert.is_true(places.take(a, "x", 0))
+    assert.is_true(places.take(b, "x", 0))
+    assert.is_false(places.take(a, "x", 0))
+    assert.is_true(places.take(b, "y", 0))
+    assert.is_false(places.take(a, "z", 0))
     places.give(b, "x")
-    assert.is_true(places.take(a, "z"))
+    assert.is_true(places.take(a, "z", 0))
     assert.equal(2, a.counts.sessions)
     assert.same({ y = 1 }, b.sources)
     share:bury(1)
-    assert.is_true(places.take(b, "x"))
-    assert.is_true(places.take(b, "x"))
-    assert.is_false(places.take(b, "z"))
+    assert.is_true(places.take(b, "x", 0))
+    assert.is_true(places.take(b, "x", 0))
+    assert.is_false(places.take(b, "z", 0))
   end)
 
   it("are neither one too many nor one too few, however workers race",
@@ -56,11 +56,11 @@ describe("places that workers share", function()
       local function work(slot)
         share:join(slot)
         local server = { share = share, limits = limits, sources = {},
-          counts = { sessions = 0 } }
+          counts = { sessions = 0 }, tide = { most = 0 } }
         for i = 1, SOURCES do
           ready:set(slot, i)
           repeat until ready:get(3 - slot) >= i
-          places.take(server, "source " .. i)
+          places.take(server, "source " .. i, 0)
         end
         taken:set(slot, server.counts.sessions)
       end
@@ -109,8 +109,8 @@ describe("the lock of workers", function()
     local b = server(share, 2, { sessions = 1, source_sessions = 1 })
     local stopped <close> = assert(view(share, 3):alone())
     assert.is_truthy(stopped)
-    assert.is_true(places.take(a, "x"))
-    assert.is_false(places.take(b, "x"))
+    assert.is_true(places.take(a, "x", 0))
+    assert.is_false(places.take(b, "x", 0))
     assert.same({}, b.sources)
     assert.equal(0, b.counts.sessions)
   end)
