@@ -392,6 +392,19 @@ describe("the tree", function()
     done()
   end)
 
+  it("has its sources in the rockspec", function()
+    local fault, done = faults()
+    local listed = tree.read "rockspec/lunapost-scm-1.rockspec"
+    for _, kind in ipairs { { "lua", "lua" }, { "csrc", "c" } } do
+      for _, path in ipairs(tree.files(kind[1], kind[2])) do
+        if not listed:find('"' .. path .. '"', 1, true) then
+          fault(path, 0, "not listed")
+        end
+      end
+    end
+    done()
+  end)
+
   it("has LF line ends", function()
     local fault, done = faults()
     local found = tree.lines "grep -rlI \"$(printf '\\r')\" csrc lua spec \
