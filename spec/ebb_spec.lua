@@ -2,7 +2,7 @@ local ebb = require "lunapost.smtp.ebb"
 
 -- A server whose tasks run at once; others leave while they pause.
 local function server_of(leave)
-  local server = { tide = { most = 0, out = false }, pauses = 0, tasks = 0,
+  local server = { tide = { most = 0, out = false, kib = 1 << 30 }, pauses = 0, tasks = 0,
     counts = { sessions = 0 } }
   function server.pause()
     server.pauses = server.pauses + 1
@@ -41,6 +41,34 @@ describe("an ebb of sessions", function()
     assert.is_nil(next(left))
     for n = 99, 0, -1 do count(server, n) end
     assert.equal(1, server.tasks)
+  end)
+
+  it("gives back what is free at any time, once at a time", function()
+    local server, left = server_of(0), garbage()
+    server.tide.out = true
+    ebb.tidy(server)
+    assert.equal(0, server.tasks)
+    server.tide.out = false
+    ebb.tidy(server)
+    assert.same({ 1, 1, false }, { server.tasks, server.pauses,
+      server.tide.out })
+    assert.is_nil(next(left))
+  end)
+
+  it("gives back what a flood has left, when a session of it ends",
+    function()
+    local server, left = server_of(0), garbage()
+    count(server, 1)
+    local kib <const> = collectgarbage "count" // 1 | 0
+    server.tide.kib = kib // 2
+    count(server, 0)
+    assert.equal(0, server.tasks)
+    server.tide.kib = (kib - 9000) // 2
+    count(server, 1)
+    count(server, 0)
+    assert.equal(1, server.tasks)
+    assert.is_nil(next(left))
+    assert.is_true(server.tide.kib > 0)
   end)
 
   it("does nothing for those who are no crowd", function()

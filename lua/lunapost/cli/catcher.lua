@@ -3,6 +3,7 @@
 --- or a reader would object to, and keeps the messages while it runs.
 
 local core = require "lunapost.core"
+local ebb = require "lunapost.smtp.ebb"
 local err = require "lunapost.err"
 local mime = require "lunapost.mime"
 local outlet = require "lunapost.outlet"
@@ -15,6 +16,9 @@ local FINDINGS <const>, RECIPIENTS <const> = 5, 10
 -- Octets of a message from which on nobody looks for faults in it, and its
 -- memory is given back at once.
 local LONG <const> = 1 << 20
+
+-- Octets from which on what its picture took is given back to the system.
+local BULKY <const> = 1 << 16
 
 local colours <const> = { dim = "2", bold = "1", blue = "34", amber = "33",
   red = "31", green = "32" }
@@ -109,7 +113,8 @@ function M.shower()
   end
   return function(session, path)
     local stat = core.system.stat(path)
-    local long = stat and stat.size > LONG
+    local size = stat and stat.size or 0
+    local long = size > LONG
     local ok, text, problem = pcall(look, session, path, paint, long)
     if ok and text then
       show(session, text)
@@ -117,6 +122,7 @@ function M.shower()
       session.server.log(tostring(problem or text))
     end
     if long then collectgarbage() end
+    if size > BULKY then ebb.tidy(session.server) end
   end
 end
 

@@ -1,5 +1,6 @@
---- Gives back the memory of a crowd of sessions that has left: the collector
---- would not come by before as much is asked for again, which may be never.
+--- Gives back the memory of a crowd of sessions that has left, or of a flood:
+--- the collector would not come by before as much is asked for again, which
+--- may be never.
 
 local core = require "lunapost.core"
 
@@ -8,9 +9,13 @@ local M = {}
 -- Sessions that are a crowd, and seconds in which nobody leaves any more.
 local CROWD <const>, PATIENCE <const> = 500, 0.5
 
+-- KiB over twice of what was left the last time: a flood.
+local FLOOD <const> = 8192
+
 -- Few are left that a collection, which is not done in steps where the
 -- collector is generational, could make wait.
 local function collect(server)
+  local tide = server.tide
   repeat
     local count = server.counts.sessions
     server.pause(PATIENCE)
@@ -18,7 +23,19 @@ local function collect(server)
   collectgarbage() -- finalises what the second one frees
   collectgarbage()
   core.system.trim()
-  server.tide.out = false
+  tide.out, tide.kib = false, collectgarbage "count"
+end
+
+--- Gives back what is free, once nobody leaves any more.
+---@param server lunapost.server
+function M.tidy(server)
+  if server.tide.out then return end
+  server.tide.out = true
+  server.loop.spawn(collect, server)
+end
+
+local function is_flood(tide)
+  return collectgarbage "count" > 2 * tide.kib + FLOOD
 end
 
 --- Notes how many sessions there are.
@@ -28,9 +45,11 @@ function M.note(server, count)
   local tide = server.tide
   if count > tide.most then
     tide.most = count
-  elseif tide.most >= CROWD and count <= tide.most // 8 and not tide.out then
-    tide.most, tide.out = count, true
-    server.loop.spawn(collect, server)
+  elseif tide.most >= CROWD and count <= tide.most // 8 then
+    tide.most = count
+    M.tidy(server)
+  elseif is_flood(tide) then
+    M.tidy(server)
   end
 end
 

@@ -83,7 +83,7 @@ local function make(options)
   server.sessions, server.sources = {}, {}
   server.counts, server.answered = counters.new(), core.server.counts()
   server.spooled = 0 -- octets in files
-  server.tide = { most = 0, out = false } -- see ebb
+  server.tide = { most = 0, out = false, kib = 0 } -- see ebb
   certificates.put(server, certificates.read(server))
   return server
 end
