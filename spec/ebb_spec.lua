@@ -2,8 +2,8 @@ local ebb = require "lunapost.smtp.ebb"
 
 -- A server whose tasks run at once; others leave while they pause.
 local function server_of(leave)
-  local server = { tide = { most = 0, out = false, kib = 1 << 30 }, pauses = 0, tasks = 0,
-    counts = { sessions = 0 } }
+  local server = { tide = { most = 0, out = false, kib = 1 << 30 },
+    pauses = 0, tasks = 0, counts = { sessions = 0 } }
   function server.pause()
     server.pauses = server.pauses + 1
     server.counts.sessions = math.max(0, server.counts.sessions - leave)
