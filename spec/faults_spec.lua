@@ -259,7 +259,8 @@ describe("a Maildir's server", function()
       local held, greeted = {}, 0
       for i = 1, 80 do held[i] = peer.dial(server.port) end
       for _, p in ipairs(held) do
-        if p:reply(0.05) then greeted = greeted + 1 end
+        local reply = p:reply(0.05) -- those for whom no place is left hear 421
+        if reply and reply:find "^220 " then greeted = greeted + 1 end
       end
       assert.is_true(greeted > 10 and greeted < 40, greeted)
       local function ticks()
