@@ -309,4 +309,43 @@ describe("send_all", function()
     assert.equal("MAIL RCPT DATA MAIL " .. ("RCPT "):rep(65) .. "DATA",
       table.concat(verbs, " ", 1, 4 + 65 + 1))
   end)
+
+  it("counts what was heard of a message when the session broke", function()
+    scripted.run(function(peer)
+      peer:say "220 x"
+      peer:answer("250-x\r\n250-CHUNKING\r\n250 PIPELINING", "250 ok",
+        "250 ok")
+      peer:hear()
+      repeat local line = peer:hear() until line:find "BDAT %d+ LAST"
+      peer:body() -- a line of a dot is its last one
+      peer:say("250 some", "250 taken", "250 taken, did I say")
+      peer:hear()
+    end, function(options)
+      options.chunking = true
+      local client = assert(smtp.open(options))
+      local long <const> = ("a line\r\n"):rep(20000) .. ".\r\n"
+      assert.same({ "1 a@y", "2 closed nil" }, outcomes(client,
+        { { { from = "a@x", to = { "a@y" } }, long }, pair "b" },
+        { overlap = true }))
+    end)
+  end)
+
+  it("knows what is unconfirmed by LMTP, too", function()
+    scripted.run(function(peer)
+      peer:say "220 x"
+      peer:answer("250-x\r\n250 PIPELINING", "250 ok", "250 ok", "354 go")
+      peer:body()
+      peer:hear()
+    end, function(options)
+      options.protocol = "lmtp"
+      local client = assert(smtp.open(options))
+      local n = 0
+      assert.same({ "1 unconfirmed nil", "2 closed nil" }, outcomes(client,
+        function()
+          n = n + 1
+          if n == 3 then client:close() end
+          if n < 3 then return table.unpack(pair "a") end
+        end, { overlap = true }))
+    end)
+  end)
 end)

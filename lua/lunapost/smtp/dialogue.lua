@@ -215,12 +215,12 @@ end
 ---@return lunapost.reply? reply
 ---@return lunapost.err? error
 function Dialogue:receive(seconds, command)
-  if not self.conn then
-    return nil, failure(self, "closed", "the session is closed", command)
-  end
-  if self.ahead and self.ahead[1] then
+  if self.ahead and self.ahead[1] then -- also of a session that has ended
     self.last = table.remove(self.ahead, 1)
     return self.last
+  end
+  if not self.conn then
+    return nil, failure(self, "closed", "the session is closed", command)
   end
   seconds = seconds or self.timeout
   local event, kind, text = step(self, now() + seconds)

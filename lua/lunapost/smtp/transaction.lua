@@ -204,14 +204,24 @@ function M.fill(client, t)
   return unfilled(t, problem)
 end
 
+-- The next reply to the body. Of a session that was closed while something
+-- else was done, what was heard before counts; the dot may have left.
+local function final(client)
+  local seconds <const> = client:limit("data_termination")
+  if client.conn or client.ahead and client.ahead[1] then
+    return client:receive(seconds, "the message")
+  end
+  return client:lost(seconds, "the message", nil, "closed",
+    "the session is closed")
+end
+
 -- LMTP: one reply for each recipient that was accepted, RFC 2033 4.2.
 local function conclude_each(client, t)
   local taken, reply, refused = {}, nil, nil
   for _, address in ipairs(t.accepted) do
     if not reply or reply.code ~= 421 then
       local problem
-      reply, problem = client:receive(client:limit("data_termination"),
-        "the message")
+      reply, problem = final(client)
       if not reply then return fail(t, problem, taken) end
     end
     if reply.code < 300 then
@@ -238,14 +248,7 @@ end
 ---@return lunapost.err? error
 function M.conclude(client, t)
   if client.lmtp then return conclude_each(client, t) end
-  local seconds <const> = client:limit("data_termination")
-  local reply, problem
-  if client.conn then
-    reply, problem = client:receive(seconds, "the message")
-  else -- closed while something else was done: the dot may have left
-    reply, problem = client:lost(seconds, "the message", nil, "closed",
-      "the session is closed")
-  end
+  local reply, problem = final(client)
   if not reply then return fail(t, problem) end
   return judge_final(client, t, reply)
 end
