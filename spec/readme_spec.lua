@@ -165,6 +165,11 @@ describe("README's reference", function()
       or readme:find("`[^`\n]*%f[%w_]" .. name .. "%f[^%w_][^`\n]*`")
   end
 
+  local function none(absent)
+    table.sort(absent)
+    assert.same({}, absent)
+  end
+
   it("has an entry for each public name", function()
     local absent = {}
     for short, name in pairs(modules) do
@@ -179,8 +184,7 @@ describe("README's reference", function()
         end
       end
     end
-    table.sort(absent)
-    assert.same({}, absent)
+    none(absent)
   end)
 
   it("has an entry for each public method", function()
@@ -194,8 +198,7 @@ describe("README's reference", function()
         end
       end
     end
-    table.sort(absent)
-    assert.same({}, absent)
+    none(absent)
   end)
 
   -- The names of a table of options: { name = "type", ... }.
@@ -233,8 +236,7 @@ describe("README's reference", function()
         end
       end
     end
-    table.sort(absent)
-    assert.same({}, absent)
+    none(absent)
   end)
 
   it("names each handler", function()
