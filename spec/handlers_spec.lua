@@ -88,6 +88,22 @@ describe("an observer of a body", function()
   end)
 end)
 
+describe("the error handler", function()
+  it("hears where a fault is, but of a stack that overflowed", function()
+    local list = {}
+    local function deeper() return deeper() + 1 end
+    local text = said({ on = {
+      noop = deeper,
+      help = function() error "boom" end,
+      error = function(_, problem) list[#list + 1] = problem end,
+    } }, "EHLO me", "HELP", "NOOP", "QUIT")
+    assert.matches("451 4.3.0.*451 4.3.0.*221", text)
+    assert.matches("boom.*traceback", list[1])
+    assert.matches("stack overflow", list[2])
+    assert.is_nil(list[2]:find "traceback")
+  end)
+end)
+
 describe("the reply handler", function()
   it("takes a hello back", function()
     local helo

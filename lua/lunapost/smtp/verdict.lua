@@ -31,7 +31,10 @@ end
 ---@return any
 function M.traceback(problem)
   if type(problem) == "table" then return problem end
-  return debug.traceback(tostring(problem), 2)
+  local text = tostring(problem)
+  -- To look through a stack that overflowed takes seconds.
+  if text:find("stack overflow", 1, true) then return text end
+  return debug.traceback(text, 2)
 end
 
 local traceback <const> = M.traceback
