@@ -100,6 +100,19 @@ describe("a session", function()
     end
   end)
 
+  it("shows little of what does not end", function()
+    scripted.run(function(peer)
+      peer:write(("220-x\r\n"):rep(20000))
+      peer:hear()
+    end, function(options)
+      options.transcript = smtp.transcript.new { limit = false }
+      local client, problem = open(options)
+      assert.is_nil(client)
+      assert.equal("protocol", problem.kind)
+      assert.equal(22, #options.transcript)
+    end)
+  end)
+
   it("calls itself by an address literal when it has no full name",
     function()
     local heard = scripted.run(session(), function(options)

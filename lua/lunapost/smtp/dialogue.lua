@@ -73,10 +73,15 @@ function Dialogue:conceal(secrets)
   self.veil = transcripts.veil(secrets, self.veil or nil)
 end
 
--- Shows what came of a reply that never was one.
+-- Lines that are shown of what came of a reply that never was one.
+local SHOWN <const> = 20
+
 local function show_rest(client)
   local lines, octets = client.machine:rest()
   octets = lines:gsub("\n", "\r\n") .. octets
+  local at = 0
+  for _ = 1, SHOWN do at = at and octets:find("\n", at + 1, true) end
+  octets = octets:sub(1, at or -1)
   if octets ~= "" then client.transcript:octets("S", veiled(client, octets)) end
 end
 
