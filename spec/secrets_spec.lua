@@ -32,6 +32,30 @@ describe("an answer to a challenge of AUTH", function()
   end)
 end)
 
+describe("a password that the peer says", function()
+  it("is in no error, wherever its words are cut", function()
+    local password <const> = "s3cret-of-ana"
+    for before = 40, 60, 5 do
+      scripted.run(function(peer)
+        peer:say "220 x"
+        peer:answer("250-x\r\n250 AUTH PLAIN", "235 ok")
+        peer:hear()
+        peer:say(("x"):rep(before) .. password)
+      end, function(options)
+        options.tls = "none"
+        options.user, options.password = "ana", password
+        options.auth = { cleartext = true }
+        local client <close> = assert(smtp.open(options))
+        local reply, problem = client:noop()
+        assert.is_nil(reply)
+        local text = tostring(problem) .. client.transcript:text()
+        assert.truthy(text:find(("x"):rep(before), 1, true))
+        assert.is_nil(text:find("s3c", 1, true), text)
+      end)
+    end
+  end)
+end)
+
 describe("a password in a server's URL", function()
   it("that is malformed is in no error", function()
     for _, url in ipairs { "ana:s3cret@host:25x", "ana:s3cret@:25",

@@ -187,7 +187,8 @@ end
 
 -- What the peer said in place of a reply, its beginning.
 local function quoted(client)
-  local line = select(2, client.machine:rest()):match("^%C[^\r\n]*")
+  local _, octets = client.machine:rest()
+  local line = veiled(client, octets):match("^%C[^\r\n]*")
   return line and (': "%s"'):format(err.printable(line:sub(1, 60))) or ""
 end
 
