@@ -243,6 +243,27 @@ describe("direct delivery by DANE", function()
       for _, way in ipairs { "opportunistic", "dane", "verify" } do
         assert.equal("tls", kind(way, offered, true), way)
       end
+      with_server(true, function(port) -- of no use
+        assert.equal("tls", sent(port, zone_of(port, "010101"
+          .. ("00"):rep(32)), { tls = "dane" }))
+      end, offered)
+    end)
+
+    it("goes to no host that DNSSEC does not name", function()
+      if not peers.need("openssl", peers.has "openssl") then return end
+      with_server(tls, function(port)
+        for _, way in ipairs { "opportunistic", "dane", "verify" } do
+          local zone = zone_of(port)
+          zone["!example 15"], zone["example 15"] = zone["example 15"], nil
+          local more = { tls = way, ca = tls.certificate }
+          assert.equal("tls", sent(port, zone, more), way)
+          more.trust_ad = false
+          assert.equal("tls", sent(port, zone_of(port), more), way)
+          more.trust_ad, zone = nil, zone_of(port)
+          zone["!mx.example 1"], zone["mx.example 1"] = LOCAL, nil
+          assert.equal("taken", sent(port, zone, more), way)
+        end
+      end, offered)
     end)
   end)
 

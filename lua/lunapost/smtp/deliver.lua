@@ -229,8 +229,9 @@ end
 --- and without it where it fails (RFC 7435); "dane": the same, but as a
 --- host's TLSA records have it where DNSSEC vouches for all that leads to
 --- them (RFC 7672), which takes a resolver that verifies; "verify": required
---- and verified, or the next host; "none". A host must prove who it is where
---- the envelope has requiretls. Addresses of this host (loopback)
+--- and verified, or the next host; "none". A host must prove who it is,
+--- and DNSSEC vouch for its MX record, where the envelope has requiretls.
+--- Addresses of this host (loopback)
 --- are not connected to unless loopback = true.
 ---@param message string|table|file*|function  as for client:send
 ---@param options? { from: string, to: string|table, envelope: table,

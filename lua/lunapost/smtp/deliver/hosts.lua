@@ -15,6 +15,7 @@ local HOSTS <const>, ADDRESSES <const> = 10, 8
 ---@field addresses? string[]  known beforehand
 ---@field domain? string  whose MX it is
 ---@field secure? boolean  that it is one for the domain was verified (DNSSEC)
+---@field hearsay? boolean  an MX record says that it is, which nobody verified
 
 -- An error that a recipient is refused with.
 local function refusal(code, enhanced, text)
@@ -76,7 +77,7 @@ local function without_self(domain, list, own)
   for _, mx in ipairs(list) do
     if mx.preference < limit and mx.host ~= "" and #out < HOSTS then
       out[#out + 1] = { name = mx.host, secure = list.secure,
-        domain = domain }
+        hearsay = not list.secure, domain = domain }
     end
   end
   return out

@@ -75,12 +75,30 @@ local function dane(o, host)
 end
 
 -- The ways to a host's TLS. Whoever asks for REQUIRETLS gets none that proves
--- nothing (RFC 8689 4.2.1).
+-- nothing, and no host that is not known to be the domain's (RFC 8689 4.2.1).
 local function ways_to(o, host)
+  if o.requiretls and host.hearsay then
+    return nil, err.of("tls", ("no DNSSEC vouches that %s takes the mail of "
+      .. "%s, which REQUIRETLS wants"):format(host.name, host.domain))
+  end
   local list, problem = ways[o.tls], nil
   if o.tls == "dane" then list, problem = dane(o, host) end
   if o.requiretls and list == ways.opportunistic then list = ways.verify end
   return list, problem
+end
+
+-- Opens a session in one of these ways; TLSA records that are of no use prove
+-- nothing.
+local function open_by(o, options)
+  local client, problem = dial.open(settings.complete(
+    "option of smtp.deliver", options))
+  if client and client.tls and o.requiretls
+    and not client.tls.certificate.verified then
+    client:leave()
+    return nil, err.of("tls", options.host .. " has no TLSA records that can "
+      .. "be used, which REQUIRETLS wants")
+  end
+  return client, problem
 end
 
 local function open(o, host, addresses)
@@ -91,8 +109,7 @@ local function open(o, host, addresses)
       loop = o.loop }
     for name, value in pairs(o.session) do options[name] = value end
     for name, value in pairs(way) do options[name] = value end
-    client, problem = dial.open(settings.complete("option of smtp.deliver",
-      options))
+    client, problem = open_by(o, options)
     if client or not is_of_tls(problem) then break end
   end
   return client, problem
