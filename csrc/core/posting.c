@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "ascii.h"
 #include "survey.h"
 
 enum {
@@ -77,10 +78,21 @@ static void posting_note(struct posting *p, char who, struct span text)
         p->pieces++;
 }
 
+/* As most are: atoms and dots, at an at-sign or by themselves. */
+static bool simple(struct span s)
+{
+    size_t n = ascii_run(s, ASCII_DOTTED);
+    if (n < s.n && s.p[n] == '@')
+        n += 1 + ascii_run(span_skip(s, n + 1), ASCII_DOTTED);
+    return n == s.n;
+}
+
 bool posting_bare(struct span s)
 {
     if (s.n > POSTING_ADDRESS)
         return false;
+    if (simple(s))
+        return true;
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
         if (c <= ' ' || c > '~' || c == '<' || c == '>' || c == '"' ||

@@ -35,15 +35,20 @@ void reply_clear(struct reply *r)
 static size_t enhanced_length(int code, struct span s)
 {
     size_t i = 1;
-    if (s.n == 0 || !strchr("245", s.p[0]) || s.p[0] != '0' + code / 100)
+    int class = code / 100;
+    if (s.n == 0 || s.p[0] != '0' + class ||
+        (class != 2 && class != 4 && class != 5))
         return 0;
     for (int part = 0; part < 2; part++) {
-        if (i == s.n || s.p[i] != '.')
+        size_t digits = 0;
+        if (i == s.n || s.p[i++] != '.')
             return 0;
-        size_t digits = ascii_run(span_skip(s, i + 1), ASCII_DIGIT);
+        while (i < s.n && ascii_is(s.p[i], ASCII_DIGIT) && digits < 4) {
+            digits++;
+            i++;
+        }
         if (digits < 1 || digits > 3)
             return 0;
-        i += 1 + digits;
     }
     return i == s.n || s.p[i] == ' ' ? i : 0;
 }
