@@ -391,8 +391,16 @@ describe("a message that is posted", function()
 
   it("may be long, with dots or without, refused or not", function()
     local lines = ("x"):rep(78) .. "\r\n"
-    for _, big in ipairs { lines:rep(40000), ("." .. lines):rep(20000),
-      (lines:rep(500) .. "bare\n"):rep(40), ("y"):rep(100000) } do
+    local bodies = { lines:rep(40000), ("." .. lines):rep(20000),
+      (lines:rep(500) .. "bare\n"):rep(40), ("y"):rep(100000) }
+    for _, size in ipairs { 1 << 13, 1 << 14, 3 << 13, 1 << 15, 1 << 17 } do
+      for _, text in ipairs { lines, ".\n" } do
+        for more = -1, 1 do
+          bodies[#bodies + 1] = text:rep(size):sub(1, size + more)
+        end
+      end
+    end
+    for _, big in ipairs(bodies) do
       local list, seen = both({ [2] = { dot = "552 no" } },
         { overlap = true }, { "-SIZE 0", " PIPELINING" }, big)
       scripted.together(list)

@@ -305,25 +305,34 @@ int posting_next(struct posting *p, struct client *c)
     return result;
 }
 
+static struct span rest_of(const struct posting *p,
+                           const struct posting_mail *m)
+{
+    return span_skip(m->parts[p->part].octets, p->taken);
+}
+
+bool posting_lines(const struct posting *p, const struct posting_mail *m)
+{
+    return !m->parts[p->part].base64;
+}
+
 bool posting_more(struct posting *p, const struct posting_mail *m)
 {
-    while (p->part + 1 < m->count && posting_rest(p, m).n == 0) {
+    while (p->part + 1 < m->count && rest_of(p, m).n == 0) {
         p->part++;
         p->taken = p->present.plain = 0;
     }
     if (p->part + 1 < m->count)
         return true;
-    return posting_rest(p, m).n > (m->parts[p->part].base64 ? 0 : POSTING_LONG);
+    return rest_of(p, m).n > (posting_lines(p, m) ? POSTING_LONG : 0);
 }
 
-bool posting_pours(const struct posting *p, const struct posting_mail *m)
+struct span posting_most(const struct posting *p, const struct posting_mail *m)
 {
-    return !m->parts[p->part].base64 && posting_rest(p, m).n > POSTING_LONG;
-}
-
-struct span posting_rest(const struct posting *p, const struct posting_mail *m)
-{
-    return span_skip(m->parts[p->part].octets, p->taken);
+    struct span most = rest_of(p, m);
+    if (p->part + 1 == m->count && posting_lines(p, m))
+        most.n = most.n > POSTING_LAST ? most.n - POSTING_LAST : 0;
+    return most;
 }
 
 void posting_took(struct posting *p, size_t n)
@@ -342,9 +351,9 @@ int posting_write(struct posting *p, struct client *c,
                   const struct posting_mail *m)
 {
     size_t taken;
-    int err = m->parts[p->part].base64
-                  ? client_base64(c, posting_rest(p, m), &taken)
-                  : client_body(c, posting_rest(p, m), false, &taken);
+    struct span most = posting_most(p, m);
+    int err = posting_lines(p, m) ? client_body(c, most, false, &taken)
+                                  : client_base64(c, most, &taken);
     posting_took(p, taken);
     return err;
 }
@@ -355,7 +364,7 @@ int posting_finish(struct posting *p, struct client *c,
     char digits[NUMBER_MOST];
     struct buf number = {digits, 0, 0, sizeof digits, sizeof digits, 0};
     size_t taken;
-    int err = client_body(c, posting_rest(p, m), true, &taken);
+    int err = client_body(c, rest_of(p, m), true, &taken);
     if (err < 0)
         return err;
     buf_add_number(&number, p->present.size);

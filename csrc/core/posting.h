@@ -21,7 +21,8 @@ enum {
     POSTING_PARTS = 64,   /* of a body */
     POSTING_WINDOW = 200, /* fewer commands are unanswered at a time */
     POSTING_ADDRESS = CLIENT_LINE - 64, /* octets: parameters follow */
-    POSTING_LONG = 1 << 14,   /* a longer body is not copied at once */
+    POSTING_LAST = 1 << 13,   /* octets of a long body leave with its dot */
+    POSTING_LONG = 3 << 13,   /* a longer body is not copied at once */
     POSTING_SAID = 1 << 16,   /* replies are heard up to so many octets */
     POSTING_HEAD = 1 + 8 + 4, /* octets before a piece of the record */
     POSTING_PIECES = 64,      /* the last so many are kept at least */
@@ -131,19 +132,19 @@ INTERNAL int posting_next(struct posting *p, struct client *c);
    is for posting_finish. */
 INTERNAL bool posting_more(struct posting *p, const struct posting_mail *m);
 
-/* Whether what is left of that part is long enough to leave without a copy. */
-INTERNAL bool posting_pours(const struct posting *p,
-                            const struct posting_mail *m);
-
-/* What is left of that part; so many octets of it were taken. */
-INTERNAL struct span posting_rest(const struct posting *p,
+/* What of that part is to be written before posting_finish; whether that is
+   lines, which may leave without a copy; so many octets of it were taken. */
+INTERNAL struct span posting_most(const struct posting *p,
                                   const struct posting_mail *m);
+INTERNAL bool posting_lines(const struct posting *p,
+                            const struct posting_mail *m);
 INTERNAL void posting_took(struct posting *p, size_t n);
 
-/* How many octets at the head of the rest are known to go out as they are. */
+/* How many octets at the head of what is left are known to go out as they
+   are. */
 INTERNAL size_t posting_plain(const struct posting *p);
 
-/* Writes as much of the rest as client has room for: 0 or ERR_*. */
+/* Writes as much of it as client has room for: 0 or ERR_*. */
 INTERNAL int posting_write(struct posting *p, struct client *c,
                            const struct posting_mail *m);
 

@@ -147,16 +147,15 @@ static int post_some(struct exchange *x, struct exchange_call *call,
     int io = IO_DONE;
     if (client_out(c).n >= CLIENT_HIGH)
         io = flush(c, call);
-    if (io == IO_DONE && posting_pours(p, m)) {
-        struct span in = posting_rest(p, m), left;
-        in.n -= POSTING_LONG / 2; /* leaves with the dot */
-        left = in;
-        io = exchange_pour(x, call, &left, posting_plain(p));
+    if (io == IO_DONE && posting_lines(p, m)) {
+        struct span in = posting_most(p, m), left = in;
+        if (in.n >= POUR_LEAST)
+            io = exchange_pour(x, call, &left, posting_plain(p));
         posting_took(p, in.n - left.n);
-        if (!posting_more(p, m))
-            return io;
     }
-    return io == IO_DONE ? posting_write(p, c, m) : io;
+    if (io == IO_DONE && posting_more(p, m))
+        return posting_write(p, c, m);
+    return io;
 }
 
 /* Sends of a body all but its end, and what waited, unless that is as well sent
