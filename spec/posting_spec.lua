@@ -440,39 +440,6 @@ describe("a message that is posted", function()
     end
   end)
 
-  it("looks before each dot whether something came", function()
-    local listener <close> = assert(core.net.listen("127.0.0.1", 0))
-    local _, port = listener:address()
-    local conn <close> = assert(core.net.connect("127.0.0.1", port))
-    assert(own_loop.wait(listener:fd(), "r", 20))
-    local peer <close> = assert(listener:accept())
-    local machine, body = core.client.new(), "x\r\n"
-    machine:feed("220 x\r\n")
-    assert.equal("reply", machine:next())
-    machine:offered(nil, false, false)
-    local function said(octets)
-      assert.equal("read", machine:post(conn, false, false, "a@x", { "b@y" },
-        body))
-      peer:write(octets)
-      assert.is_true(octets == "" or own_loop.wait(conn:fd(), "r", 20))
-    end
-    for _ = 1, 3 do
-      said ""
-      machine:feed("250 ok\r\n250 ok\r\n354 go\r\n")
-      assert.equal("read", machine:go_on(conn, false, false, body))
-      machine:feed("250 taken\r\n")
-      assert.equal("reply", (machine:go_on(conn, false, false, body)))
-    end
-    said "2"
-    assert.equal("read", machine:go_on(conn, false, false, body))
-    peer:write("250 early\r\n")
-    assert.is_true(own_loop.wait(conn:fd(), "r", 20))
-    machine:feed("50 ok\r\n250 ok\r\n354 go\r\n")
-    local event, kind = machine:go_on(conn, false, false, body)
-    assert.is_nil(event)
-    assert.equal("protocol", kind)
-  end)
-
   it("does not wait where it sends, if its time is short", function()
     for seconds, expected in pairs { [0.9] = false, [1.5] = "hearing",
       [60] = true } do
