@@ -128,6 +128,7 @@ build = {
     ["lunapost.net.ranges"] = "lua/lunapost/net/ranges.lua",
     ["lunapost.options"] = "lua/lunapost/options.lua",
     ["lunapost.outlet"] = "lua/lunapost/outlet.lua",
+    ["lunapost.raised"] = "lua/lunapost/raised.lua",
     ["lunapost.smtp.acceptor"] = "lua/lunapost/smtp/acceptor.lua",
     ["lunapost.smtp.answer"] = "lua/lunapost/smtp/answer.lua",
     ["lunapost.smtp.arrival"] = "lua/lunapost/smtp/arrival.lua",

@@ -282,6 +282,20 @@ for _, backend in ipairs { "epoll", "poll" } do
       assert.is_true(closed)
     end)
 
+    it("goes on behind what fails to say what it is", function()
+      local out = wire.script [[
+        local loop = require "lunapost.loop"
+        local function fail() error("nobody knows", 0) end
+        loop.spawn(function()
+          error(setmetatable({}, { __tostring = fail }))
+        end)
+        loop.spawn(function() print "next" end)
+        loop.run()
+      ]]
+      assert.matches("a task failed: a table whose __tostring fails: "
+        .. "nobody knows\nnext\n$", out)
+    end)
+
     it("refuses two tasks on one descriptor", function()
       local a, b = wire.pair()
       local problem

@@ -107,6 +107,26 @@ describe("a handler that raises", function()
     assert.matches("in between", faults[1])
   end)
 
+  it("may raise what fails to say what it is", function()
+    local nameless = setmetatable({}, { __tostring = function()
+      error("nobody knows", 0)
+    end })
+    local function throw() error(nameless) end
+    for _, on in ipairs { { noop = throw },
+      { noop = function() error "a fault" end, error = throw } } do
+      local said = {}
+      served.run({ on = on, log = served.log(said) }, function(server)
+        local peer <close> = peers.dial(server.port)
+        peer:reply()
+        peer:ask "EHLO me"
+        for _ = 1, 2 do assert.equal(FAULT, peer:ask "NOOP") end
+        assert.matches("^252", peer:ask "VRFY x")
+      end)
+      assert.equal(2, #said)
+      assert.matches("a table whose __tostring fails: nobody knows$", said[2])
+    end
+  end)
+
   it("may do so at its deadline", function()
     local faults = {}
     served.run({ limits = { handler = 0.05 }, on = {

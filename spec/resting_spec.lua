@@ -95,6 +95,17 @@ describe("who rests at a descriptor", function()
     assert.equal(0, loop.count())
   end)
 
+  it("is told of by its own traceback, or as it explains itself", function()
+    local loop, texts = wire.new_loop(), {}
+    loop.on_error = function(_, text) texts[#texts + 1] = text end
+    loop.rouse { wake = function() error "the first" end }
+    loop.rouse { wake = function() error("the second", 0) end,
+      explain = function(problem) return "explained: " .. problem end }
+    loop.run()
+    assert.matches("the first\nstack traceback:.*resting_spec", texts[1])
+    assert.same({ texts[1], "explained: the second" }, texts)
+  end)
+
   it("rests again where it says so, until a time", function()
     local loop, seen, a, b = wire.new_loop(), {}, wire.pair()
     local limit = loop.now() + 60

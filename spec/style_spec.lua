@@ -115,7 +115,7 @@ describe("the layers", function()
   -- all stand on; the first prefix that fits counts.
   local ground <const> = "lunapost.core lunapost.err lunapost.options "
     .. "lunapost.json lunapost.deadline lunapost.svg lunapost.outlet "
-    .. "lunapost.lazy"
+    .. "lunapost.lazy lunapost.raised"
   local lua_below <const> = {
     { "lunapost.cli", "lunapost" },
     { "lunapost.core", "" },
@@ -125,6 +125,7 @@ describe("the layers", function()
     { "lunapost.lazy", "" },
     { "lunapost.svg", "" },
     { "lunapost.outlet", "" },
+    { "lunapost.raised", "" },
     { "lunapost.deadline", "lunapost.loop" },
     { "lunapost.loops", "lunapost.loop cqueues luv copas socket" },
     { "lunapost.loop", "" },

@@ -9,6 +9,7 @@
 
 local core = require "lunapost.core"
 local deadline = require "lunapost.deadline"
+local raised = require "lunapost.raised"
 local resting_of = require "lunapost.loop.resting"
 
 local poll <const> = core.loop
@@ -72,7 +73,7 @@ local function tell(state, co, problem, text)
   if handler then
     handler(problem, text, co)
   else
-    io.stderr:write("lunapost.loop: a task failed: ", tostring(text), "\n")
+    io.stderr:write("lunapost.loop: a task failed: ", raised.text(text), "\n")
   end
 end
 
@@ -317,15 +318,15 @@ end
 -- Whoever was woken raised this, and may go on all the same; what fails is
 -- told, and the leader goes on.
 local function fail(state, me, problem)
-  local owner = me.at_work
-  state.current = me.co
+  local owner, trace = me.at_work, me.trace
+  state.current, me.trace = me.co, nil
   local leads
   if owner.failed then
     leads = resting_of.asleep(state, me, owner, owner:failed(problem))
   else
     leads = resting_of.asleep(state, me, owner)
     if owner.drop then owner:drop() end
-    tell(state, me.co, problem, me.trace or problem)
+    tell(state, me.co, problem, trace or problem)
   end
   if leads then return lead(state, me) end
 end

@@ -13,6 +13,7 @@
 local blocking = require "lunapost.loop"
 local core = require "lunapost.core"
 local deadline = require "lunapost.deadline"
+local raised = require "lunapost.raised"
 
 local M = {}
 
@@ -108,11 +109,11 @@ end
 -- A task died of an error: never silently.
 local function report(public, problem, text)
   if public.on_error then return public.on_error(problem, text) end
-  io.stderr:write("lunapost.loops: a task failed: ", tostring(text), "\n")
+  io.stderr:write("lunapost.loops: a task failed: ", raised.text(text), "\n")
 end
 
 local function traceback(problem)
-  if type(problem) ~= "string" then return { problem, tostring(problem) } end
+  if type(problem) ~= "string" then return { problem, raised.text(problem) } end
   return { problem, debug.traceback(problem, 2) }
 end
 

@@ -4,6 +4,7 @@
 local core = require "lunapost.core"
 local deadline = require "lunapost.deadline"
 local over = require "lunapost.smtp.over"
+local raised = require "lunapost.raised"
 local verbs = require "lunapost.smtp.verbs"
 local verdict = require "lunapost.smtp.verdict"
 
@@ -45,7 +46,7 @@ local function finish(session, why, problem)
   if session.server.chatty then
     session:note { event = "disconnect", why = session.ended,
       messages = session.messages or 0,
-      text = problem and tostring(problem) or nil }
+      text = problem and raised.text(problem) or nil }
   end
   session:farewell(session.ended)
 end

@@ -7,6 +7,7 @@
 
 local core = require "lunapost.core"
 local outlet = require "lunapost.outlet"
+local raised = require "lunapost.raised"
 
 local M = {}
 
@@ -93,7 +94,7 @@ function M.new(write)
     local record = M.record(given)
     local ok, problem = pcall(write, record)
     if ok then return end
-    io.stderr:write("lunapost: log: ", tostring(problem), "\nlunapost: ",
+    io.stderr:write("lunapost: log: ", raised.text(problem), "\nlunapost: ",
       tostring(record), "\n")
   end
 end

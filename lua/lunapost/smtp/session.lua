@@ -12,6 +12,7 @@ local drive = require "lunapost.smtp.drive"
 local net = require "lunapost.net"
 local over = require "lunapost.smtp.over"
 local options_of = require "lunapost.options"
+local raised = require "lunapost.raised"
 local found = require "lunapost.smtp.results"
 local trace = require "lunapost.smtp.trace"
 local verbs = require "lunapost.smtp.verbs"
@@ -247,10 +248,11 @@ function Session:report(problem)
   if handler then
     local ok, second = verdict.timed(self, handler, problem)
     if ok then return end
-    problem = tostring(problem) .. "\nerror handler: " .. tostring(second)
+    problem = raised.text(problem) .. "\nerror handler: "
+      .. raised.text(second)
   end
   self.server.log { event = "error", session = self.id,
-    peer = self.peer.address, text = tostring(problem) }
+    peer = self.peer.address, text = raised.text(problem) }
 end
 
 --- Asks the connect handler for a greeting.

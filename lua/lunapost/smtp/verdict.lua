@@ -14,6 +14,7 @@ local core = require "lunapost.core"
 local answer = require "lunapost.smtp.answer"
 local body = require "lunapost.smtp.body"
 local over = require "lunapost.smtp.over"
+local raised = require "lunapost.raised"
 
 local M = {}
 
@@ -31,7 +32,7 @@ end
 ---@return any
 function M.traceback(problem)
   if type(problem) == "table" then return problem end
-  local text = tostring(problem)
+  local text = raised.text(problem)
   -- To look through a stack that overflowed takes seconds.
   if text:find("stack overflow", 1, true) then return text end
   return debug.traceback(text, 2)
