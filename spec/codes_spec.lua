@@ -68,6 +68,8 @@ describe("the cause of a refusal", function()
     { { kind = "dns", transient = true }, "route", true },
     { { kind = "dns" }, "route", false },
     { { kind = "tls" }, "policy", false },
+    { { kind = "limit" }, "content", false },
+    { { kind = "limit", transient = true }, "system", true },
     { { kind = "process" }, "system", false },
   }
   for i, case in ipairs(cases) do

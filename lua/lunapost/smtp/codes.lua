@@ -124,6 +124,12 @@ local function of_code(problem)
     or code // 10 == 50 and "protocol" or "policy"
 end
 
+-- A limit that passes is not the message's, but a session's or a pool's.
+local function of_kind(problem)
+  if problem.kind == "limit" and problem.transient then return "system" end
+  return by_kind[problem.kind] or "system"
+end
+
 --- What a refusal or failure is about: whether another recipient, another
 --- host, another message or another client would fare better.
 ---@param problem lunapost.err|table  an error, or one of result.rejected
@@ -132,7 +138,7 @@ end
 function M.cause(problem)
   local code = problem.code
   if not code then
-    return by_kind[problem.kind] or "system", problem.transient or false
+    return of_kind(problem), problem.transient or false
   end
   local class, subject = (problem.enhanced or ""):match "^(%d)%.(%d+)%."
   local fits = class == tostring(code // 100)
