@@ -31,6 +31,20 @@ local GROUP <const> = { "MAIL FROM:<a@b>", "RCPT TO:<c@d>", "RCPT TO:<e@f>",
   "DATA" }
 
 describe("a handler that raises", function()
+  it("greets nobody", function()
+    local faults = {}
+    local server = served.run({ on = {
+      connect = function() error "before all" end,
+      error = function(_, problem) faults[#faults + 1] = problem end,
+    } }, function(server)
+      local peer <close> = peers.dial(server.port)
+      assert.equal("421 local error; try again later", peer:reply())
+      assert.same({ nil, "eof" }, { peer:line() })
+    end)
+    assert.matches("before all", faults[1])
+    assert.same({ 1, 1 }, { server:stats().faults, server:stats().refused })
+  end)
+
   for how, before in pairs { ["at once"] = function() end,
     ["when it has waited"] = wait } do
     it("is answered 451 in the midst of a group, " .. how, function()

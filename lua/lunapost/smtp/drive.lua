@@ -19,9 +19,13 @@ local function handlers_of(session)
   return session.server:handlers_for(session)
 end
 
--- The handlers of this session, where the script makes a set for each, in a
+-- The handlers of this session: where the script makes a set for each, in a
 -- handler's time.
 local function choose_handlers(session)
+  if not session.server.give then
+    session.on = handlers_of(session)
+    return
+  end
   local ok, on = verdict.timed(session, handlers_of)
   if ok then
     session.on = on

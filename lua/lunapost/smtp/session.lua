@@ -255,18 +255,29 @@ function Session:report(problem)
     peer = self.peer.address, text = raised.text(problem) }
 end
 
---- Asks the connect handler for a greeting.
----@return lunapost.answer? given
-function Session:greeting()
-  local code, enhanced, text = self:consult "connect"
-  if code == nil then return nil end
+--- What a connect handler gave, as a greeting.
+---@param code any
+---@param enhanced? string
+---@param text? string
+---@return integer code
+---@return string enhanced
+---@return string text
+function Session:as_greeting(code, enhanced, text)
   code, enhanced, text = self:checked(code, enhanced, text)
   if code == 451 then -- a fault, say: no greeting can have that code
     code = 421
   elseif code < 300 then
     code, text = 220, self.server.hostname .. " " .. text
   end
-  return answer.gathered(code, enhanced, text)
+  return code, enhanced, text
+end
+
+--- Asks the connect handler for a greeting.
+---@return lunapost.answer? given
+function Session:greeting()
+  local code, enhanced, text = self:consult "connect"
+  if code == nil then return nil end
+  return answer.gathered(self:as_greeting(code, enhanced, text))
 end
 
 --- Counts one more of a kind; see smtp/counters.lua.

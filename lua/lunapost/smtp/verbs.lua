@@ -9,21 +9,33 @@ local trusted = require "lunapost.smtp.trusted"
 local verdict = require "lunapost.smtp.verdict"
 local verifier = require "lunapost.smtp.verifier"
 
-local serve <const>, pronounce <const> = verdict.serve, verdict.pronounce
+local serve <const>, try <const> = verdict.serve, verdict.try
+local pronounce <const> = verdict.pronounce
 
 -- OVER is what the end of a dialogue gives in the place of a code.
 local M = { OVER = "over" }
 
 local by_event = {}
 
--- The greeting; no client can send this as a verb.
-by_event["(connect)"] = function(session)
-  session.verb = "CONNECT"
-  if session:conclude(session:greeting()) >= 400 then
+local function greeted(session, code, enhanced, text)
+  local sent
+  if code == nil then
+    sent = session:default()
+  else
+    sent = pronounce(session, session:as_greeting(code, enhanced, text))
+  end
+  if sent ~= true and sent >= 400 then
     session:count "refused"
   elseif session.server.chatty then
     session:note { event = "connect", port = session.peer.port }
   end
+  return sent
+end
+
+-- The greeting; no client can send this as a verb.
+by_event["(connect)"] = function(session)
+  session.verb = "CONNECT"
+  return try(session, "connect", greeted)
 end
 
 -- The handlers see the new name; what it was before is for a refusal.
@@ -44,13 +56,13 @@ local function introduced(session, code)
   return code
 end
 
-local function greeted(session, code, enhanced, text)
+local function named(session, code, enhanced, text)
   return introduced(session, session:settle(code, enhanced, text))
 end
 
 function by_event.HELO(session, domain)
   introduce(session, domain, false)
-  return serve(session, "helo", greeted, domain)
+  return serve(session, "helo", named, domain)
 end
 
 function by_event.EHLO(session, domain)
