@@ -55,6 +55,27 @@ describe("a question", function()
   end)
 end)
 
+describe("a session that cannot wait", function()
+  it("keeps no place and no connection", function()
+    local told = {}
+    local own <const> = setmetatable({}, { __index = loop })
+    loop.on_error = function(problem) told[#told + 1] = problem end
+    finally(function() loop.on_error = nil end)
+    function own.rest(fd, mode, seconds, owner, limit)
+      if owner.machine then error("no room for a wait", 0) end
+      return loop.rest(fd, mode, seconds, owner, limit)
+    end
+    served.run({ loop = own }, function(server)
+      local peer <close> = peers.dial(server.port)
+      assert.matches("^220", peer:reply())
+      assert.same({ nil, "eof" }, { peer:line() })
+      until_ended(server)
+      assert.equal(0, server.counts.sessions)
+    end)
+    assert.same({ "no room for a wait" }, told)
+  end)
+end)
+
 describe("a disconnect handler that raises", function()
   local function failing(why)
     return function() error(why, 0) end

@@ -59,7 +59,9 @@ end
 -- first rest: no task is the session's own any more.
 local function settle_down(session, limit, seconds, fd)
   local server = session.server
+  session.rests = false -- where it cannot, its place becomes free
   server.rest(fd, "r", seconds, session, limit)
+  session.rests = true
   local sessions = server.sessions
   if sessions[session] then sessions[session] = true end
 end
