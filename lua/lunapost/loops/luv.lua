@@ -4,14 +4,20 @@
 ---   coroutine.wrap(function() post.send { loop = luv_loop, ... } end)()
 ---   uv.run()
 
+local core = require "lunapost.core"
 local seam = require "lunapost.loops.seam"
 
 local uv = seam.library("luv",
   "luarocks install luv, or Debian's package lua-luv")
 
--- A handle for each descriptor that was waited for, until it is forgotten:
--- libuv has room for one.
-local polls = {}
+-- A poller of ours watches the descriptors, and libuv the poller: luv prints
+-- "EBADF" on standard error for each socket that a peer resets.
+local poller = core.loop.new()
+local kernel = poller:fd() or error("luv needs epoll or kqueue here", 0)
+local watch = assert(uv.new_poll(kernel))
+
+-- What is parked, by descriptor, and how much that is.
+local parked, count = {}, 0
 
 -- Goes on with a coroutine; libuv's callbacks must not raise.
 local function resume(co)
@@ -29,11 +35,19 @@ local function settle(w, why)
   resume(w.task)
 end
 
+-- Hands out what has happened.
+local function turn()
+  poller:turn(0)
+  local ready = {}
+  for fd in poller.next, poller do ready[#ready + 1] = parked[fd] end
+  for _, w in ipairs(ready) do settle(w, "ready") end
+end
+
 local function park(w)
   if w.fd >= 0 then
-    polls[w.fd] = polls[w.fd] or assert(uv.new_poll(w.fd))
-    w.poll = polls[w.fd]
-    w.poll:start(w.mode, function() settle(w, "ready") end)
+    poller:wait(w.fd, w.mode)
+    parked[w.fd], count = w, count + 1
+    if count == 1 then watch:start("r", turn) end
   end
   if w.seconds then
     uv.update_time() -- the loop may have been busy since
@@ -46,13 +60,15 @@ end
 
 local function release(w)
   if w.timer and not w.timer:is_closing() then w.timer:close() end
-  if w.poll and not w.poll:is_closing() then w.poll:stop() end
+  if w.fd < 0 or parked[w.fd] ~= w then return end
+  parked[w.fd], count = nil, count - 1
+  poller:cancel(w.fd)
+  if count == 0 then watch:stop() end
 end
 
 local function forget(fd)
-  local poll = polls[fd]
-  polls[fd] = nil
-  if poll and not poll:is_closing() then poll:close() end
+  poller:cancel(fd)
+  poller:forget(fd)
 end
 
 -- In the next round: who wakes another goes on first.
