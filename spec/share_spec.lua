@@ -15,7 +15,7 @@ end
 
 local function server(share, slot, limits)
   return { share = view(share, slot), limits = limits, sources = {},
-    counts = { sessions = 0 }, tide = { most = 0 } }
+    counts = { sessions = 0 }, tide = { most = 0, kib = math.huge } }
 end
 
 describe("places that workers share", function()
@@ -56,10 +56,13 @@ describe("places that workers share", function()
       local function work(slot)
         share:join(slot)
         local server = { share = share, limits = limits, sources = {},
-          counts = { sessions = 0 }, tide = { most = 0 } }
+          counts = { sessions = 0 }, tide = { most = 0, kib = math.huge } }
+        local limit <const> = loop.now() + 60 -- the other one may be dead
         for i = 1, SOURCES do
           ready:set(slot, i)
-          repeat until ready:get(3 - slot) >= i
+          repeat
+            assert(loop.now() < limit)
+          until ready:get(3 - slot) >= i
           places.take(server, "source " .. i, 0)
         end
         taken:set(slot, server.counts.sessions)
