@@ -1,6 +1,7 @@
 --- What workers know of each other: the places for sessions, and the lock
 --- under which they count.
 local places = require "lunapost.smtp.places"
+local server_of = require "lunapost.smtp.server"
 local share_of = require "lunapost.smtp.share"
 local wire = require "spec.support.wire"
 
@@ -14,8 +15,9 @@ local function view(share, slot)
 end
 
 local function server(share, slot, limits)
-  return { share = view(share, slot), limits = limits, sources = {},
-    counts = { sessions = 0 }, tide = { most = 0, kib = math.huge } }
+  local one = server_of.new { hostname = "mx.test", limits = limits }
+  one.share = view(share, slot)
+  return one
 end
 
 describe("places that workers share", function()
@@ -44,10 +46,11 @@ describe("places that workers share", function()
       local core = require "lunapost.core"
       local loop = require "lunapost.loop"
       local places = require "lunapost.smtp.places"
+      local server_of = require "lunapost.smtp.server"
       local share_of = require "lunapost.smtp.share"
       local SOURCES <const> = 100
-      local limits <const> = { sessions = math.maxinteger,
-        source_sessions = 1 }
+      local limits <const> = { source_sessions = 1 }
+      local over <const> = loop.now() + 60
       local share = share_of.new(2)
       share.patience = 60000 -- whatever else the machine does
       local ready, taken = core.process.shared(2), core.process.shared(2)
@@ -55,13 +58,13 @@ describe("places that workers share", function()
       -- Asks for each place at the moment when the other one does.
       local function work(slot)
         share:join(slot)
-        local server = { share = share, limits = limits, sources = {},
-          counts = { sessions = 0 }, tide = { most = 0, kib = math.huge } }
-        local limit <const> = loop.now() + 60 -- the other one may be dead
+        local server = server_of.new { hostname = "mx.test",
+          limits = limits }
+        server.share = share
         for i = 1, SOURCES do
           ready:set(slot, i)
           repeat
-            assert(loop.now() < limit)
+            assert(loop.now() < over, "the other one is gone")
           until ready:get(3 - slot) >= i
           places.take(server, "source " .. i, 0)
         end
