@@ -47,6 +47,13 @@ local function missing(carrier)
   return carrier.missing and not peers.need(carrier.name, false)
 end
 
+-- Waits until it is so, a few seconds at most.
+local function eventually(loop, fact)
+  local limit <const> = core.loop.now() + 5
+  while not fact() and core.loop.now() < limit do loop.sleep(0.01) end
+  assert.is_true(fact())
+end
+
 -- Tasks beside each other; comes back when all are over.
 local function together(loop, count, fn)
   local left = count
@@ -410,7 +417,7 @@ local function server_suite(carrier)
   end)
 
   it_does("drops idle and busy sessions when it stops", function(loop)
-    local why, unwound = {}, false
+    local why, asked, unwound = {}, false, false
     local logged = {}
     serve(loop, { log = served.log(logged), on = {
       disconnect = function(_, reason) why[#why + 1] = reason end,
@@ -418,6 +425,7 @@ local function server_suite(carrier)
         local _ <close> = setmetatable({}, { __close = function()
           unwound = true
         end })
+        asked = true
         loop.sleep(3600)
       end,
     } }, function(server)
@@ -425,9 +433,9 @@ local function server_suite(carrier)
       local busy = assert(smtp.open(settings(loop, { port = server.port })))
       assert(busy:mail "")
       assert(busy:write "RCPT TO:<a@example.org>\r\n")
-      loop.sleep(0.05)
+      eventually(loop, function() return asked end)
       server:stop(0)
-      loop.sleep(0.05)
+      eventually(loop, function() return #why == 2 end)
       assert.equal(421, assert(idle:receive(1)).code)
       local _, problem = busy:receive(1)
       assert.is_true(problem == nil or problem.kind == "closed")

@@ -129,13 +129,13 @@ describe("a server", function()
   it("gives a command its time as a whole, not an octet", function()
     served.run({ limits = { timeout = 0.3 } }, function(server)
       local peer = greeted(server)
-      local before = loop.now()
-      for _ = 1, 8 do
+      local reply
+      for _ = 1, 100 do
         peer:say("N")
-        loop.sleep(0.05)
+        reply = peer:reply(0.05)
+        if reply then break end
       end
-      assert.matches("^421 4.4.2", peer:reply())
-      assert.is_true(loop.now() - before < 2)
+      assert.matches("^421 4.4.2", reply)
     end)
   end)
 
