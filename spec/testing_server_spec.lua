@@ -328,9 +328,15 @@ describe("a fault", function()
     assert.equal("closed", select(2, client:receive()).kind)
   end)
 
-  it("tells a wrong field", function()
-    assert.error_matches(function()
-      testing.server { faults = { { ad = "MAIL" } } }
-    end, "unknown field of a fault 'ad' %(did you mean 'at'%?%)")
+  it("tells a wrong field, and a point that no dialogue has", function()
+    for fault, problem in pairs {
+      [{ ad = "MAIL" }] = "field of a fault 'ad' %(did you mean 'at'%?%)",
+      [{ at = "rcpt" }] = "point of a fault 'rcpt' %(did you mean 'RCPT'%?%)",
+      [{ at = "greting" }] = "fault 'greting' %(did you mean 'greeting'%?%)",
+    } do
+      assert.error_matches(function()
+        testing.server { faults = { fault } }
+      end, problem)
+    end
   end)
 end)

@@ -33,9 +33,26 @@ local known <const> = {
   after = "integer", close = "boolean", reset = "boolean", stall = "boolean",
 }
 
+-- What is no verb, and the verbs that everybody means.
+local points <const> = {}
+
+for name in ([[greeting challenge message body tls unknown HELO EHLO LHLO MAIL
+  RCPT DATA BDAT RSET QUIT NOOP VRFY EXPN HELP STARTTLS AUTH ETRN]])
+  :gmatch "%S+" do
+  points[name] = true
+end
+
+-- Any other verb may be the script's own, but is in capitals.
+local function is_point(at)
+  return at == nil or points[at] or at:find "^%u[%u%d]*$"
+end
+
 local function check(list)
   for _, fault in ipairs(list) do
     options_of.check("field of a fault", fault, known, 0)
+    if not is_point(fault.at) then
+      options_of.unknown("point of a fault", fault.at, points, 0)
+    end
   end
 end
 
