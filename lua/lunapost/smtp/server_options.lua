@@ -42,7 +42,9 @@ local known_command <const> = {
 
 local known_needs <const> = { tls = "boolean", auth = "boolean" }
 
-local built_in <const> = {
+--- The verbs that a server serves by itself.
+---@type table<string, true>
+M.built_in = {
   HELO = true, EHLO = true, LHLO = true, STARTTLS = true, AUTH = true,
   MAIL = true, RCPT = true, DATA = true, BDAT = true, RSET = true, NOOP = true,
   VRFY = true, EXPN = true, HELP = true, QUIT = true,
@@ -233,7 +235,7 @@ end
 
 local function check_command(verb, command)
   extensions.check_word("command", verb)
-  if built_in[verb:upper()] then
+  if M.built_in[verb:upper()] then
     misuse(("%s has a handler: server.on.%s"):format(verb, verb:lower()))
   end
   if type(command) == "function" then command = { run = command } end

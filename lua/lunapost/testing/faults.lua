@@ -6,6 +6,7 @@
 
 local err = require "lunapost.err"
 local options_of = require "lunapost.options"
+local server_options = require "lunapost.smtp.server_options"
 
 local M = {}
 
@@ -34,13 +35,10 @@ local known <const> = {
 }
 
 -- What is no verb, and the verbs that everybody means.
-local points <const> = {}
+local points <const> = { greeting = true, challenge = true, message = true,
+  body = true, tls = true, unknown = true, ETRN = true }
 
-for name in ([[greeting challenge message body tls unknown HELO EHLO LHLO MAIL
-  RCPT DATA BDAT RSET QUIT NOOP VRFY EXPN HELP STARTTLS AUTH ETRN]])
-  :gmatch "%S+" do
-  points[name] = true
-end
+for verb in pairs(server_options.built_in) do points[verb] = true end
 
 -- Any other verb may be the script's own, but is in capitals.
 local function is_point(at)
