@@ -127,6 +127,7 @@ build = {
     ["lunapost.net.race"] = "lua/lunapost/net/race.lua",
     ["lunapost.net.ranges"] = "lua/lunapost/net/ranges.lua",
     ["lunapost.options"] = "lua/lunapost/options.lua",
+    ["lunapost.options.synonyms"] = "lua/lunapost/options/synonyms.lua",
     ["lunapost.outlet"] = "lua/lunapost/outlet.lua",
     ["lunapost.raised"] = "lua/lunapost/raised.lua",
     ["lunapost.smtp.acceptor"] = "lua/lunapost/smtp/acceptor.lua",

@@ -15,10 +15,33 @@ describe("options", function()
     end, "unknown option of open 'hots' (did you mean 'host'?)")
   end)
 
-  it("name no key where none is near", function()
+  it("name the few that there are where none is near", function()
     assert.has_error(function()
       options.check("option", { certificate = "x" }, known, 0)
+    end, "unknown option 'certificate' (known: any, host, port)")
+  end)
+
+  it("name no key where none is near among many", function()
+    local many = {}
+    for i = 1, 9 do many["k" .. i] = "string" end
+    assert.has_error(function()
+      options.check("option", { certificate = "x" }, many, 0)
     end, "unknown option 'certificate'")
+  end)
+
+  it("know what others call it", function()
+    for word, names in pairs { username = { "user", "insecure" },
+      secure = { "tls", "insecure" }, port = { "listen", "cert" },
+      ["max-size"] = { "limits", "maildir" }, contentType = { "type", "id" },
+      users = { "check", "user" } } do
+      local known_here = { [names[1]] = true, [names[2]] = true }
+      assert.equal(names[1], options.nearest(word, known_here), word)
+    end
+  end)
+
+  it("take half a word for another only from its first letter on", function()
+    assert.equal("high", options.nearest("hihg", { high = true, low = true }))
+    assert.is_nil(options.nearest("wort", { cert = true }))
   end)
 
   it("name the expected type", function()

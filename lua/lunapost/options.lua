@@ -1,7 +1,12 @@
 --- Checks tables of options: an unknown key or a value of the wrong type
 --- raises, naming the bad key and the nearest good one.
 
+local synonyms = require "lunapost.options.synonyms"
+
 local M = {}
+
+-- So many names are told where none of them is near.
+local FEW <const> = 8
 
 -- The level of a function's caller, seen from within; 0 stays: no position.
 local function outer(level)
@@ -48,11 +53,15 @@ local function related(word, names)
   return kin[1] and kin[1][3]
 end
 
---- The known name nearest to a word, or nil where none is near.
----@param word string
----@param names table<string, any>  keyed by name
----@return string?
-function M.nearest(word, names)
+-- What other libraries mean by the word, of what is known.
+local function meant(word, names)
+  for _, name in ipairs(synonyms[word:lower():gsub("[-_]", "")] or {}) do
+    if names[name] then return name end
+  end
+end
+
+-- The name with the fewest letters to change, and how many.
+local function closest(word, names)
   local best, best_distance
   for name in pairs(names) do
     local d = distance(word:lower(), name:lower())
@@ -61,8 +70,35 @@ function M.nearest(word, names)
       best, best_distance = name, d
     end
   end
-  if best and best_distance <= math.max(2, #word // 2) then return best end
+  return best, best_distance
+end
+
+-- Whether few enough letters differ; of half a word, not the first.
+local function near_enough(word, name, d)
+  if d < 2 then return true end
+  return d <= math.max(2, #word // 2)
+    and (d * 2 < #word or word:sub(1, 1):lower() == name:sub(1, 1):lower())
+end
+
+--- The known name nearest to a word, or nil where none is near.
+---@param word string
+---@param names table<string, any>  keyed by name
+---@return string?
+function M.nearest(word, names)
+  local synonym = meant(word, names)
+  if synonym then return synonym end
+  local best, d = closest(word, names)
+  if best and near_enough(word, best, d) then return best end
   if #word > 2 then return related(word, names) end
+end
+
+-- The names, where they are few.
+local function listed(names)
+  local list = {}
+  for name in pairs(names) do list[#list + 1] = tostring(name) end
+  if #list > FEW then return "" end
+  table.sort(list)
+  return " (known: " .. table.concat(list, ", ") .. ")"
 end
 
 --- Raises for an unknown name, with a hint.
@@ -72,7 +108,7 @@ end
 ---@param level? integer
 function M.unknown(what, word, names, level)
   local near = type(word) == "string" and M.nearest(word, names)
-  local hint = near and (" (did you mean '" .. near .. "'?)") or ""
+  local hint = near and (" (did you mean '" .. near .. "'?)") or listed(names)
   error(("unknown %s '%s'%s"):format(what, tostring(word), hint),
     outer(level))
 end

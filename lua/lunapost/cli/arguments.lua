@@ -28,9 +28,9 @@ function readers.list(options, name, word)
   table.insert(options[name], word)
 end
 
-local function unknown(name, flags)
-  local near = options_of.nearest(name, flags)
-  return "unknown option --" .. name
+local function unknown(word, flags)
+  local near = options_of.nearest(word:match "^%-+(.*)$", flags)
+  return "unknown option " .. word
     .. (near and (" (did you mean --" .. near .. "?)") or "")
 end
 
@@ -39,7 +39,7 @@ local function take(options, words, i, flags)
   local name, value = words[i]:match("^%-%-([^=]+)=(.*)$")
   name = name or words[i]:sub(3)
   local kind = flags[name]
-  if not kind then return nil, unknown(name, flags) end
+  if not kind then return nil, unknown("--" .. name, flags) end
   if kind == "flag" then
     if value then return nil, "--" .. name .. " takes no value" end
     options[name] = true
@@ -74,7 +74,7 @@ function M.parse(words, flags)
       if not behind then return nil, problem end
       i = behind
     elseif word:sub(1, 1) == "-" and #word > 1 then
-      return nil, "unknown option " .. word
+      return nil, unknown(word, known)
     else
       options[#options + 1] = word
       i = i + 1
