@@ -90,7 +90,7 @@ describe("an address list", function()
 
   it("refuses tables that name nobody", function()
     assert.has_error(function() address.list({ name = "Bob" }, "cc") end,
-      "cc: a table without an address")
+      "cc: a table is { address =, name = } here, or a list")
     assert.has_error(function() address.list(7, "cc") end,
       "cc must be an address, not number")
     assert.has_error(function()

@@ -139,7 +139,14 @@ describe("misuse of mime.message", function()
     { { subject = "\xff" }, "subject is not UTF-8 (octet 1)" },
     { { from = "ana" }, 'from: "ana" is no address' },
     { { sender = "a@x, b@x" }, "sender: one address is wanted, not 2" },
-    { { date = "yesterday" }, "date: yesterday is no date of RFC 5322" },
+    { { date = "yesterday" }, 'date: "yesterday" is no date: give seconds '
+      .. 'since 1970, a table of os.date, or "Thu, 26 Nov 2026 21:18:59 +0000"'
+    },
+    { { subject = "a\r\nBcc: x@y.example" }, "subject: holds CR, LF or NUL" },
+    { { headers = { ["X A"] = "1" } },
+      'headers: "X A": is no name of a field' },
+    { { inline = { "logo.png" } }, "inline must map ids to paths or tables: "
+      .. '{ logo = "logo.png" }, for cid:logo in the html' },
     { { date = 1 << 60 },
       "date: 1152921504606846976 is outside the years 0 to 9999" },
     { { priority = "hihg" }, "unknown priority 'hihg' (did you mean 'high'?)" },

@@ -69,6 +69,11 @@ describe("misuse of a session", function()
       misused(send { from = "a@x", to = { 5 } }, "to%[1%] must be an address")
       misused(send({ from = "a@x", to = "b@y" }, 42), "a message is a string")
       misused(send(nil, "x"), "an envelope")
+      misused(send("a@x", "x"), "the envelope is { from =, to = }, or nil for "
+        .. "what the message says, not string")
+      misused(send(mime.parse "A: b\n\n", "x"), "the envelope comes first")
+      misused(send(mime.message { text = "x" }, "x"),
+        "the envelope comes first")
     end)
   end)
 end)

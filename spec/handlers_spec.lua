@@ -197,7 +197,8 @@ describe("an answer that is none", function()
     local text = tostring(server_of.new { hostname = "mx.test", on = on }
       :script { "EHLO me", "MAIL FROM:<a@b>", "VRFY ana" })
     assert.equal(2, select(2, text:gsub("451 4.3.0 local error", "")))
-    assert.same({ "MAIL: an answer's code lies within 200..559, not 999",
+    assert.same({ "MAIL: an answer is code, enhanced, text, and its code "
+      .. "within 200..559, not 999",
       "VRFY: the enhanced status code 5.1.1 does not fit 250" }, faults)
   end)
 end)

@@ -215,7 +215,7 @@ local function table_form(into, value, what)
     end
     into[#into + 1] = mailbox(value.name, value.address, what)
   elseif #value == 0 and next(value) ~= nil then
-    error(what .. ": a table without an address", 0)
+    error(what .. ": a table is { address =, name = } here, or a list", 0)
   end
   for _, item in ipairs(value) do collect(into, item, what) end
 end

@@ -29,8 +29,9 @@ local texts <const> = {
 
 local function check_code(code, level)
   if math.type(code) ~= "integer" or code < 200 or code > 559 then
-    error(("an answer's code lies within 200..559, not %s")
-      :format(tostring(code)), level + 1)
+    error(("an answer is code, enhanced, text, and its code within 200..559, "
+      .. "not %s"):format(type(code) == "string" and ("%q"):format(code)
+      or tostring(code)), level + 1)
   end
 end
 

@@ -118,11 +118,24 @@ local function eight_bit(from, list)
   return false
 end
 
+-- What is given in place of an envelope.
+local function misplaced(given)
+  if type(given) ~= "string" and getmetatable(given) and given.render then
+    error("the envelope comes first, or nil for what the message says; then "
+      .. "the message", 0)
+  end
+  if type(given) ~= "table" then
+    error(("the envelope is { from =, to = }, or nil for what the message says,"
+      .. " not %s"):format(type(given)), 0)
+  end
+end
+
 --- Understands an envelope; misuse raises.
 ---@param given table  { from =, to =, parameters =, utf8 =, and what
 --- asks.lua knows }
 ---@return lunapost.envelope
 function M.of(given)
+  misplaced(given)
   options_of.check("key of the envelope", given, envelope_keys, 0)
   if given.from == nil then
     error("a sender is missing: from (\"\" is the null sender)", 0)

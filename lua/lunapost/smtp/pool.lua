@@ -289,6 +289,8 @@ local function send(pool, envelope, message, options)
   end)
 end
 
+local placed_send <const> = options_of.placed(send)
+
 --- Sends a message by a session of the pool; as client:send.
 ---@param envelope? table
 ---@param message any
@@ -296,9 +298,7 @@ end
 ---@return table? result
 ---@return lunapost.err? error  "limit": no session was free in time
 function Pool:send(envelope, message, options)
-  local result, problem = options_of.placed(send)(self, envelope, message,
-    options)
-  return result, problem
+  return placed_send(self, envelope, message, options)
 end
 
 --- What it has done: connections opened, of these replaced, messages sent,

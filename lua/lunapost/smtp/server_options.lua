@@ -191,6 +191,9 @@ function M.parts(given)
   return parts
 end
 
+--- The options of smtp.server and their types.
+M.known = known
+
 local function one_of(what, value, words)
   if value and not words[value] then
     options_of.unknown(what, value, words, 0)

@@ -94,6 +94,15 @@ function M.sealed(build)
   end
 end
 
+-- Why core makes no field of a name and a value.
+local function refusal(name, value)
+  if not name:find("^[!-9;-~]+$") then return "is no name of a field" end
+  if type(value) == "string" and value:find("[\r\n\0]") then
+    return "holds CR, LF or NUL"
+  end
+  return "holds what a field must not"
+end
+
 --- Makes a field of core's, or raises with the name of what was wrong.
 ---@param what string  what the user calls it: "subject"
 ---@param kind string  a function of core.compose
@@ -104,7 +113,7 @@ end
 function M.field(what, kind, name, ...)
   local field, utf8_or_kind, text = core.compose[kind](name, ...)
   if field then return field, utf8_or_kind end
-  if text == "malformed" then text = "holds what a field must not" end
+  if text == "malformed" then text = refusal(name, (...)) end
   error(("%s: %s"):format(what, text), 0)
 end
 

@@ -126,7 +126,8 @@ local function prepare_date(value, option)
   if type(value) == "table" then value = os.time(value) end
   if type(value) == "number" then return math.floor(value) end
   if type(value) ~= "string" or not value:find("%d %a%a%a %d+ %d+:%d%d") then
-    fail("%s: %s is no date of RFC 5322", option, tostring(value))
+    fail("%s: %q is no date: give seconds since 1970, a table of os.date, or "
+      .. "\"Thu, 26 Nov 2026 21:18:59 +0000\"", option, tostring(value))
   end
   return value
 end
@@ -267,7 +268,8 @@ local function inline_parts(given)
   local ids, out = {}, {}
   for id in pairs(given or {}) do
     if type(id) ~= "string" then
-      fail("inline must map ids to paths or tables")
+      fail("inline must map ids to paths or tables: "
+        .. "{ logo = \"logo.png\" }, for cid:logo in the html")
     end
     ids[#ids + 1] = id
   end
