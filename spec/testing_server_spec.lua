@@ -333,10 +333,36 @@ describe("a fault", function()
       [{ ad = "MAIL" }] = "field of a fault 'ad' %(did you mean 'at'%?%)",
       [{ at = "rcpt" }] = "point of a fault 'rcpt' %(did you mean 'RCPT'%?%)",
       [{ at = "greting" }] = "fault 'greting' %(did you mean 'greeting'%?%)",
+      [{ at = "RCTP" }] = "fault 'RCTP' %(did you mean 'RCPT'%?%)",
+      [{ at = "dot" }] = "fault 'dot' %(did you mean 'message'%?%)",
+      [{ at = "RCPT", reply = { "450", "no" } }] =
+        "the reply of a fault is { code, enhanced, text }",
     } do
       assert.error_matches(function()
         testing.server { faults = { fault } }
       end, problem)
     end
+  end)
+
+  it("is one of a list, and no option of another name", function()
+    assert.error_matches(function()
+      testing.server { faults = { at = "RCPT", drop = true } }
+    end, "faults is a list: { { at = ")
+    assert.error_matches(function() testing.server { fault = {} } end,
+      "unknown option of testing.server 'fault' "
+      .. "%(did you mean 'faults'%?%)")
+    assert.error_matches(function() testing.run({ fault = {} }, print) end,
+      "unknown option of testing.server 'fault'")
+  end)
+
+  it("says its reply before it closes", function()
+    local _, err = through { at = "MAIL", reply = { 421, "4.3.2", "closing" },
+      close = true }
+    assert.equal("421 4.3.2 closing", ("%d %s %s"):format(err.code,
+      err.enhanced, err.text))
+    _, err = through { at = "MAIL", reply = { 450, "no code but words" } }
+    assert.equal("no code but words", err.text)
+    _, err = through { at = "XFOO", reply = { 450 } }
+    assert.is_nil(err)
   end)
 end)

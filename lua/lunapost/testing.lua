@@ -9,13 +9,24 @@ local core = require "lunapost.core"
 local faults = require "lunapost.testing.faults"
 local inbox = require "lunapost.testing.inbox"
 local loop = require "lunapost.loop"
+local options_of = require "lunapost.options"
+local server_options = require "lunapost.smtp.server_options"
 local smtp = require "lunapost.smtp"
 local spare = require "lunapost.smtp.spare"
 
 local M = {}
 
 -- What is not for smtp.server.
-local apart_options <const> = { faults = true, process = true }
+local apart_options <const> = { faults = "table|function",
+  process = "boolean" }
+
+-- Raises for a word that is no option of either.
+local function check(options)
+  local known = {}
+  for name, kind in pairs(apart_options) do known[name] = kind end
+  for name, kind in pairs(server_options.known) do known[name] = kind end
+  options_of.check("option of testing.server", options, known, 0)
+end
 
 -- A function that keeps a message and its envelope, in memory.
 local function in_memory(server)
@@ -64,6 +75,7 @@ end
 -- A server of the options that keeps what nobody else takes.
 local function keeper(options, folder)
   if options.check then return options end -- a replay
+  check(options)
   local complete = { listen = "127.0.0.1:0", hostname = "localhost" }
   for name, value in pairs(options) do
     if not apart_options[name] then complete[name] = value end
@@ -118,11 +130,11 @@ end
 --- lunapost.testing.fault, or fault(session, point) that gives one or nil
 ---@return lunapost.server|lunapost.testing.apart server  with url, messages,
 --- envelopes
-function M.server(options)
+M.server = options_of.placed(function(options)
   options = options or {}
   if options.process then return in_process(options) end
   return in_background(keeper(options))
-end
+end)
 
 -- Runs the steps; what they raise is kept with the place where they did.
 local function attempt(server, steps)
@@ -155,7 +167,7 @@ function M.run(options, steps, seconds)
   if type(options) == "function" then
     options, steps, seconds = {}, options, steps
   end
-  local server = keeper(options)
+  local server = options_of.placed(keeper, 3)(options)
   local ok, problem = false, "the steps take too long"
   local task = loop.spawn(function()
     ok, problem = attempt(server, steps)

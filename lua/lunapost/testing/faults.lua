@@ -23,7 +23,7 @@ local M = {}
 ---@field split? integer  the reply comes in pieces of so many octets
 ---@field pause? number  seconds between them, 0.01 unless given
 ---@field after? integer  close, reset, stall: after so many octets of the
---- reply or the body (0 unless given)
+--- reply or the body (0 unless given; all of a reply or say)
 ---@field close? boolean  the connection is closed
 ---@field reset? boolean  it is reset
 ---@field stall? boolean  nothing is said or heard any more
@@ -40,23 +40,43 @@ local points <const> = { greeting = true, challenge = true, message = true,
 
 for verb in pairs(server_options.built_in) do points[verb] = true end
 
--- Any other verb may be the script's own, but is in capitals.
-local function is_point(at)
-  return at == nil or points[at] or at:find "^%u[%u%d]*$"
+-- Any other verb is the script's own, or one that nobody serves: "X...".
+local function is_point(at, commands)
+  return at == nil or points[at] or commands[at] or at:find "^X[%u%d]*$"
 end
 
-local function check(list)
-  for _, fault in ipairs(list) do
-    options_of.check("field of a fault", fault, known, 0)
-    if not is_point(fault.at) then
-      options_of.unknown("point of a fault", fault.at, points, 0)
-    end
+local function check_reply(reply)
+  local code = reply[1]
+  if math.type(code) ~= "integer" or code < 100 or code > 999 then
+    error("the reply of a fault is { code, enhanced, text }", 0)
   end
 end
 
+local function check(list, commands)
+  if next(list) ~= nil and list[1] == nil then
+    error("faults is a list: { { at = \"RCPT\", ... }, ... }", 0)
+  end
+  for _, fault in ipairs(list) do
+    options_of.check("field of a fault", fault, known, 0)
+    if not is_point(fault.at, commands) then
+      options_of.unknown("point of a fault", fault.at, points, 0)
+    end
+    if fault.reply then check_reply(fault.reply) end
+  end
+end
+
+-- The code, enhanced code and text of a reply, which may lack the second.
+local function spread(reply)
+  local enhanced, text = reply[2] or "", reply[3]
+  if not text and not enhanced:find "^%d%.%d+%.%d+$" then
+    return reply[1], "", enhanced
+  end
+  return reply[1], enhanced, text or ""
+end
+
 -- Which fault strikes at a point, of a list: choose(session, point, is_reply).
-local function chooser(list)
-  check(list)
+local function chooser(list, commands)
+  check(list, commands)
   local counts = {}
   local function reached(name)
     counts[name] = (counts[name] or 0) + 1
@@ -125,7 +145,10 @@ local function spoil(session, fault)
   local octets = session.machine:output()
   if fault.say then octets = fault.say end
   if fault.drop then octets = "" end
-  if is_end(fault) then octets = octets:sub(1, fault.after or 0) end
+  local said = fault.reply or fault.say -- whole, unless cut
+  if is_end(fault) then
+    octets = octets:sub(1, fault.after or said and #octets or 0)
+  end
   if fault.split then
     send_split(session, octets, fault)
   else
@@ -179,7 +202,7 @@ local function through_replies(session, choose)
     return strike(s, choose, point_of(s), function()
       return answer(s, code, enhanced, text)
     end, function(reply)
-      return answer(s, reply[1], reply[2] or "", reply[3] or "")
+      return answer(s, spread(reply))
     end)
   end
   function session.pose(s, code, text)
@@ -200,7 +223,8 @@ end
 ---@param faults lunapost.testing.fault[]|fun(session: lunapost.session,
 --- point: string): lunapost.testing.fault?
 function M.install(server, faults)
-  local choose = type(faults) == "function" and faults or chooser(faults)
+  local choose = type(faults) == "function" and faults
+    or chooser(faults, server.commands)
   local handlers_for, handshake = server.handlers_for, server.handshake
   server.rest = nil -- every octet of a body comes by next_chunk
   function server.handlers_for(self, session)
