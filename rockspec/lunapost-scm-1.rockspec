@@ -44,6 +44,7 @@ build = {
     ["lunapost.cli.form"] = "lua/lunapost/cli/form.lua",
     ["lunapost.cli.join"] = "lua/lunapost/cli/join.lua",
     ["lunapost.cli.journal"] = "lua/lunapost/cli/journal.lua",
+    ["lunapost.cli.messages"] = "lua/lunapost/cli/messages.lua",
     ["lunapost.cli.output"] = "lua/lunapost/cli/output.lua",
     ["lunapost.cli.outcome"] = "lua/lunapost/cli/outcome.lua",
     ["lunapost.cli.replay"] = "lua/lunapost/cli/replay.lua",

@@ -93,6 +93,13 @@ describe("lunapost encode and decode", function()
     out, noise, code = run("encoed base64", "x")
     assert.same({ "", "lunapost: unknown verb 'encoed' (did you mean "
       .. "encode?)\n", 64 }, { out, noise, code })
+    out, noise, code = run("help decode", "")
+    assert.equal((run("decode --help", "")), out)
+    assert.same({ "", 0 }, { noise, code })
+    out, noise, code = run("help decoed", "")
+    assert.same({ "", "lunapost: unknown verb 'decoed' (did you mean "
+      .. "decode?)\n", 64 }, { out, noise, code })
+    assert.equal((run("--version", "")), (run("version", "")))
     out, noise, code = run("--version", "")
     assert.matches("^lunapost %S+, Lua 5%.4, OpenSSL 3[^,]+, kernel %w+\n$",
       out)

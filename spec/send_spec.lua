@@ -1,6 +1,7 @@
 local json = require "spec.support.json"
 local post = require "lunapost"
 local scripted = require "spec.support.scripted"
+local testing = require "lunapost.testing"
 local tree = require "spec.support.tree"
 
 local EHLO <const> = "250-x\r\n250-PIPELINING\r\n250 8BITMIME"
@@ -219,8 +220,32 @@ describe("lunapost send", function()
     fails("--server x --from a@x.org --to b@y.org --header X", "Name: value")
     fails("--server x --from 'a@x.org\nb' --to b@y.org", "CR, LF or NUL")
     fails("--servr x", "did you mean %-%-server")
+    fails("-s x", "unknown option %-s %(did you mean %-%-server%?%)")
+    fails("--port 25", "did you mean %-%-server%?")
+    fails("--server x --from a@x.org --to b@y.org --raw /no/such",
+      "/no/such: No such file")
+    fails("--server x --from a@x.org --to b@y.org --copy a.PNG",
+      "a picture is .svg")
     fails("--server x --from a@x.org --to b@y.org --attach /no/such",
       "No such file")
+  end)
+end)
+
+describe("lunapost send", function()
+  it("names flags where a script would be told an option", function()
+    local server <close> = testing.server { process = true, tls = "test" }
+    local function noise(words)
+      return table.concat(tree.lines(("%s send --server %s --from a@x.org "
+        .. "--to b@y.org %s 2>&1 >/dev/null"):format(tree.command, server.url,
+        words)), "\n")
+    end
+    assert.matches("to trust it: %-%-pin %x%x:", noise "--text x")
+    assert.matches("use %-%-tls starttls", noise "--tls implicit")
+    local plain <close> = testing.server { process = true,
+      auth = { cleartext = true, check = function() return true end } }
+    server.url = plain.url
+    assert.matches("%(%-%-tls none allows it%)",
+      noise "--user a --password-env HOME")
   end)
 end)
 

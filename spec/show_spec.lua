@@ -1,4 +1,5 @@
 local corpus = require "spec.support.corpus"
+local peers = require "spec.support.peers"
 local json_reader = require "spec.support.json"
 
 local command <const> =
@@ -53,6 +54,32 @@ describe("lunapost show", function()
     assert.equal("multipart/mixed", form.parts["1"].type)
     assert.is_nil(form.parts["1"].body_lf_size)
     assert.equal(64, #form.parts["1.1"].text_sha256)
+  end)
+
+  it("shows all messages of a Maildir and of an mbox", function()
+    local folder = peers.folder()
+    os.execute(("mkdir %s/cur %s/new"):format(folder, folder))
+    peers.write(folder .. "/cur/1.a:2,S", letter)
+    peers.write(folder .. "/new/2.b", "Subject: two\n\nx\n")
+    local output, code = run("show " .. folder)
+    assert.equal(0, code)
+    assert.matches(folder .. "/cur/1.a:2,S\nmultipart/mixed ", output, 1, true)
+    assert.matches(folder .. "/new/2.b\ntext/plain ", output, 1, true)
+    output, code = run("check --json " .. folder)
+    assert.equal(1, code)
+    assert.equal(2, select(2, output:gsub("[^\n]+\n", "")))
+    local box = ("From a@b Thu Nov 26 21:18:59 2026\n" .. letter .. "\n")
+      :rep(2)
+    output, code = run("show --mbox --json -", box)
+    assert.equal(0, code)
+    assert.matches('{"file":"-#1",', output, 1, true)
+    assert.matches('{"file":"-#2",', output, 1, true)
+    output, code = run("show --mbox - 2>&1", "")
+    assert.same({ "", 0 }, { output, code })
+    peers.remove(folder)
+    output, code = run("show --mbox " .. folder .. " 2>&1")
+    assert.same({ "lunapost: " .. folder .. ": No such file or directory\n",
+      1 }, { output, code })
   end)
 
   it("draws the tree", function()

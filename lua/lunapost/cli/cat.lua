@@ -1,6 +1,6 @@
 --- lunapost cat: the decoded bytes of one part.
 
-local show = require "lunapost.cli.show"
+local messages = require "lunapost.cli.messages"
 local output = require "lunapost.cli.output"
 
 local M = {}
@@ -61,7 +61,7 @@ end
 ---@return integer code  0; 1 when file or part is not there; 64 usage
 function M.run(options)
   if #options ~= 1 then return fail(64, "one FILE is needed") end
-  local message, problem = show.read(options[1])
+  local message, problem = messages.read(options[1])
   if not message then return fail(1, tostring(problem)) end
   local part = find(message, options.part)
   if not part then

@@ -1,7 +1,7 @@
 --- lunapost join: a message of its fragments, message/partial.
 
 local mime = require "lunapost.mime"
-local show = require "lunapost.cli.show"
+local messages = require "lunapost.cli.messages"
 local output = require "lunapost.cli.output"
 
 local M = {}
@@ -26,7 +26,7 @@ function M.run(options)
   local parts = {}
   for i, name in ipairs(options) do
     local problem
-    parts[i], problem = show.read(name)
+    parts[i], problem = messages.read(name)
     if not parts[i] then return fail(1, tostring(problem)) end
   end
   local message, problem = mime.join(parts)

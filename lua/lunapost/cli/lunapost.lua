@@ -31,13 +31,6 @@ local function help(write)
     .. "what runs.\n")
 end
 
-local function show_help()
-  help(output.write)
-  return 0
-end
-
-local about <const> = { ["--help"] = show_help, ["-h"] = show_help,
-  help = show_help, ["--version"] = version }
 
 local function fail(text)
   io.stderr:write("lunapost: ", text, "\n")
@@ -58,13 +51,29 @@ local function unknown(name)
     and "did you mean " .. near .. "?" or "try lunapost --help"))
 end
 
+local function show_usage(verb)
+  output.write("usage: ", verb.usage, "\n")
+  return 0
+end
+
+-- `lunapost help`, and `lunapost help VERB`.
+local function show_help(words)
+  local name = words[1]
+  if name then return show_usage(find(name) or unknown(name)) end
+  help(output.write)
+  return 0
+end
+
+local about <const> = { ["--help"] = show_help, ["-h"] = show_help,
+  help = show_help, ["--version"] = version, version = version }
+
 local function main(words)
   local name = table.remove(words, 1)
   if not name then
     help(function(text) io.stderr:write(text) end)
     return 64
   end
-  if about[name] then return about[name]() end
+  if about[name] then return about[name](words) end
   local verb = find(name) or unknown(name)
   local options, problem = arguments.parse(words, verb.flags)
   if not options and verb.misused then
@@ -72,10 +81,7 @@ local function main(words)
     return verb.misused(problem, all:find(" --json ", 1, true) ~= nil)
   end
   if not options then fail(name .. ": " .. problem) end
-  if options.help then
-    output.write("usage: ", verb.usage, "\n")
-    return 0
-  end
+  if options.help then return show_usage(verb) end
   return verb.run(options)
 end
 

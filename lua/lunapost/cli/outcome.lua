@@ -11,12 +11,23 @@ local M = {
 local kinds <const> = { protocol = M.PROTOCOL, tls = M.PROTOCOL,
   file = M.USAGE, usage = M.USAGE, unconfirmed = M.LATER }
 
+-- What errors tell scripts to write, as flags.
+local flags <const> = {
+  { "auth = { cleartext = true }", "--tls none" },
+  { 'tls = "(%a+)"', "--tls %1" }, { 'pin = "([^"]+)"', "--pin %1" },
+}
+
+local function for_people(problem)
+  local text = err.printable(tostring(problem))
+  for _, row in ipairs(flags) do text = text:gsub(row[1], row[2]) end
+  return text
+end
+
 --- Says on standard error what went wrong.
 ---@param verb string
 ---@param problem any
 function M.complain(verb, problem)
-  io.stderr:write("lunapost: ", verb, ": ", err.printable(tostring(problem)),
-    "\n")
+  io.stderr:write("lunapost: ", verb, ": ", for_people(problem), "\n")
 end
 
 local function refusal_code(rejected)

@@ -2,6 +2,7 @@
 
 local asks = require "lunapost.cli.asks"
 local codec = require "lunapost.codec"
+local core = require "lunapost.core"
 local dial = require "lunapost.smtp.dial"
 local dry = require "lunapost.cli.dry"
 local err = require "lunapost.err"
@@ -76,6 +77,8 @@ local function raw_message(options)
     if options[name] then error("--" .. name .. " beside --raw", 0) end
   end
   if options.raw == "-" then return io.stdin:read("a") end
+  local there, problem = core.system.stat(options.raw)
+  if not there then return nil, problem end
   return { path = options.raw }
 end
 
@@ -101,15 +104,10 @@ end
 -- The message and its envelope; or nil, and why a file cannot be read.
 local function compose(options)
   if not options.from then error("--from is missing", 0) end
-  local message, envelope
-  if options.raw then
-    message, envelope = raw_message(options), raw_envelope(options)
-  else
-    local problem
-    message, problem = message_of.message(options)
-    if not message then return nil, problem end
-    envelope = message.envelope
-  end
+  local make = options.raw and raw_message or message_of.message
+  local message, problem = make(options)
+  if not message then return nil, problem end
+  local envelope = options.raw and raw_envelope(options) or message.envelope
   if not (envelope.to and envelope.to[1]) then error("--to is missing", 0) end
   return message, asks.add(envelope, options)
 end

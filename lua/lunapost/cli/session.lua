@@ -90,6 +90,22 @@ local function check_files(s)
   if problem then error(problem.text, 0) end
 end
 
+local forms <const> = { svg = "svg", mmd = "mermaid", mermaid = "mermaid" }
+
+-- What nobody wants to hold a text.
+local formless <const> = { png = true, jpg = true, jpeg = true, gif = true,
+  webp = true, pdf = true, html = true }
+
+local function check_copies(paths)
+  for _, path in ipairs(paths or {}) do
+    local suffix = path:match "%.(%a+)$"
+    if suffix and formless[suffix:lower()] then
+      error(("--copy %s: a picture is .svg, a diagram .mmd, and what has any "
+        .. "other name a text"):format(path), 0)
+    end
+  end
+end
+
 --- Settings of a session; misuse raises.
 ---@param options table  flags
 ---@param ask boolean  for a password, at a terminal
@@ -107,6 +123,7 @@ function M.settings(options, ask)
       token = M.environment(options["token-env"]),
       cleartext = options.tls == "none" or nil },
   })
+  check_copies(options.copy)
   check_files(s)
   prove(s, ask)
   return s
@@ -131,8 +148,6 @@ function M.transcript(show)
   end
   return transcript
 end
-
-local forms <const> = { svg = "svg", mmd = "mermaid", mermaid = "mermaid" }
 
 --- Writes a transcript to a file, in the form that its name asks for.
 ---@param transcript lunapost.transcript

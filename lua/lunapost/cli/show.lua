@@ -2,34 +2,24 @@
 
 local form = require "lunapost.cli.form"
 local json = require "lunapost.json"
-local mime = require "lunapost.mime"
+local messages = require "lunapost.cli.messages"
 local strip = require "lunapost.mime.strip"
 local output = require "lunapost.cli.output"
 
 local M = {}
 
 M.summary = "shows the parts of a message"
-M.usage = [[lunapost show FILE... [--json] [--svg] [--defects]
+M.usage = [[lunapost show FILE... [--mbox] [--json] [--svg] [--defects]
 
 Prints the tree of each message: types, names, encodings, sizes, first words.
-FILE "-" is standard input.
+FILE "-" is standard input; a Maildir is all of its messages.
 
-  --json     one line a file: {"file":..., "form":{...}}, decoded fields,
+  --mbox     each FILE is an mbox: all of its messages
+  --json     one line a message: {"file":..., "form":{...}}, decoded fields,
              sizes and SHA-256 of the bodies
   --svg      the tree as a picture
   --defects  also what had to be repaired, with numbers, offsets and the bytes]]
-M.flags = { json = "flag", svg = "flag", defects = "flag" }
-
---- Reads a message from a file, or "-".
----@param name string
----@return lunapost.mime.part?
----@return lunapost.err|string|nil problem
-function M.read(name)
-  if name ~= "-" then return mime.open(name) end
-  local bytes, problem = io.stdin:read("a")
-  if not bytes then return nil, "standard input: " .. problem end
-  return mime.parse(bytes)
-end
+M.flags = { mbox = "flag", json = "flag", svg = "flag", defects = "flag" }
 
 local function print_json(name, message)
   output.write(json.encode(json.ordered {
@@ -63,10 +53,10 @@ local function print_defects(message)
   M.print_list(message, message.defects)
 end
 
-local function show(name, message, options)
+local function show(name, message, options, several)
   if options.json then return print_json(name, message) end
   if options.svg then return output.write(message:tree "svg") end
-  if #options > 1 then output.write(name, "\n") end
+  if several then output.write(name, "\n") end
   output.write(message:tree())
   if options.defects then print_defects(message) end
 end
@@ -74,15 +64,14 @@ end
 ---@param options table
 ---@return integer code  0; 1 when a file cannot be read; 64 without files
 function M.run(options)
-  local code = 0
   if #options == 0 then
     io.stderr:write("usage: ", M.usage, "\n")
     return 64
   end
-  for _, name in ipairs(options) do
-    local message, problem = M.read(name)
+  local code, several = 0, messages.several(options)
+  for name, message, problem in messages.each(options) do
     if message then
-      show(name, message, options)
+      show(name, message, options, several)
     else
       io.stderr:write("lunapost: ", tostring(problem), "\n")
       code = 1
