@@ -109,20 +109,25 @@ function M.received(part)
   return list
 end
 
+-- Words with an at-sign inside. One pattern for both would look at what has
+-- none from each of its octets on.
+local function add_words(list, text)
+  for word in text:gmatch("[^%s,;<>]+") do
+    local at = word:find("@", 2, true)
+    if at and at < #word then list[#list + 1] = word end
+  end
+end
+
 -- Identifiers of a list, with all that obsolete syntax puts between them:
 -- phrases, comments, commas. Without angles each word that has an at-sign.
 local function ids(part, name)
   local list = {}
   for raw in raws(part, name) do
-    local text = values.unfold(raw)
+    local text, before = values.unfold(raw), #list
     for id in text:gmatch("<([^<>]*)>") do
       list[#list + 1] = (id:gsub("%s+", ""))
     end
-    if #list == 0 then
-      for id in text:gmatch("[^%s,;<>]+@[^%s,;<>]+") do
-        list[#list + 1] = id
-      end
-    end
+    if #list == before then add_words(list, text) end
   end
   return list
 end
