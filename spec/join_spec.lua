@@ -108,6 +108,17 @@ describe("joined fragments", function()
   end)
 end)
 
+describe("a fragment of very many", function()
+  it("is missed by the first of them", function()
+    local message, problem = mime.join {
+      "Content-Type: message/partial; id=x; number=2; total="
+        .. math.maxinteger .. "\n\nSubject: x\n\nbody\n" }
+    assert.is_nil(message)
+    assert.matches("fragment 1, 3, 4, 5, 6, 7, 8, 9, 10, 11 of "
+      .. math.maxinteger, problem.text, 1, true)
+  end)
+end)
+
 describe("lunapost join", function()
   it("writes the message, or says what is missing", function()
     local folder <close> = setmetatable({ path = peers.folder() },

@@ -7,6 +7,7 @@ local read_part = require "lunapost.mime.part"
 local M = {}
 
 local MOST <const> = 10000 -- fragments
+local NAMED <const> = 10 -- of those that are missing
 
 local function fail(...)
   return nil, err_of.of("syntax", (...):format(select(2, ...)))
@@ -75,8 +76,9 @@ local function complete(set)
       set.id, set.total)
   end
   local missing = {}
-  for i = 1, set.total do
-    if not set[i] and #missing < 10 then missing[#missing + 1] = i end
+  for i = 1, set.total do -- as many as a sender likes to say
+    if not set[i] then missing[#missing + 1] = i end
+    if #missing == NAMED then break end
   end
   if #missing == 0 then return set end
   return fail("fragment %s of %d of %q is missing",
