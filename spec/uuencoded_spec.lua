@@ -90,7 +90,9 @@ describe("a text with uuencoded files", function()
     local clock = os.clock()
     for _, bomb in ipairs { ("begin 644 x\n#0V%T\n"):rep(100000),
       ("begin 644 x\nend\n"):rep(50000), ("\nend x"):rep(200000),
-      "begin 644 x\n#0V%T" .. ("\nend "):rep(200000) } do
+      "begin 644 x\n#0V%T" .. ("\nend "):rep(200000),
+      " " .. ("begin 644 "):rep(100000),
+      " " .. ("begin 644 "):rep(100000) .. "\n" } do
       local message = mime.parse("\n" .. bomb)
       assert.is_string(message.text)
       assert.is_table(message:attachments())

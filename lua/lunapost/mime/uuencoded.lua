@@ -34,12 +34,14 @@ end
 -- data does, the name.
 local function begin(text, i)
   while true do
-    local from, last, name =
-      text:find("begin 0?[0-7][0-7][0-7] ([^\r\n]+)\r?\n", i)
-    if not from or from == 1 or text:byte(from - 1) == 10 then
-      return from, last and last + 1, name
+    local from, last = text:find("begin ", i, true)
+    if not from then return nil end
+    if from == 1 or text:byte(from - 1) == 10 then -- each line is read once
+      local name, data =
+        text:match("^0?[0-7][0-7][0-7] ([^\r\n]+)\r?\n()", last + 1)
+      if name then return from, data, name end
     end
-    i = from + 1
+    i = last + 1
   end
 end
 
