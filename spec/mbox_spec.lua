@@ -82,6 +82,24 @@ describe("an mbox", function()
     end
   end)
 
+  it("may have messages without a body, as many as one likes", function()
+    local clock, one = os.clock(), "Subject: 1\n"
+    for _, format in ipairs { "mboxrd", "mboxo", "mboxcl", "mboxcl2" } do
+      local list = all((mark .. one):rep(20000), { format = format })
+      assert.same({ 20000, one, one }, { #list, list[1], list[20000] })
+    end
+    assert(os.clock() - clock < 20) -- what is not linear takes minutes
+  end)
+
+  it("has headers that end wherever reads are cut", function()
+    for n = 8100, 8200 do
+      local header = "X: " .. ("x"):rep(n) .. "\nY: y\nFrom : ana@example.org\n"
+        .. "Content-Length: 8\n\n"
+      assert.same({ header .. "one\ntwo\n", "\ntwo\n" }, (all(mark .. header
+        .. "one\ntwo\n\n" .. mark .. "\ntwo\n", { format = "mboxcl" })), n)
+    end
+  end)
+
   it("finds postmarks wherever its reads are cut", function()
     for n = 8192 - 60, 8192 + 10 do
       local first = "\n" .. ("x"):rep(n - #mark - 2) .. "\n"
@@ -162,6 +180,21 @@ describe("a Maildir", function()
     end
     assert.same({ { "one", "1.a", "", false }, { "two", "2.a", "RS", false },
       { "three", "3.a", "", true } }, seen)
+  end)
+
+  it("may all be moved by its reader meanwhile", function()
+    for i = 10, 99 do put("box/new/" .. i, "Subject: " .. i .. "\n") end
+    local seen = 0
+    for message, entry in assert(mime.maildir(folder .. "/box")) do
+      seen = seen + 1
+      assert.equal(tostring(9 + seen), message.subject)
+      assert.equal(seen == 1 and "" or "S", entry.flags)
+      for i = 11, seen == 1 and 99 or 0 do
+        os.rename(("%s/box/new/%d"):format(folder, i),
+          ("%s/box/cur/%d:2,S"):format(folder, i))
+      end
+    end
+    assert.equal(90, seen)
   end)
 
   it("may be changed by others meanwhile", function()

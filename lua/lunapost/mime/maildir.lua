@@ -34,19 +34,28 @@ local function entries_of(path, sub)
   return list
 end
 
--- Its reader moved it from new/ to cur/, or changed its flags, or it is gone.
-local function moved(path, entry)
-  for _, one in ipairs(entries_of(path, "cur") or {}) do
-    if one.name == entry.name then return one end
+-- Finds an entry that its reader moved from new/ to cur/, or whose flags it
+-- changed; nil: it is gone. Readers move many at a time, so that the folder is
+-- listed again only where it is not as it was last seen.
+local function finder(path)
+  local seen = {}
+  return function(entry)
+    local one = seen[entry.name]
+    if one and system.stat(one.path) then return one end
+    seen = {}
+    for _, now in ipairs(entries_of(path, "cur") or {}) do
+      seen[now.name] = now
+    end
+    return seen[entry.name]
   end
 end
 
-local function read(path, entry, given)
+local function read(find, entry, given)
   local mime = require "lunapost.mime"
   local message, problem = mime.open(entry.path, given)
   if message then return message, entry end
   if system.stat(entry.path) then error(problem, 0) end
-  local now = moved(path, entry)
+  local now = find(entry)
   if now then return mime.open(now.path, given), now end
 end
 
@@ -69,11 +78,11 @@ function M.maildir(path, given)
   new, problem = entries_of(path, "new")
   if not new then return nil, problem end
   table.move(new, 1, #new, #list + 1, list)
-  local i = 0
+  local i, find = 0, finder(path)
   return function()
     while i < #list do
       i = i + 1
-      local message, entry = read(path, list[i], given)
+      local message, entry = read(find, list[i], given)
       if message then return message, entry end
     end
   end

@@ -98,26 +98,41 @@ local function line_at(box, i)
   end
 end
 
+-- Where the next postmark of what was read begins, from i on, or nil.
+local function postmark_at(box, i)
+  i = box.rest:find("\nFrom ", i, true)
+  while i and not is_postmark(line_at(box, i + 1)) do
+    i = box.rest:find("\nFrom ", i + 1, true)
+  end
+  return i
+end
+
 -- Takes octets up to the LF before the next postmark, or to the end.
 local function take_scanned(box, into)
   while true do
-    local i = box.rest:find("\nFrom ", 1, true)
-    while i do
-      if is_postmark(line_at(box, i + 1)) then return take(box, into, i) end
-      i = box.rest:find("\nFrom ", i + 1, true)
-    end
+    local i = postmark_at(box, 1)
+    if i then return take(box, into, i) end
     take(box, into, math.max(0, #box.rest - 5))
     if not fill(box) then return take(box, into, #box.rest) end
   end
 end
 
--- Where the body begins, and its length as the header tells it.
+-- Where the header ends; nil where another message begins before that.
+local function header_end(box)
+  local at = 1
+  while true do
+    local mark = postmark_at(box, at) -- which may read on
+    local _, stop = box.rest:find("\r?\n\r?\n", at)
+    if mark and mark < (stop or math.huge) then return nil end
+    if stop or #box.rest > HEADER then return stop end
+    at = math.max(1, #box.rest - 5) -- what was looked at holds neither
+    if not fill(box) then return nil end
+  end
+end
+
+-- Where the message ends as its header tells it.
 local function counted(box)
-  local stop
-  repeat
-    local _, last = box.rest:find("\r?\n\r?\n")
-    stop = last
-  until stop or #box.rest > HEADER or not fill(box)
+  local stop = header_end(box)
   if not stop then return nil end
   local header = "\n" .. box.rest:sub(1, stop)
   local n = header:lower():match("\ncontent%-length:[ \t]*(%d+)[ \t]*\r?\n")
