@@ -7,16 +7,18 @@ local SECONDS <const> = 2 -- of the processor; what is not linear takes minutes
 
 local structured <const> = {
   "Content-Type", "Content-Disposition", "Content-Transfer-Encoding",
-  "Content-ID", "Message-ID", "From", "Date", "Subject",
+  "Content-ID", "Message-ID", "From", "Date", "Subject", "References",
+  "In-Reply-To", "Received", "Return-Path", "Reply-To", "Content-Description",
 }
 
 local accessors <const> = {
   "type", "parameters", "disposition", "filename", "encoding", "id",
   "message_id", "description", "subject", "from", "to", "date", "zone",
-  "parts", "text", "html", "defects",
+  "parts", "text", "html", "references", "in_reply_to", "received",
+  "return_path", "reply_to", "report", "defects",
 }
 
--- A MiB in all.
+-- Some MiB in all.
 local function letter(prefix, unit)
   local value = prefix .. unit:rep(FIELD // #unit)
   local lines = {}
@@ -55,6 +57,7 @@ describe("a MiB of one character in the fields", function()
     "<", ">", " ", "\t", "(", ")", ";", ":", ",", "@", "[", "\"", "\\", "'",
     "=?", "?=", "=?utf-8?q?a?= ", "=?utf-8?b?", "\\\"", "< ", "<a ", "a ",
     "<a@b>,", "x*0=a;", "\r\n ", "1 ", "12:", "\0", "\u{e9}", "\x80",
+    "a", "a@", "a(", "from ", "-", ".", "=", "%", "*",
   }
   for _, unit in ipairs(units) do
     it(("costs linear time: %q"):format(unit), function()
@@ -104,6 +107,12 @@ describe("the tree of a message", function()
     assert.truthy(tree:find("\n... 1 more part\n$"))
   end)
 
+  it("has the first words of a text without blanks", function()
+    local tree = mime.parse("Content-Type: text/plain; charset=utf-8\n\n"
+      .. ("\u{6f22}"):rep(1000)):tree()
+    assert.truthy(tree:find('"\u{6f22}\u{6f22}', 1, true))
+  end)
+
   it("shows raw bytes in a Content-ID, and no long encoding", function()
     local tree = mime.parse("Content-ID: <a\xff\x1b[2Jb>\n"
       .. "Content-Transfer-Encoding: " .. ("x"):rep(1000) .. "\n\nx"):tree()
@@ -129,5 +138,19 @@ describe("an identifier", function()
     assert.equal("a@b", id " a@b ")
     assert.equal("a@b", id "< a@b")
     assert.equal("a <b", id "a <b")
+  end)
+end)
+
+describe("multiparts nested as deep as a caller allows", function()
+  it("have their text and their attachments", function()
+    local open, n = {}, 200000
+    for i = 1, n do
+      open[i] = "Content-Type: multipart/mixed; boundary=b" .. i .. "\n\n--b"
+        .. i .. "\n"
+    end
+    local message = mime.parse(table.concat(open) .. "\ndeep\n",
+      { limits = { depth = n + 1, parts = n + 1 } })
+    assert.equal("deep\n", message.text)
+    assert.same({}, { table.unpack(message:attachments()) })
   end)
 end)

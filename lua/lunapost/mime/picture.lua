@@ -43,7 +43,7 @@ end
 local function words(part)
   if not part.type:match("^text/") then return "" end
   local text = part:body("utf-8"):sub(1, 4 * WORDS * 4)
-  text = utf8.len(text) and text or text:gsub("[\x80-\xff]+$", "")
+  text = utf8.len(text) and text or text:gsub("[\xc0-\xff][\x80-\xbf]*$", "")
   text = clip(text, #text):gsub("%s+", " "):match("^ ?(.-) ?$")
   return text ~= "" and ('"%s"'):format(clip(text, WORDS)) or ""
 end

@@ -42,19 +42,26 @@ local function add_inline(part, inside, to)
   end
 end
 
-local visit
+-- What is to be done for the parts of a multipart: the lists that they go
+-- to, as long as what they hold can be one of these, and how long those are.
+local function level_of(parts, around, inside, to)
+  return { parts = parts, at = 0, around = around, inside = inside,
+    text = to.text, html = to.html, attachments = to.attachments,
+    text_n = to.text and #to.text, html_n = to.html and #to.html }
+end
 
-local function visit_one(part, i, around, inside, to)
+-- Adds the next part of a level, or gives the level below it.
+local function visit_one(part, to)
   local subtype = part.type:match("^multipart/(.*)")
   if subtype then
-    visit(part.parts or {}, subtype, inside or subtype == "alternative",
-      { text = to.text, html = to.html, attachments = to.attachments })
-  elseif not is_inline(part, i, around) then
+    return level_of(part.parts or {}, subtype,
+      to.inside or subtype == "alternative", to)
+  elseif not is_inline(part, to.at, to.around) then
     table.insert(to.attachments, part)
-  elseif around == "alternative" then
+  elseif to.around == "alternative" then
     add_alternative(part, to)
   else
-    add_inline(part, inside, to)
+    add_inline(part, to.inside, to)
   end
 end
 
@@ -65,13 +72,27 @@ local function share(from, from_n, to, to_n)
   end
 end
 
--- As deep as parts nest, which the limits bound.
-function visit(parts, around, inside, to)
-  local text_n, html_n = to.text and #to.text, to.html and #to.html
-  for i, part in ipairs(parts) do visit_one(part, i, around, inside, to) end
-  if around == "alternative" and to.text and to.html then
-    share(to.text, text_n, to.html, html_n)
-    share(to.html, html_n, to.text, text_n)
+local function leave(to)
+  if to.around == "alternative" and to.text and to.html then
+    share(to.text, to.text_n, to.html, to.html_n)
+    share(to.html, to.html_n, to.text, to.text_n)
+  end
+end
+
+local function visit(root, lists)
+  local stack, n = { level_of({ root }, "mixed", false, lists) }, 1
+  while n > 0 do
+    local top = stack[n]
+    top.at = top.at + 1
+    local part = top.parts[top.at]
+    local below = part and visit_one(part, top)
+    if below then
+      n = n + 1
+      stack[n] = below
+    elseif not part then
+      leave(top)
+      n = n - 1
+    end
   end
 end
 
@@ -94,8 +115,7 @@ end
 ---@return { text: table, html: table, attachments: table, enriched: table? }
 function M.of(part)
   local text, html, attachments = {}, {}, {}
-  visit({ part }, "mixed", false,
-    { text = text, html = html, attachments = attachments })
+  visit(part, { text = text, html = html, attachments = attachments })
   return { text = text, html = html, attachments = attachments,
     enriched = enriched_of(attachments, text) }
 end
