@@ -93,6 +93,21 @@ describe("a report of disposition", function()
   end)
 end)
 
+describe("a value of a report", function()
+  it("has its type, whatever semicolons are in it", function()
+    local message = read { kind = "delivery-status",
+      fields = { ["Reporting-MTA"] = "x-local; here" },
+      recipients = { { ["Final-Recipient"] = '"a;b"@x.org', Action = "failed",
+        Status = "5.1.1", ["Diagnostic-Code"] = "550 unknown; try another" } } }
+    local one = message.report.recipients[1]
+    assert.equal("x-local", message.report.message.reporting_mta_type)
+    assert.same({ '"a;b"@x.org', "rfc822" },
+      { one.final_recipient, one.final_recipient_type })
+    assert.same({ "550 unknown; try another", "smtp" },
+      { one.diagnostic_code, one.diagnostic_code_type })
+  end)
+end)
+
 describe("a report of abuse", function()
   it("has its message behind it (RFC 5965)", function()
     local message = read { kind = "feedback-report", text = "Abuse.",

@@ -63,9 +63,10 @@ local function fail(text, ...)
   error(text:format(...), 0)
 end
 
+-- A semicolon may as well be the value's own: "550 unknown; try another".
 local function with_prefix(value, prefix)
   value = tostring(value)
-  if not prefix or prefix == "" or value:find(";", 1, true) then
+  if not prefix or prefix == "" or value:find("^%s*[%w_+.-]+%s*;") then
     return value
   end
   return prefix .. value
