@@ -308,11 +308,15 @@ describe("asking the DNS", function()
 
   it("refuses what can be no name", function()
     for _, bad in ipairs { "", "a b", "a\0b", "a\\b", ("x"):rep(300),
-      "gr\u{FC}n.test", 7 } do
+      "gr\u{FC}n.test", 7, ("x"):rep(64) .. ".test", "a..test", ".test",
+      ("x."):rep(127) } do
       local list, problem = dns.mx(bad, { timeout = 1 })
       assert.is_nil(list)
       assert.equal("dns", problem.kind)
+      assert.is_false(problem.transient)
     end
+    local _, problem = dns.addresses(("x"):rep(300))
+    assert.same({ "dns", false }, { problem.kind, problem.transient })
   end)
 
   it("knows the bad option and the nearest good one", function()
@@ -321,7 +325,8 @@ describe("asking the DNS", function()
     assert.error_matches(function() dns.query("x", "MXX") end,
       "did you mean 'MX'")
     for _, bad in ipairs { "ns.example.org", "127.0.0.1:99999", "[::1", "[]:1",
-      "[::1]:x", "[::1]:99999", "[ns]:53", "::1:x" } do
+      "[::1]:x", "[::1]:99999", "[ns]:53", "::1:x",
+      "127.0.0.1:99999999999999999999" } do
       assert.error_matches(function() dns.mx("x", { nameserver = bad }) end,
         "an address, ADDRESS:PORT or %[ADDRESS%]:PORT")
     end

@@ -6,8 +6,8 @@
  * configuration trusts its name servers' word (glibc: trust-ad in
  * resolv.conf), or where the caller does.
  *
- * Owns: nothing. Fails with: ERR_TIMEOUT (nobody answered), ERR_DNS (no such
- * name can be asked for), ERR_SYSTEM. I/O: libresolv.
+ * Owns: nothing. Fails with: ERR_TIMEOUT (nobody answered, or the name is
+ * none that can be asked for), ERR_SYSTEM. I/O: libresolv.
  */
 #ifndef NET_QUERY_H
 #define NET_QUERY_H

@@ -58,7 +58,7 @@ local function add_server(list, text)
   if not host then host, port = text:match "^%[(.+)%]:?(%d*)$" end
   port = math.tointeger(tonumber(port ~= "" and port or PORT))
   host = host or text
-  if not core.net.numeric(host) or port > 65535 then
+  if not core.net.numeric(host) or not port or port > 65535 then
     error(("option 'nameserver' must be an address, ADDRESS:PORT or "
       .. "[ADDRESS]:PORT, not %q"):format(text), 0)
   end
@@ -113,10 +113,21 @@ local function read(octets, name, type_name)
   return answer
 end
 
+-- Whether there can be such a name: RFC 1035 2.3.4. The system's resolver
+-- would say of what is none that nobody answered.
+local function is_name(name)
+  if type(name) ~= "string" or not name:find "^[%w_%-.]+$" then return false end
+  local bare = name:gsub("%.$", "")
+  for label in (bare .. "."):gmatch "([^.]*)%." do
+    if label == "" and name ~= "." or #label > 63 then return false end
+  end
+  return #bare < 254
+end
+
 local function query(name, type_name, options)
   options = check(options)
   local number = type_of(type_name)
-  if type(name) ~= "string" or not name:find "^[%w_%-.]+$" then
+  if not is_name(name) then
     return nil, err.new { kind = "dns", host = tostring(name),
       text = "not a name of the DNS", transient = false }
   end

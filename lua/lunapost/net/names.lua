@@ -86,10 +86,10 @@ end
 function M.ask(method, name, options, ...)
   pool = pool or assert(core.resolver.new())
   local lookup, kind, text = pool[method](pool, name, ...)
-  if not lookup then
-    return nil, err.new { kind = kind, text = text, host = name }
-  end
-  return M.settle(lookup, name, options)
+  if lookup then return M.settle(lookup, name, options) end
+  local problem = err.new { kind = kind, text = text, host = name }
+  if kind == "dns" then problem.transient = false end -- it can be no name
+  return nil, problem
 end
 
 -- RFC 6761 6.3: this machine, even where no hosts file says so.
