@@ -186,6 +186,7 @@ build = {
     ["lunapost.smtp.route"] = "lua/lunapost/smtp/route.lua",
     ["lunapost.smtp.results"] = "lua/lunapost/smtp/results.lua",
     ["lunapost.smtp.sasl"] = "lua/lunapost/smtp/sasl.lua",
+    ["lunapost.smtp.saslprep"] = "lua/lunapost/smtp/saslprep.lua",
     ["lunapost.smtp.scram"] = "lua/lunapost/smtp/scram.lua",
     ["lunapost.smtp.sendmail"] = "lua/lunapost/smtp/sendmail.lua",
     ["lunapost.smtp.series"] = "lua/lunapost/smtp/series.lua",

@@ -1,10 +1,7 @@
 --- SCRAM, RFC 5802 and RFC 7677: what both sides of it say and compute.
---
--- Names and passwords go through the part of SASLprep (RFC 4013) that needs
--- no tables: control characters are refused, no-break spaces become spaces,
--- soft hyphens go. Other text has to be normalised (NFKC) by whoever gives it.
 
 local core = require "lunapost.core"
+local saslprep = require "lunapost.smtp.saslprep"
 
 local crypto, codec = core.crypto, core.codec
 
@@ -48,15 +45,8 @@ function M.nonce()
 end
 
 --- A name or a password made ready (RFC 4013), or nil and why it cannot be.
----@param text string
----@return string?
----@return string? problem
-function M.prepared(text)
-  if text == "" or text:find("[%z\1-\31\127]") then
-    return nil, "is empty or has control characters"
-  end
-  return (text:gsub("\u{a0}", " "):gsub("\u{ad}", ""))
-end
+---@type fun(text: string): string?, string?
+M.prepared = saslprep.prepared
 
 --- A name as an attribute's value: RFC 5802 5.1.
 ---@param name string
@@ -202,6 +192,8 @@ function M.client(hash, plus, credentials, channel, nonce)
   local function step(challenge)
     if not challenge then return header .. bare end
     if not signature then return answer(challenge) end
+    local why_not = challenge:match("^e=([^,]*)") -- RFC 5802 7, server-error
+    if why_not then return nil, "SCRAM: the server says: " .. why_not end
     local given = M.octets(challenge:match("^v=([^,]*)"))
     if not given or proved or not crypto.equal(given, signature) then
       return nil, "SCRAM: the server's proof is wrong"
