@@ -325,7 +325,7 @@ int sock_connected(int fd, char text[SOCK_TEXT])
     struct pollfd p = {fd, POLLOUT, 0};
     int number = 0;
     socklen_t n = sizeof number;
-    if (poll(&p, 1, 0) == 0)
+    if (poll(&p, 1, 0) <= 0) /* a signal may come even so */
         return IO_WANT_WRITE;
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &number, &n) != 0)
         number = errno;
