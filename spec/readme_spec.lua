@@ -1,6 +1,7 @@
 -- README.md keeps its word: its Lua runs, against a real server, and prints
 -- what it says it prints; its commands are those of the Makefile.
 local peers = require "spec.support.peers"
+local system = require("lunapost.core").system
 local tree = require "spec.support.tree"
 
 local readme = tree.read "README.md"
@@ -35,6 +36,13 @@ local function replace(text, from, to)
   return at and text:sub(1, at - 1) .. to .. text:sub(upto + 1) or text
 end
 
+-- What lies in the Maildir that an example reads.
+local letter <const> = "From: a@example.org\r\n"
+  .. "Date: Thu, 26 Nov 2026 21:18:59 +0000\r\nSubject: s\r\n"
+  .. "MIME-Version: 1.0\r\n"
+  .. "Content-Type: application/pdf; name=report.pdf\r\n"
+  .. "Content-Disposition: attachment\r\n\r\n%PDF-1.4\r\n"
+
 describe("README's Lua", function()
   local folder, server, certificate
 
@@ -46,6 +54,10 @@ describe("README's Lua", function()
       key), folder .. "/serve.log")
     peers.write(folder .. "/logo.png", "\137PNG\r\n\26\n")
     peers.write(folder .. "/report.pdf", "%PDF-1.4\n")
+    for _, sub in ipairs { "", "/new", "/cur", "/tmp" } do
+      assert(system.make_folder(folder .. "/Maildir" .. sub, 448))
+    end
+    peers.write(folder .. "/Maildir/cur/1.a:2,S", letter)
   end)
 
   teardown(function()
@@ -59,7 +71,10 @@ describe("README's Lua", function()
     text = replace(text, '"smtp://ana@smtp.example.org:587"',
       ('"smtp://ana@localhost:%d", ca = %q'):format(server.port, certificate))
     text = replace(text, "127.0.0.1:2525", "127.0.0.1:0")
-    for _, name in ipairs { "logo.png", "report.pdf" } do
+    text = replace(text, '"curl", "-sSf", "--data-binary", "@-",', '"tee",')
+    text = replace(text, '"https://example.org/in"', ("%q"):format(folder
+      .. "/hooked"))
+    for _, name in ipairs { "logo.png", "report.pdf", "Maildir" } do
       text = replace(text, '"' .. name .. '"', ("%q"):format(folder .. "/"
         .. name))
     end
@@ -102,6 +117,16 @@ end)]])
     end)
   end
 
+  it("changed one field in the Maildir, and nothing else", function()
+    assert.equal((letter:gsub("\r\n\r\n", "\r\nX-Reviewed: yes%0", 1)),
+      tree.read(folder .. "/Maildir/cur/1.a:2,S"))
+  end)
+
+  it("handed a message to a program", function()
+    assert.matches("Subject: Served", tree.read(folder .. "/hooked"), 1,
+      true)
+  end)
+
   it("sent what it says", function()
     local output = server:output()
     assert.matches("Grüße aus Köln", output, 1, true)
@@ -137,8 +162,42 @@ describe("README's commands", function()
   end)
 end)
 
+describe("README's links", function()
+  it("lead to headings and files", function()
+    local headings = {}
+    for heading in readme:gmatch "\n#+ ([^\n]+)" do
+      local anchor = heading:lower():gsub("[^%w_ -]", ""):gsub(" ", "-")
+      headings["#" .. anchor] = true
+    end
+    local links = 0
+    for target in readme:gmatch "%]%(([^)]+)%)" do
+      links = links + 1
+      assert(headings[target] or system.stat(target), target)
+    end
+    assert(links > 20, links)
+  end)
+
+  it("leave no heading of the first two levels out", function()
+    for heading in readme:gmatch "\n## ([^\n]+)" do
+      local anchor = "(#" .. heading:lower():gsub(" ", "-"):gsub(",", "") .. ")"
+      local apart = ("Reference Work_on_it Changes Licence"):find(
+        heading:gsub(" ", "_"), 1, true)
+      assert(apart or readme:find(anchor, 1, true), heading)
+    end
+  end)
+
+  it("name each example", function()
+    for _, path in ipairs(tree.files("examples", "lua")) do
+      local name = path:match "[^/]+$"
+      assert(readme:find("| `[^|]*%f[%w_]" .. name:gsub("%p", "%%%0") .. "`"),
+        name)
+    end
+  end)
+end)
+
 describe("README's reference", function()
   local modules <const> = {
+    maildir = "lunapost.maildir",
     post = "lunapost", smtp = "lunapost.smtp", mime = "lunapost.mime",
     codec = "lunapost.codec", loop = "lunapost.loop", dns = "lunapost.dns",
     testing = "lunapost.testing",
@@ -146,6 +205,7 @@ describe("README's reference", function()
 
   -- Classes by the file that defines their methods.
   local classes <const> = {
+    Maildir = "box", Delivery = "delivery",
     Client = "client", Raw = "client", Body = "body", Part = "part",
     Transcript = "transcript",
   }
@@ -222,6 +282,7 @@ describe("README's reference", function()
     local absent = {}
     for path, tables in pairs {
       ["mime/build/init.lua"] = { "M.options" },
+      ["mime/build/part.lua"] = { "part_options" },
       ["smtp/settings.lua"] = { "M.known" },
       ["smtp/server_options.lua"] = { "known", "known_tls", "known_auth",
         "known_command", "known_needs", "M.limits" },
