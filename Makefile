@@ -46,11 +46,27 @@ PATHS    = LUA_PATH="$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;" \
 # From $(BUILD)/bin up to the tree.
 up      := $(shell echo $(BUILD)/bin | sed 's,[^/][^/]*,..,g')
 
-.PHONY: all deps demo test properties kernels check asan torture fuzz \
-  interop bench install clean
+.PHONY: all help deps demo test properties kernels check asan torture fuzz \
+  interop bench install uninstall clean
 .DELETE_ON_ERROR:
 
 all: $(CORE_SO) $(COMMAND)
+
+# What there is to make, and what each needs to be told.
+help:
+	@printf '%s\n' \
+	  'make                    builds core.so and bin/lunapost in $(BUILD)/' \
+	  'make deps [WITH=all]    installs what is missing (all: for each target)' \
+	  'make demo               a client and a server exchange mail' \
+	  'make test               the specs' \
+	  'make install            below PREFIX, DESTDIR; make uninstall' \
+	  'make check              style, by clang-format, luacheck, cppcheck' \
+	  'make properties         each codec on random inputs (PROPERTY_CASES)' \
+	  'make kernels            vector kernels against each other' \
+	  'make asan torture valgrind fuzz   faults of memory (FUZZ_SECONDS ...)' \
+	  'make interop            other people'"'"'s clients and servers' \
+	  'make bench soak         speed; a server under load (SOAK_SECONDS)' \
+	  'make clean              removes build/'
 
 deps:
 	@.ci/deps $(WITH)
@@ -252,6 +268,12 @@ install: all
 	  'exec $(LUA) "$(PREFIX)/share/lua/5.4/lunapost/cli/lunapost.lua" "$$@"' \
 	  > $(DESTDIR)$(PREFIX)/bin/lunapost
 	@chmod 755 $(DESTDIR)$(PREFIX)/bin/lunapost
+
+# What install put there, and nothing else.
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/lunapost
+	rm -rf $(DESTDIR)$(PREFIX)/share/lua/5.4/lunapost \
+	  $(DESTDIR)$(PREFIX)/lib/lua/5.4/lunapost
 
 clean:
 	rm -rf build

@@ -144,5 +144,21 @@ describe("make install", function()
       .. "/bin/lunapost encode base64 --columns 0 2>&1")
     assert(ok, table.concat(output, "\n"))
     assert.equal("aGVsbG8=", output[1])
+    output, ok = tree.lines("${MAKE:-make} -s uninstall PREFIX=" .. prefix
+      .. " 2>&1; find " .. prefix .. " ! -type d")
+    assert(ok)
+    assert.same({}, output)
+  end)
+end)
+
+describe("make help", function()
+  it("tells each target that is meant for people", function()
+    local told = table.concat(tree.lines "${MAKE:-make} -s help", "\n")
+    local makefile = tree.read "Makefile":gsub("\\\n%s*", "")
+    local phony = makefile:match "%.PHONY: (all [^\n]+)"
+    for target in phony:gmatch "%S+" do
+      assert(target == "all" or told:find("%f[%w]" .. target .. "%f[^%w]"),
+        target)
+    end
   end)
 end)
