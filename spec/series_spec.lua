@@ -108,6 +108,28 @@ describe("send_all", function()
     assert.truthy(said < kept, log)
   end)
 
+  it("tells a farewell that comes while a body leaves as what it is",
+    function()
+    scripted.run(pipelining(function(peer)
+      peer:answer("250 ok", "250 ok", "354 go")
+      peer:body()
+      peer:say "421 4.3.2 enough"
+      peer:hear()
+    end), function(options)
+      local client = assert(smtp.open(options))
+      -- as if the socket took no more of the body until it came
+      function client:flush()
+        self.flush = nil
+        assert(getmetatable(self).__index.flush(self))
+        return nil, self:refused(assert(self:receive(2)))
+      end
+      local first = pair "a"
+      first[1].parameters = {} -- not the way of post.lua
+      assert.same({ "1 reply 421", "2 closed nil" }, outcomes(client,
+        { first, pair "b" }, { overlap = true }))
+    end)
+  end)
+
   it("goes on behind messages that are refused", function()
     scripted.run(pipelining(function(peer)
       peer:answer("250 ok", "250 ok", "354 go")

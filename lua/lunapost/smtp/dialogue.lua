@@ -256,6 +256,13 @@ function Dialogue:interrupted(command)
   return refusal(self, take_reply(self), command)
 end
 
+--- Keeps a reply for `receive`.
+---@param reply lunapost.reply
+function Dialogue:postpone(reply)
+  self.ahead = self.ahead or {}
+  self.ahead[#self.ahead + 1] = reply
+end
+
 -- Sends, and keeps the replies that come meanwhile to what was said before.
 local function push(client, deadline)
   while true do
@@ -265,8 +272,7 @@ local function push(client, deadline)
       or client.machine:reply().code == 421 then
       return event, kind, text
     end
-    client.ahead = client.ahead or {}
-    client.ahead[#client.ahead + 1] = take_reply(client)
+    client:postpone(take_reply(client))
   end
 end
 
@@ -425,8 +431,7 @@ function Dialogue:silent(seconds)
   if self.ahead and self.ahead[1] then return false end
   local event, kind, text = step(self, now() + seconds)
   if event == "reply" then
-    self.ahead = self.ahead or {}
-    self.ahead[#self.ahead + 1] = take_reply(self)
+    self:postpone(take_reply(self))
     return false
   end
   if kind == "timeout" then return true end

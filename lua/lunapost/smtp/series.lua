@@ -101,6 +101,14 @@ local function announce(series)
   series.announced = one
 end
 
+-- Sends what waits; its failure is conclude's, too. A farewell that comes
+-- meanwhile is the last that is heard: it is what the message is told, too.
+local function push(client)
+  if not client.conn then return end
+  local _, problem = client:flush()
+  if problem and problem.reply then client:postpone(problem.reply) end
+end
+
 -- Sends the body, then waits for what becomes of it; what can be done
 -- meanwhile is done before the wait.
 local function finish(series, t)
@@ -108,7 +116,7 @@ local function finish(series, t)
   local ok, problem = transaction.fill(client, t)
   if not ok then return nil, problem end
   announce(series)
-  if client.conn then client:flush() end -- its failure is conclude's, too
+  push(client)
   foresee(series)
   return transaction.conclude(client, t)
 end
