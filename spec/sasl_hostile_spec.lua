@@ -202,10 +202,10 @@ describe("a client's AUTH", function()
     return tostring(problem), heard[1]
   end
 
-  local function challenge(more)
+  local function challenge(more, nonce)
     return function(said)
       return "334 " .. b64("r=" .. octets(said:match "%S+$"):match "r=(.+)"
-        .. "x,s=c2FsdA==,i=4096" .. (more or ""))
+        .. (nonce or "x") .. ",s=c2FsdA==,i=4096" .. (more or ""))
     end
   end
 
@@ -221,6 +221,7 @@ describe("a client's AUTH", function()
     for _, case in ipairs { { "SCRAM-SHA-1", "334" },
       { "SCRAM-SHA-1", "334 %%%" }, { "SCRAM-SHA-1", "334-a\r\n334 b" },
       { "SCRAM-SHA-1", challenge "junk" }, { "PLAIN", "334" },
+      { "SCRAM-SHA-1", challenge("", "\0x") }, -- RFC 5802 7: printable
       { "CRAM-MD5", "334 %%%" } } do
       local _, heard = told(case[1], case[2], "501 cancelled", "221 bye")
       assert.equal("*", heard[3])

@@ -133,7 +133,7 @@ end
 -- Reads the server's first message; nil and why where it makes no sense.
 local function server_first(message, nonce)
   local whole, salt, rounds = (message .. ","):match(
-    "^r=([^,]+),s=([^,]+),i=(%d+),")
+    "^r=([\33-\43\45-\126]+),s=([^,]+),i=(%d+),")
   salt, rounds = M.octets(salt), math.tointeger(tonumber(rounds))
   if not salt or not rounds then return nil, "SCRAM: malformed challenge" end
   if #whole <= #nonce or whole:sub(1, #nonce) ~= nonce then
