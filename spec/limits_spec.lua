@@ -183,6 +183,19 @@ describe("a message for more recipients than the server takes", function()
     assert.equal("RSET", heard[1][#heard[1]])
   end)
 
+  it("goes again where a server without enhanced codes says 452", function()
+    scripted.run(limiting("HELP", function(peer)
+      taking(peer, "250 first", "250 ok", "452 too many", "452 4.2.2 full")
+      taking(peer, "250 second", "250 ok")
+    end), function(options)
+      local client = assert(smtp.open(options))
+      local result = assert(client:send(envelope, "x"))
+      assert.same({ "b@y", "c@y" }, result.accepted)
+      assert.same({ "d@y", "4.2.2" }, { result.rejected[1].address,
+        result.rejected[1].enhanced })
+    end)
+  end)
+
   it("goes once to who is named twice, whatever the server says", function()
     for _, words in ipairs { "HELP", "LIMITS RCPTMAX=1" } do
       local heard = scripted.run(limiting(words, function(peer)

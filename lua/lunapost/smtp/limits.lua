@@ -88,9 +88,10 @@ function M.split(recipients, limits)
   return lists
 end
 
--- Too many recipients, RFC 5321 4.5.3.1.10: the rest goes by itself.
+-- Too many recipients, RFC 5321 4.5.3.1.10: the rest goes by itself. Who has
+-- no enhanced codes says it by 452 alone.
 local function crowded(one)
-  return one.code == 452 and one.enhanced == "4.5.3"
+  return one.code == 452 and (one.enhanced or "4.5.3") == "4.5.3"
 end
 
 -- Adds what was told of a part's recipients: the addresses, and those that
