@@ -79,7 +79,7 @@ describe("lunapost send", function()
   end)
 
   it("tells the outcome as one line of JSON", function()
-    local code, out = command(taking({ "250 ok", "550 5.1.1 nobody" },
+    local code, out, problem = command(taking({ "250 ok", "550 5.1.1 nobody" },
       "250 2.0.0 kept"), "--json", "--from", "a@x.org", "--to", "b@y.org",
       "--to", "c@y.org", "--text", "x")
     assert.equal(1, code)
@@ -90,6 +90,18 @@ describe("lunapost send", function()
     assert.same({ { address = "c@y.org", code = 550, enhanced = "5.1.1",
       text = "nobody" } }, told.rejected)
     assert.equal(250, told.reply.code)
+    assert.equal("lunapost: send: c@y.org: 550 5.1.1 nobody\n", problem)
+  end)
+
+  it("tells each who was refused, where it shows no dialogue", function()
+    local code, out, problem = command(taking({ "550", "250 ok",
+      "450 4.2.1 \27[2Jlater" }, "250 2.0.0 kept"), "--quiet", "--from",
+      "a@x.org", "--to", "b@y.org", "--to", "c@y.org", "--to", "d@y.org",
+      "--text", "x")
+    assert.equal(1, code)
+    assert.equal("", out)
+    assert.equal("lunapost: send: b@y.org: 550 (no reason given)\n"
+      .. "lunapost: send: d@y.org: 450 4.2.1 ?[2Jlater\n", problem)
   end)
 
   it("tells of those whom a lost session leaves, for later", function()

@@ -61,7 +61,8 @@ function meta.__tostring(e)
   if e.host then line[#line + 1] = e.host .. ":" end
   if e.code then line[#line + 1] = tostring(e.code) end
   if e.enhanced then line[#line + 1] = e.enhanced end
-  line[#line + 1] = e.text or e.kind
+  line[#line + 1] = e.text ~= "" and e.text or e.code and "(no reason given)"
+    or e.kind
   if e.command then line[#line + 1] = "(" .. e.command .. ")" end
   return M.printable(table.concat(line, " "))
 end

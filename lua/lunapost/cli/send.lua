@@ -308,14 +308,27 @@ local function shower(job, options)
   end
 end
 
+-- One who was refused while others were not.
+local function told_of(one)
+  return err.new { code = one.code, enhanced = one.enhanced, text = one.text,
+    host = one.address, kind = "reply" }
+end
+
+-- Says on standard error what went wrong, and for whom.
+local function tell(result, problem)
+  local rejected = result and result.rejected or {}
+  local failure = problem or not rejected[1] and result.error
+  if failure then return complain(failure) end
+  for _, one in ipairs(rejected) do complain(told_of(one)) end
+end
+
 -- Runs the job, and tells.
 local function perform(job, options)
   local transcript = session.transcript(shower(job, options))
   if job.settings then job.settings.transcript = transcript end
   local result, problem, replies =
     (job.settings and by_session or by_transport)(job)
-  local failure = problem or result.error -- of a part of the recipients
-  if failure then complain(failure) end
+  tell(result, problem)
   if options.json then
     print_line(outcome.json(result, problem, replies))
   end
