@@ -9,8 +9,9 @@ local testing = require "lunapost.testing"
 
 -- The words that typed parameters become, where all is offered.
 local function written(given, known)
-  local client = { tls = {}, extensions = setmetatable({}, {
-    __index = function() return {} end }) }
+  local client = { tls = { certificate = { verified = true } } }
+  client.extensions = setmetatable({}, {
+    __index = function() return {} end })
   return parameters.append(client, "X", parameters.typed(given, known))
 end
 
@@ -155,7 +156,7 @@ describe("parameters", function()
       { table.unpack(heard[1], 2) })
   end)
 
-  it("have REQUIRETLS within TLS alone", function()
+  it("have REQUIRETLS within TLS alone, of a server that is known", function()
     local heard = scripted.run(offering("REQUIRETLS", "250 ok"),
       function(options)
       local client = assert(smtp.open(options))
@@ -167,8 +168,18 @@ describe("parameters", function()
     assert.same({ "NOOP" }, { table.unpack(heard[1], 2) })
     testing.run({ tls = "test", extensions = { REQUIRETLS = true } },
       function(server)
-      local client <close> = assert(smtp.open { server = server.url,
-        tls = "starttls", insecure = true })
+      local function open(how)
+        how.server, how.tls = server.url, "starttls"
+        return assert(smtp.open(how))
+      end
+      local stranger <close> = open { insecure = true }
+      local reply, problem = stranger:mail("a@x", { requiretls = true })
+      assert.is_nil(reply)
+      assert.matches("'requiretls': nothing proves who the server is",
+        problem.text)
+      assert(stranger:mail "a@x")
+      local pin <const> = stranger.tls.certificate.pin
+      local client <close> = open { pin = pin }
       assert(client:mail("a@x", { requiretls = true }))
     end)
   end)

@@ -9,7 +9,7 @@ local M = {}
 ---@field name string  as the script called it
 ---@field extension string  that has to be offered
 ---@field text string  "RET=HDRS"
----@field beyond? fun(words: string[], tls: boolean): string?  why the server
+---@field beyond? fun(words: string[], tls: table?): string?  why the server
 --- does not go as far
 
 --- xtext, RFC 3461 4: what is no visible ASCII, "+" and "=" become +HH.
@@ -142,10 +142,14 @@ local function orcpt(value)
   return ("ORCPT=%s;%s"):format(kind, text)
 end
 
--- RFC 8689 4.2.1: only where the session itself is secured.
+-- RFC 8689 4.2.1: only where the session itself is secured, and the server
+-- has proven who it is.
 local function requiretls()
   return "REQUIRETLS", function(_, tls)
-    return not tls and 'this session has no TLS (tls = "starttls")' or nil
+    if not tls then return 'this session has no TLS (tls = "starttls")' end
+    local certificate = tls.certificate
+    return not (certificate and certificate.verified) and "nothing proves "
+      .. "who the server is: name its ca or pin, not insecure = true" or nil
   end
 end
 
@@ -271,7 +275,7 @@ local function objection(client, asked)
     return ("'%s' needs %s, which the server does not offer"):format(
       asked.name, asked.extension)
   end
-  local why = asked.beyond and asked.beyond(offered, client.tls ~= nil)
+  local why = asked.beyond and asked.beyond(offered, client.tls)
   if why then return ("'%s': %s"):format(asked.name, why) end
 end
 
