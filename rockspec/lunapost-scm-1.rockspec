@@ -145,6 +145,7 @@ build = {
     ["lunapost.smtp.deliver"] = "lua/lunapost/smtp/deliver.lua",
     ["lunapost.smtp.deliver.crew"] = "lua/lunapost/smtp/deliver/crew.lua",
     ["lunapost.smtp.deliver.hosts"] = "lua/lunapost/smtp/deliver/hosts.lua",
+    ["lunapost.smtp.deliver.leave"] = "lua/lunapost/smtp/deliver/leave.lua",
     ["lunapost.smtp.deliver.visit"] = "lua/lunapost/smtp/deliver/visit.lua",
     ["lunapost.smtp.deliver.whole"] = "lua/lunapost/smtp/deliver/whole.lua",
     ["lunapost.smtp.delivery"] = "lua/lunapost/smtp/delivery.lua",

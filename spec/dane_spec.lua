@@ -2,6 +2,7 @@
 local codec = require "lunapost.codec"
 local core = require "lunapost.core"
 local loop = require "lunapost.loop"
+local mime = require "lunapost.mime"
 local name_server = require "spec.support.name_server"
 local net = require "lunapost.net"
 local peers = require "spec.support.peers"
@@ -178,7 +179,9 @@ describe("direct delivery by DANE", function()
       nameserver = server.address, trust_ad = true, timeout = 5,
       dns_timeout = 5 }
     for name, value in pairs(more or {}) do options[name] = value end
-    local result, problem = smtp.deliver("Subject: x\r\n\r\nx\r\n", options)
+    local message = options.message or "Subject: x\r\n\r\nx\r\n"
+    options.message = nil
+    local result, problem = smtp.deliver(message, options)
     server:stop()
     peers.remove(folder)
     return result, problem
@@ -264,6 +267,67 @@ describe("direct delivery by DANE", function()
           assert.equal("taken", sent(port, zone, more), way)
         end
       end, offered)
+    end)
+  end)
+
+  describe("of a message that says TLS-Required: No", function()
+    local lax <const> = "Subject: x\r\nTLS-Required: No\r\n\r\nx\r\n"
+    local wrong <const> = "030101" .. ("00"):rep(32)
+
+    it_does("goes where TLS is not as the records have it", true,
+      function(port)
+      for _, records in ipairs { wrong, "servfail" } do
+        local result = assert(deliver(port, zone_of(port, records),
+          { message = lax }))
+        assert.is_false(result.deliveries[1].tls.certificate.verified)
+      end
+      local result = assert(deliver(port, zone_of(port, ""), { message = lax,
+        tls = "verify" }))
+      assert.is_false(result.deliveries[1].tls.certificate.verified)
+    end)
+
+    it_does("goes where there is no TLS", false, function(port)
+      for _, way in ipairs { "dane", "verify" } do
+        local result = assert(deliver(port, zone_of(port, wrong),
+          { message = lax, tls = way }))
+        assert.is_nil(result.deliveries[1].tls)
+      end
+    end)
+
+    it_does("goes nowhere else with requiretls, which is asked for", true,
+      function(port)
+      for _, way in ipairs { "dane", "verify", "opportunistic" } do
+        local _, problem = deliver(port, zone_of(port, wrong), { tls = way,
+          message = lax, envelope = { requiretls = true } })
+        assert.equal("tls", problem.kind)
+      end
+    end)
+
+    it("is one whose header has the field, once or alike, with No", function()
+      local leave <const> = require "lunapost.smtp.deliver.leave"
+      for header, given in pairs {
+        ["tls-required: no"] = true, ["TLS-Required:\r\n NO \r\nA: b"] = true,
+        ["TLS-Required: No (why not)"] = true,
+        ["TLS-Required: No\r\nTLS-Required: No"] = true,
+        ["TLS-Required: Yes"] = false, ["TLS-Required:"] = false,
+        ["TLS-Required: No\r\nTLS-Required: Yes"] = false,
+        ["TLS-Required: No, really"] = false, ["X-TLS-Required: No"] = false,
+        ["Subject: x\r\n\r\nTLS-Required: No"] = false,
+        ["Subject: x\n\nTLS-Required: No"] = false,
+        ["\r\nTLS-Required: No"] = false, [""] = false,
+      } do
+        local octets = header .. "\r\n\r\nTLS-Required: No\r\n"
+        assert.equal(given, leave.given(octets), header)
+        local at = 0
+        assert.equal(given, leave.given(function() -- octet by octet
+          at = at + 1
+          return at <= #octets and octets:sub(at, at) or nil
+        end), header)
+      end
+      local built = { from = "a@x", to = "b@y", text = "x",
+        headers = { ["TLS-Required"] = "No" } }
+      assert.is_true(leave.given(assert(mime.message(built))))
+      assert.is_false(leave.given(("x"):rep(3 << 20) .. "\nTLS-Required: No\n"))
     end)
   end)
 

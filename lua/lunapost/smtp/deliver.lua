@@ -8,6 +8,7 @@ local envelopes = require "lunapost.smtp.envelope"
 local err = require "lunapost.err"
 local hosts = require "lunapost.smtp.deliver.hosts"
 local idn = require "lunapost.mime.idn"
+local leave = require "lunapost.smtp.deliver.leave"
 local net = require "lunapost.net"
 local options_of = require "lunapost.options"
 local rejection = require "lunapost.smtp.rejection"
@@ -231,6 +232,8 @@ end
 --- them (RFC 7672), which takes a resolver that verifies; "verify": required
 --- and verified, or the next host; "none". A host must prove who it is,
 --- and DNSSEC vouch for its MX record, where the envelope has requiretls.
+--- "dane" and "verify" are "opportunistic" for a message whose header says
+--- TLS-Required: No (RFC 8689).
 --- Addresses of this host (loopback)
 --- are not connected to unless loopback = true.
 ---@param message string|table|file*|function  as for client:send
@@ -250,6 +253,8 @@ M.deliver = options_of.placed(function(message, options)
   local kept <close>, problem = whole.of(message)
   if not kept then return nil, problem end
   o.message = kept.message
+  -- RFC 8689 4.1: of no account beside REQUIRETLS
+  o.lax = not o.requiretls and leave.given(o.message)
   crew.run(o.loop, groups, o.most, function(group, loop)
     local own = setmetatable({ loop = loop }, { __index = o })
     own.query = { loop = loop, nameserver = o.query.nameserver,

@@ -75,12 +75,14 @@ local function dane(o, host)
 end
 
 -- The ways to a host's TLS. Whoever asks for REQUIRETLS gets none that proves
--- nothing, and no host that is not known to be the domain's (RFC 8689 4.2.1).
+-- nothing, and no host that is not known to be the domain's (RFC 8689 4.2.1);
+-- who gives leave has all but an attempt at TLS left out (4.2.2).
 local function ways_to(o, host)
   if o.requiretls and host.hearsay then
     return nil, err.of("tls", ("no DNSSEC vouches that %s takes the mail of "
       .. "%s, which REQUIRETLS wants"):format(host.name, host.domain))
   end
+  if o.lax and o.tls ~= "none" then return ways.opportunistic end
   local list, problem = ways[o.tls], nil
   if o.tls == "dane" then list, problem = dane(o, host) end
   if o.requiretls and list == ways.opportunistic then list = ways.verify end
