@@ -65,6 +65,47 @@ describe("one session", function()
     assert.equal("slow", events[52])
   end)
 
+  -- How many commands of a flood are served before another session's one.
+  local function served_before(secured)
+    local flood <const> = 20000
+    local other, served_so_far, at = nil, 0, nil
+    local function noop(_, text)
+      if text == "other" then
+        at = served_so_far
+        return
+      end
+      served_so_far = served_so_far + 1
+      if served_so_far == 1 then other:say("NOOP other\r\n") end
+    end
+    served.run({ tls = "test", on = { noop = noop } }, function(server)
+      local peer <close> = peers.dial(server.port)
+      local quiet <close> = peers.dial(server.port)
+      for _, one in ipairs { peer, quiet } do
+        one:reply()
+        one:ask "EHLO spec"
+      end
+      other = quiet
+      if secured then
+        assert.matches("^220 ", peer:ask "STARTTLS")
+        peer:starttls()
+        peer:ask "EHLO spec"
+      end
+      loop.spawn(peer.say, peer, ("NOOP\r\n"):rep(flood))
+      assert.matches("^250 ", quiet:reply())
+      for _ = 1, flood do assert.matches("^250 ", peer:reply()) end
+    end)
+    assert.equal(flood, served_so_far)
+    return at
+  end
+
+  it("that always has more to say does not delay others", function()
+    assert.is_true(served_before(false) < 200)
+  end)
+
+  it("that always has more to say in TLS does not, either", function()
+    assert.is_true(served_before(true) < 200)
+  end)
+
   it("that stalls its TLS handshake does not delay others", function()
     local events = {}
     served.run({ tls = "test", limits = { timeout = 2 },

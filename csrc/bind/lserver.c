@@ -4,9 +4,10 @@
  * step() drives the machine over a conn until it has something to say: an
  * event, or "read"/"write" when the descriptor must be waited for. Answers
  * are written when the machine wants more input, so a pipelined group goes
- * out at once. After a wait there is one read; octets that TLS holds are
- * read before the next wait. Without a conn the same machine is fed and
- * emptied by hand.
+ * out at once. After a wait there is one read, and more where that shows that
+ * octets are left (in TLS, or since it was full). After a share of events and
+ * reads it is others' turn: a wait that ends at once. Without a conn the same
+ * machine is fed and emptied by hand.
  *
  *   "MAIL"|"RCPT", { address=, localpart=, domain=, parameters=
  *     { KEYWORD = value, an integer for SIZE, or true } }, whose metatable is
@@ -33,6 +34,11 @@
 
 enum { OUT_HIGH = 16384 }; /* answers beyond this are written at once */
 
+/* Events and reads between two waits, after which it is others' turn: else a
+   peer that always has more would keep all of them waiting. A read of a body,
+   which is long, counts as so many events. */
+enum { SHARE = 64, READ_COST = 8 };
+
 /* A default answer. */
 struct standard {
     int code;
@@ -45,10 +51,11 @@ struct machine {
     struct server_event event; /* the last one, for its default answer */
     struct standard asked;     /* the default where a line was asked for */
     struct conn *conn;         /* the last one stepped over; a user value */
-    bool held;   /* it was not handed out yet: its answers must leave first */
-    bool waited; /* a read may find bytes */
-    bool within; /* the last read was of a body, whose end did not come */
-    bool told;   /* an event was given since it was last time to wait */
+    bool held;     /* it was not handed out yet: its answers must leave first */
+    bool waited;   /* a read may find bytes */
+    bool within;   /* the last read was of a body, whose end did not come */
+    bool told;     /* an event was given since it was last time to wait */
+    unsigned work; /* events and reads since a wait */
 };
 
 /* User values of a machine. */
@@ -241,24 +248,33 @@ static int flush(struct machine *m, struct conn *c)
     return IO_DONE;
 }
 
-/* One read into the machine; IO_WANT_READ when it is time to wait. A body
-   that is incomplete then is acknowledged at once: its sender may be waiting
-   for that (Nagle's delay). */
+/* It is time to wait: where TLS holds octets, of which the descriptor tells
+   nothing, until it may be written, which is soon. A body that is incomplete
+   is acknowledged at once: its sender may be waiting for that (Nagle's
+   delay). */
+static int stand_back(struct machine *m, struct conn *c)
+{
+    m->waited = true;
+    if (conn_holds(c))
+        return IO_WANT_WRITE;
+    if (m->within && server_in_body(&m->server))
+        conn_quickack(c);
+    return IO_WANT_READ;
+}
+
+/* One read into the machine, or what it is time to wait for. */
 static int take(struct machine *m, struct conn *c)
 {
     size_t room, n;
     char *p;
     int r;
-    if (!m->waited && !conn_pending(c)) {
-        m->waited = true;
-        if (m->within && server_in_body(&m->server))
-            conn_quickack(c);
-        return IO_WANT_READ;
-    }
+    if (!m->waited && !(conn_pending(c) && m->work < SHARE))
+        return stand_back(m, c);
     p = server_space(&m->server, &room);
     if (!p)
         return m->server.err;
     r = conn_read(c, p, room, &n);
+    m->work += READ_COST;
     m->within = server_in_body(&m->server);
     m->waited = r == IO_WANT_READ || r == IO_WANT_WRITE;
     if (r == IO_DONE)
@@ -280,6 +296,7 @@ static int push_io(lua_State *L, int r, struct machine *m, const struct conn *c)
 {
     if (r < 0)
         return push_failed(L, r, c && c->text[0] ? c->text : NULL);
+    m->work = 0;
     lua_pushstring(L, r == IO_WANT_READ ? "read" : "write");
     if (!c)
         return 1;
@@ -288,6 +305,14 @@ static int push_io(lua_State *L, int r, struct machine *m, const struct conn *c)
     if (r == IO_WANT_READ)
         m->told = false;
     return 3;
+}
+
+/* Others' turn, while the machine has more: a wait for writing ends at once,
+   unless the peer does not read what it is answered. */
+static int give_way(struct machine *m, struct conn *c)
+{
+    int r = flush(m, c);
+    return r < 0 ? r : IO_WANT_WRITE;
 }
 
 /* What must happen to the bytes before an event may be handed out. */
@@ -330,6 +355,8 @@ static int machine_step(lua_State *L)
         if (r < 0)
             return push_failed(L, r, NULL);
     }
+    if (c && m->work++ >= SHARE)
+        return push_io(L, give_way(m, c), m, c);
     for (;;) {
         int r = m->held ? 0 : next_event(m);
         if (r < 0)

@@ -123,6 +123,11 @@ bool conn_pending(const struct conn *c)
     return c->full;
 }
 
+bool conn_holds(const struct conn *c)
+{
+    return c->tls && c->full;
+}
+
 void conn_quickack(struct conn *c)
 {
     if (c->fd >= 0)

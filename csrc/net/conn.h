@@ -48,9 +48,12 @@ INTERNAL int conn_await(struct conn *c, char *p, size_t room, size_t *n);
 INTERNAL int conn_push(struct conn *c, struct span bytes, size_t *n);
 
 /* True when a read may give bytes though the socket is not readable: TLS
-   holds some decrypted, or the last read filled its room. Who sees true must
-   read before waiting. */
+   holds some decrypted, or the last read filled its room. Where TLS does
+   (conn_holds), who waits for reading first may wait in vain. */
 INTERNAL bool conn_pending(const struct conn *c);
+
+/* True when that is so although the descriptor may not show it: in TLS. */
+INTERNAL bool conn_holds(const struct conn *c);
 
 /* Asks the kernel to acknowledge at once (Linux): at each read while a body
    is incomplete, for senders that keep Nagle's delay on. */
