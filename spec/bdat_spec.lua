@@ -234,7 +234,13 @@ describe("a server's extensions", function()
         "BY=0;R", "BY=-1;R", "BY=-5;RT",
         "BY=1234567890;R", "HOLDFOR=-1", "HOLDUNTIL=2030-01-01",
         "HOLDUNTIL=2030-01-01T00:00:00", "MT-PRIORITY=10", "BODY=9BIT",
-        "MT-PRIORITY=--1", "RET=FULL RET=HDRS" } do
+        "MT-PRIORITY=--1", "RET=FULL RET=HDRS", "ENVID=a+0D+0ASubject:+20x",
+        "ENVID=a+7F", "HOLDUNTIL=2030-13-01T00:00:00Z",
+        "HOLDUNTIL=2030-00-01T00:00:00Z", "HOLDUNTIL=2030-02-29T00:00:00Z",
+        "HOLDUNTIL=2030-01-01T24:00:00Z", "HOLDUNTIL=2030-01-01T00:60:00Z",
+        "HOLDUNTIL=2030-01-01T00:00:00+24:00",
+        "HOLDFOR=1 HOLDUNTIL=2030-01-01T00:00:00Z",
+        "HOLDUNTIL=2030-01-01T00:00:00Z HOLDFOR=1" } do
         assert.matches("^501 5.5.4", peer:ask("MAIL FROM:<a@b.c> " .. bad))
       end
       assert.matches("^555", peer:ask "MAIL FROM:<a@b.c> REQUIRETLS")
@@ -243,7 +249,8 @@ describe("a server's extensions", function()
         .. "MT-PRIORITY=-3 BODY=binarymime"))
       for _, bad in ipairs { "NOTIFY=", "NOTIFY=NEVER,DELAY", "NOTIFY=ALWAYS",
         "NOTIFY=DELAY,", "NOTIFY=DELAY,DELAY", "ORCPT=a@b", "ORCPT=rfc822;",
-        "ORCPT=;a", "ORCPT=rfc822;a=b", "RRVS=now" } do
+        "ORCPT=;a", "ORCPT=rfc822;a=b", "RRVS=now", "ORCPT=rfc822;a+0Ab",
+        "RRVS=2014-04-31T23:01:00Z" } do
         assert.matches("^501 5.5.4", peer:ask("RCPT TO:<d@e.f> " .. bad))
       end
       assert.matches("^250", peer:ask("RCPT TO:<d@e.f> "

@@ -216,6 +216,18 @@ describe("the server's machine", function()
     assert.is_true(checked > 60)
   end)
 
+  it("refuses a hello that is neither ASCII nor UTF-8", function()
+    local machine = ready("")
+    for _, bad in ipairs { "\xff", "a\x80b", "\xc0\xaf", "\xed\xa0\x80" } do
+      machine:feed("EHLO " .. bad .. "\r\n")
+      assert.equal("refused", (machine:step()))
+      assert.equal(501, (machine:default()))
+      machine:reply()
+    end
+    machine:feed("EHLO m\xc3\xbcller.example\r\n")
+    assert.equal("EHLO", (machine:step()))
+  end)
+
   it("names verbs that it does not know as they were said", function()
     local machine = ready("")
     machine:feed("Xyzzy  a b\r\n")

@@ -4,6 +4,7 @@
 #include "check.h"
 
 #include "ascii.h"
+#include "charset.h"
 #include "esmtp.h"
 
 /* clang-format off */
@@ -120,7 +121,8 @@ static enum refusal check_hello(const struct server *s, const struct cmd *cmd)
     bool lhlo = cmd->verb == VERB_LHLO;
     if (lhlo != s->config->lmtp)
         return lhlo ? REFUSED_NO_LHLO : REFUSED_LHLO;
-    if (!ascii_all(cmd->argument, ASCII_VISIBLE | ASCII_8BIT))
+    if (!ascii_all(cmd->argument, ASCII_VISIBLE | ASCII_8BIT) ||
+        !charset_is_utf8(cmd->argument))
         return REFUSED_SYNTAX;
     return REFUSED_NOT;
 }
@@ -179,13 +181,22 @@ static enum refusal check_parameter(const struct server *s, struct span list,
     return esmtp_value(keyword, value) ? REFUSED_NOT : REFUSED_PARAMETER;
 }
 
+/* Two that say the same: one keyword, or those of RFC 4865 4.4 for how long a
+   message is held. */
+static bool same_matter(struct span one, struct span other)
+{
+    static const char holds[] = "HOLDFOR HOLDUNTIL";
+    return span_ieq(one, other) || (cmd_in_list(span_from(holds), one) &&
+                                    cmd_in_list(span_from(holds), other));
+}
+
 /* True when a keyword stands in what was read before it: sent twice. */
 static bool parameter_repeated(struct span all, struct span keyword)
 {
     struct span seen, value;
     bool has;
     while (cmd_parameter(&all, &seen, &value, &has) > 0 && seen.p < keyword.p)
-        if (span_ieq(seen, keyword))
+        if (same_matter(seen, keyword))
             return true;
     return false;
 }

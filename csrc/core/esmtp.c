@@ -27,6 +27,29 @@ bool esmtp_xtext(struct span s)
     return true;
 }
 
+static int hex_value(char c)
+{
+    return c <= '9' ? c - '0' : c - 'A' + 10;
+}
+
+/* xtext that stands for visible characters and blanks, as all that has it for
+   its value must (RFC 3461 4.2, 4.4): line ends would be taken for the ends of
+   fields by who writes them into a report. */
+static bool text(struct span s)
+{
+    if (!esmtp_xtext(s))
+        return false;
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] != '+')
+            continue;
+        int octet = 16 * hex_value(s.p[i + 1]) + hex_value(s.p[i + 2]);
+        if (octet < ' ' || octet == 0x7F)
+            return false;
+        i += 2;
+    }
+    return true;
+}
+
 static bool none(struct span v)
 {
     return v.n == 0;
@@ -53,7 +76,7 @@ static bool ret(struct span v)
 
 static bool envid(struct span v)
 {
-    return v.n && v.n <= ENVID_MOST && esmtp_xtext(v);
+    return v.n && v.n <= ENVID_MOST && text(v);
 }
 
 /* NEVER stands alone; a word comes once. */
@@ -82,12 +105,12 @@ static bool orcpt(struct span v)
 {
     struct span rest = v, type = span_cut(&rest, ';');
     return type.n && type.n < v.n && rest.n && v.n <= ORCPT_MOST &&
-           ascii_all(type, ASCII_VISIBLE) && esmtp_xtext(rest);
+           ascii_all(type, ASCII_VISIBLE) && text(rest);
 }
 
 static bool submitter(struct span v)
 {
-    return v.n && esmtp_xtext(v);
+    return v.n && text(v);
 }
 
 static bool auth(struct span v)
@@ -119,6 +142,23 @@ static bool holdfor(struct span v)
     return digits(v, 9);
 }
 
+static int two(const char *p)
+{
+    return 10 * (p[0] - '0') + p[1] - '0';
+}
+
+/* Whether YYYY-MM-DDTHH:MM:SS is a moment; a second may be a leap second. */
+static bool is_moment(const char *p)
+{
+    static const unsigned char days[] = {31, 29, 31, 30, 31, 30,
+                                         31, 31, 30, 31, 30, 31};
+    int year = 100 * two(p) + two(p + 2), month = two(p + 5), day = two(p + 8);
+    bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    return month >= 1 && month <= 12 && day >= 1 && day <= days[month - 1] &&
+           (month != 2 || leap || day < 29) && two(p + 11) < 24 &&
+           two(p + 14) < 60 && two(p + 17) <= 60;
+}
+
 /* RFC 3339: YYYY-MM-DDTHH:MM:SS[.F]Z or an offset in its place */
 static bool date_time(struct span v)
 {
@@ -130,6 +170,8 @@ static bool date_time(struct span v)
         if (shape[i] == '0' ? !ascii_is(v.p[i], ASCII_DIGIT)
                             : ascii_upper(v.p[i]) != shape[i])
             return false;
+    if (!is_moment(v.p))
+        return false;
     v = span_skip(v, n);
     if (v.p[0] == '.') {
         size_t run = ascii_run(span_skip(v, 1), ASCII_DIGIT);
@@ -140,7 +182,8 @@ static bool date_time(struct span v)
     if (span_ieq(v, SPAN("Z")))
         return true;
     return v.n == 6 && (v.p[0] == '+' || v.p[0] == '-') && v.p[3] == ':' &&
-           digits(span_of(v.p + 1, 2), 2) && digits(span_of(v.p + 4, 2), 2);
+           digits(span_of(v.p + 1, 2), 2) && digits(span_of(v.p + 4, 2), 2) &&
+           two(v.p + 1) < 24 && two(v.p + 4) < 60;
 }
 
 static bool priority(struct span v)
