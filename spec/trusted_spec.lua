@@ -191,12 +191,18 @@ describe("the header of a proxy", function()
       ["PROXY TCP6 192.0.2.1 127.0.0.1 4321 25\r\n"] = "malformed line",
       ["PROXY TCP4 192.0.2.256 127.0.0.1 4321 25\r\n"] = "malformed line",
       ["PROXY TCP4 192.0.2.1 127.0.0.1 4321\r\n"] = "malformed line",
+      ["PROXY TCP4 192.000.2.1 127.0.0.1 4321 25\r\n"] = "malformed line",
+      ["PROXY TCP6 fe80::1%eth0 ::1 4321 25\r\n"] = "malformed line",
       ["PROXY UNKNOWNS\r\n"] = "malformed line",
       ["PROXY TCP4 " .. ("1"):rep(100) .. "\r\n"] = "too long",
       [version2(2, 0x11, V4)] = "unknown version or command",
       [SIGNATURE .. "\17\17\0\0"] = "unknown version or command",
       [version2(1, 0x11, "short")] = "too short",
       [version2(1, 0x11, V4 .. "\1\0\9x")] = "malformed values",
+      [version2(1, 0x11, V4 .. "\1")] = "malformed values",
+      [version2(1, 0x11, V4 .. "\4\0\0\1\0")] = "malformed values",
+      [version2(1, 0x31, ("x"):rep(215))] = "too short", -- a Unix socket
+      [version2(1, 0x12, "short")] = "too short", -- UDP
       [version2(1, 0x11, ("x"):rep(5000))] = "too long",
     } do
       local facts, why = read(octets)

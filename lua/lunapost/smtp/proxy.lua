@@ -52,10 +52,15 @@ local function port_of(text)
   return port and port <= 65535 and port or nil
 end
 
--- An address as its family writes it, whole or mapped.
+-- An address as its family writes it, whole or mapped: in its plain form,
+-- without a zone.
 local function address_of(family, text)
   local colons = text:find(":", 1, true) ~= nil
-  return colons == (family == "TCP6") and ranges.octets(text)
+  if colons ~= (family == "TCP6") or text:find "[^%x:.]"
+    or not colons and ("." .. text):find "%.0%d" then
+    return nil
+  end
+  return ranges.octets(text)
 end
 
 local function read_line(line)
@@ -76,7 +81,7 @@ local CRC32C <const> = 0x03
 -- Where the values are: by type, and the place of a checksum.
 local function values_of(octets, at)
   local values, place = {}, nil
-  while at + 2 <= #octets do
+  while at <= #octets do
     local kind, value = string.unpack(">Bs2", octets, at)
     values[kind] = value
     if kind == CRC32C then place = at + 3 end
@@ -114,15 +119,21 @@ end
 -- By the octet that tells family and protocol: the size of an address.
 local families <const> = { [0x11] = 4, [0x21] = 16 }
 
+-- By the family in it: how many octets addresses and ports take.
+local sizes <const> = { [0x10] = 12, [0x20] = 36, [0x30] = 216 }
+
 local function read_binary(octets)
   local command, family = string.unpack("BB", octets, 13)
   if command & 0xF0 ~= 0x20 or command & 0x0F > 1 then
     return nil, "an unknown version or command of PROXY"
   end
-  local size = command == 0x21 and families[family]
+  if command == 0x20 then return {} end
+  if #octets < 16 + (sizes[family & 0xF0] or 0) then
+    return nil, "a header of PROXY is too short"
+  end
+  local size = families[family]
   if not size then return {} end
   local at = 17 + 2 * size
-  if #octets < at + 3 then return nil, "a header of PROXY is too short" end
   local ok, values, place = pcall(values_of, octets, at + 4)
   if not ok then return nil, "malformed values of PROXY" end
   if not intact(octets, values, place) then
