@@ -127,6 +127,10 @@ describe("what a terminal is shown", function()
     assert.equal("gr\u{fc}\u{df}e \u{11b}", err.printable(
       "gr\u{fc}\u{df}e \u{11b}"))
     assert.equal("\xe9 ? \u{11b}?", err.printable("\xe9 \x9b \u{11b}\0"))
+    assert.equal("a?b?c?d?e", err.printable(
+      "a\u{2028}b\u{202e}c\u{2066}d\u{2069}e"))
+    assert.equal("\u{2013}\u{2027}\u{2030}\u{206a}", err.printable(
+      "\u{2013}\u{2027}\u{2030}\u{206a}"))
     local e = err.new { kind = "reply", code = 550, text = "\27]0;x\7\194\155",
       host = "a\nb", command = "X\27" }
     assert.equal("a?b: 550 ?]0;x?? (X?)", tostring(e))

@@ -93,6 +93,19 @@ describe("lunapost serve", function()
     assert.is_nil(server:output():find("\194\155", 1, true))
   end)
 
+  it("shows what a peer calls things in one short line, read forwards",
+    function()
+      local peer = hello(serve(""))
+      deliver(peer, "Subject: \u{202e}" .. ("gpj."):rep(20000) .. "\r\n"
+        .. "Content-Type: text/plain; name=\"\u{202e}\u{9d}\u{2028}x\"\r\n\r\n"
+        .. "\u{2066}\u{85}y\r\n")
+      assert.is_truthy(server:says "new/")
+      for _, code in ipairs { 0x85, 0x9d, 0x2028, 0x202e, 0x2066 } do
+        assert.is_nil(server:output():find(utf8.char(code), 1, true))
+      end
+      assert.is_true(#server:output() < 2000, #server:output())
+    end)
+
   it("listens at each --listen", function()
     serve(("--listen unix:%s/a --listen 127.0.0.1:0"):format(folder))
     assert.matches("^listening on 127.0.0.1:%d+\nlistening on unix:%S+/a\n"

@@ -45,12 +45,14 @@ local function without_stray(text)
 end
 
 --- Text as a terminal may be shown it: "?" for each control character, those
---- of C1 included, in UTF-8 and as single octets.
+--- of C1 included, in UTF-8 and as single octets, and for what breaks a line or
+--- turns its order round (U+2028..202E, 2066..2069).
 ---@param text string
 ---@return string
 function M.printable(text)
   if not text:find("[%c\x80-\x9f]") then return text end
   text = text:gsub("%c", "?"):gsub("\xc2[\x80-\x9f]", "?")
+    :gsub("\xe2\x80[\xa8-\xae]", "?"):gsub("\xe2\x81[\xa6-\xa9]", "?")
   return utf8.len(text) and text or without_stray(text)
 end
 

@@ -7,11 +7,15 @@ local ebb = require "lunapost.smtp.ebb"
 local err = require "lunapost.err"
 local mime = require "lunapost.mime"
 local outlet = require "lunapost.outlet"
+local picture_of = require "lunapost.mime.picture"
 local spare = require "lunapost.smtp.spare"
 
 local M = {}
 
 local FINDINGS <const>, RECIPIENTS <const> = 5, 10
+
+-- Columns of what a peer may make as long as it likes.
+local COLUMNS <const> = 120
 
 -- Octets of a message from which on nobody looks for faults in it, and its
 -- memory is given back at once.
@@ -53,7 +57,7 @@ local function way_of(session)
     words = words .. ", " .. session.tls.version
   end
   if session.user then words = words .. ", as " .. session.user end
-  return err.printable(words)
+  return picture_of.clip(words, COLUMNS)
 end
 
 local severities <const> = { harmless = "dim", interoperability = "amber",
@@ -75,7 +79,7 @@ end
 -- The tree of a single part does not tell its subject.
 local function subject_of(message)
   if message.parts or not message.subject then return "" end
-  return '  "' .. err.printable(message.subject) .. '"\n'
+  return '  "' .. picture_of.clip(message.subject, COLUMNS) .. '"\n'
 end
 
 local function picture(session, message, path, paint, long)

@@ -1,6 +1,7 @@
 --- The tree of parts as text to look at. It stays small whatever the message
 --- is: rows, their indentation and what stands in them are all bounded.
 
+local err = require "lunapost.err"
 local values <const> = require("lunapost.core").mime
 
 local M = {}
@@ -11,14 +12,20 @@ local NAME <const> = 24 -- of an encoding, of a Content-ID
 local ROWS <const> = 500
 local DEPTH <const> = 24 -- further in, the indentation stays as it is
 
--- At most so many columns of a text. Bytes that a terminal would act on, or
--- cannot show, are left out.
-local function clip(text, columns)
-  text = text:gsub("[%c\127]+", " "):gsub("\u{9b}", " ")
+--- At most so many columns of a text. What a terminal would act on, or cannot
+--- show, is left out.
+---@param text string
+---@param columns integer
+---@return string
+function M.clip(text, columns)
+  text = text:gsub("%c+", " ")
   if not utf8.len(text) then text = values.utf8(nil, text) end
+  text = err.printable(text)
   if utf8.len(text) <= columns then return text end
   return text:sub(1, utf8.offset(text, columns) - 1) .. "\u{2026}"
 end
+
+local clip <const> = M.clip
 
 --- A size as people read it: "412 B", "18.4 kB".
 ---@param n integer  bytes
