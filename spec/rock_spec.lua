@@ -156,8 +156,9 @@ describe("make help", function()
     local told = table.concat(tree.lines "${MAKE:-make} -s help", "\n")
     local makefile = tree.read "Makefile":gsub("\\\n%s*", "")
     local phony = makefile:match "%.PHONY: (all [^\n]+)"
+    local itself <const> = { all = true, help = true }
     for target in phony:gmatch "%S+" do
-      assert(target == "all" or told:find("%f[%w]" .. target .. "%f[^%w]"),
+      assert(itself[target] or told:find("%f[%w]" .. target .. "%f[^%w]"),
         target)
     end
   end)
