@@ -106,6 +106,112 @@ describe("who rests at a descriptor", function()
     assert.same({ texts[1], "explained: the second" }, texts)
   end)
 
+  -- Reads line after line within one wake, as long as it may, and as act(line)
+  -- has it.
+  local function lingerer(loop, peer, seen, act)
+    local owner, fd = { wakes = 0 }, peer:fd()
+    function owner:wake(ready)
+      self.wakes = self.wakes + 1
+      local due
+      while ready do
+        local line = peer:read(9)
+        seen[#seen + 1] = line
+        if not act(line) then return end
+        ready, due = loop.again(self, fd, 5, loop.now() + 5)
+        seen[#seen + 1] = ready and "at once" or "rests"
+      end
+      return due, nil, fd
+    end
+    loop.rest(fd, "r", 5, owner)
+    return owner
+  end
+
+  it("goes on at once where nobody else has anything to do", function()
+    local loop, seen, a, b = wire.new_loop(), {}, wire.pair()
+    local owner = lingerer(loop, b, seen, function(line)
+      if line ~= "c" then return a:write(line == "a" and "b" or "c") end
+    end)
+    a:write "a"
+    loop.run()
+    assert.same({ "a", "at once", "b", "at once", "c" }, seen)
+    assert.equal(1, owner.wakes)
+    assert.equal(0, loop.count())
+  end)
+
+  it("lets others go first who have something to do", function()
+    local loop, seen, a, b = wire.new_loop(), {}, wire.pair()
+    local c, d = wire.pair()
+    local other = { wake = function()
+      seen[#seen + 1] = "other"
+      assert.equal("y", d:read(9))
+      a:write "b"
+    end }
+    local acts = {
+      a = function() -- what it waits for comes behind another's event
+        loop.rest(d:fd(), "r", 5, other)
+        return c:write "y"
+      end,
+      b = function() -- a task is to run, which ends what it waits for
+        return loop.spawn(function()
+          seen[#seen + 1] = "task"
+          a:write "c"
+        end)
+      end,
+    }
+    local owner = lingerer(loop, b, seen, function(line)
+      return acts[line] and acts[line]()
+    end)
+    a:write "a"
+    loop.run()
+    assert.same({ "a", "rests", "other", "b", "rests", "task", "c" }, seen)
+    assert.equal(3, owner.wakes)
+  end)
+
+  it("loses no event to who has one at the same time", function()
+    local loop, seen, a, b = wire.new_loop(), {}, wire.pair()
+    local c, d = wire.pair()
+    local acts = { a = function()
+      loop.rest(d:fd(), "r", 5, { wake = function()
+        seen.other = d:read(9)
+      end })
+      c:write "y"
+      return a:write "b"
+    end }
+    lingerer(loop, b, seen, function(line)
+      return acts[line] and acts[line]()
+    end)
+    a:write "a"
+    loop.run()
+    assert.equal("y", seen.other)
+    assert.same({ "a", "b" }, { seen[1], seen[3] })
+    assert.equal(0, loop.count())
+  end)
+
+  it("has no more time than that when others come first", function()
+    local loop, seen, a, b = wire.new_loop(), {}, wire.pair()
+    local owner = { wake = function(self, _, why, due)
+      seen[#seen + 1] = why or b:read(9)
+      if why then
+        self.ended = due
+        return
+      end
+      local ready
+      ready, self.due = loop.again(self, b:fd(), 0.02)
+      seen[#seen + 1] = ready
+      return self.due, nil, b:fd()
+    end }
+    loop.rest(b:fd(), "r", 5, owner)
+    loop.spawn(function()
+      loop.sleep(0.001)
+      a:write "a"
+      loop.sleep(0.01)
+      seen[#seen + 1] = "task"
+    end)
+    loop.run()
+    assert.same({ "a", false, "task", "timeout" }, seen)
+    assert.equal(owner.due, owner.ended)
+  end)
+
   it("rests again where it says so, until a time", function()
     local loop, seen, a, b = wire.new_loop(), {}, wire.pair()
     local limit = loop.now() + 60

@@ -23,6 +23,9 @@
  *   due | nothing: what a wait gives, whether more events may be there, and
  *   when the wait was due; where no event is left and turn is true, it blocks
  *   for the next one. fd: reading there is waited for first
+ * loop.again(poller, fd, seconds|nil, limit) -> ready, due: waits for reading,
+ *   and gives whether fd has the next event, and when the wait is due. Where it
+ *   has not, it still waits, and no event is lost
  *
  * All pollers of a Lua state stand in one list, so that a descriptor that is
  * closed elsewhere is forgotten by each (lbind_forget).
@@ -240,6 +243,22 @@ static int lloop_given(lua_State *L)
     return lloop_give(L, p);
 }
 
+static int lloop_again(lua_State *L)
+{
+    struct poller *p = lloop_check(L);
+    struct poller_event event;
+    int fd = lloop_fd(L, 2);
+    bool ready = false;
+    double due = lloop_wait_for(L, p, fd, POLLER_READ, 3);
+    if (!poller_more(p)) {
+        lloop_go(L, p, HUGE_VAL);
+        ready = poller_turned_to(p, fd) && poller_next(p, &event);
+    }
+    lua_pushboolean(L, ready);
+    lua_pushnumber(L, due);
+    return 2;
+}
+
 /* turn(poller, at_once): a turn, which blocks unless it is to end at once, and
    its first event. */
 static int lloop_first(lua_State *L)
@@ -330,10 +349,8 @@ static const luaL_Reg functions[] = {
 
 /* What each wait needs. */
 static const luaL_Reg exported[] = {
-    {"wait", lloop_wait},
-    {"turn", lloop_first},
-    {"next", lloop_given},
-    {NULL, NULL},
+    {"wait", lloop_wait},   {"turn", lloop_first}, {"next", lloop_given},
+    {"again", lloop_again}, {NULL, NULL},
 };
 
 int lbind_open_loop(lua_State *L)

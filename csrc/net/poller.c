@@ -243,8 +243,9 @@ int poller_wait(struct poller *p, int fd, int mode, double due)
         return err;
     }
     p->waiting += f->want == 0;
+    if (f->want != mode) /* else what is queued of it still counts */
+        f->ready = 0;
     f->want = (unsigned char)mode;
-    f->ready = 0;
     return 0;
 }
 
@@ -424,6 +425,15 @@ static bool next_due(struct poller *p, struct poller_event *event)
 bool poller_next(struct poller *p, struct poller_event *event)
 {
     return next_ready(p, event) || next_due(p, event);
+}
+
+bool poller_turned_to(struct poller *p, int fd)
+{
+    while (p->ready_head < p->ready_tail &&
+           !p->fds[p->ready[p->ready_head]].ready)
+        p->fds[p->ready[p->ready_head++]].queued = 0;
+    return p->ready_head < p->ready_tail && p->ready[p->ready_head] == fd &&
+           !(p->fds[fd].ready & POLLER_CLOSED);
 }
 
 bool poller_more(const struct poller *p)

@@ -97,6 +97,9 @@ INTERNAL int poller_turn(struct poller *p, double seconds);
 /* The next event of this turn, or false. */
 INTERNAL bool poller_next(struct poller *p, struct poller_event *event);
 
+/* Whether that is one of this descriptor, and no close. */
+INTERNAL bool poller_turned_to(struct poller *p, int fd);
+
 /* False when poller_next has no more to give. */
 INTERNAL bool poller_more(const struct poller *p);
 

@@ -304,7 +304,7 @@ local function lead(state, me)
     local owner = resting[id]
     if owner then -- as resting_of.awake does, without a call
       resting[id], me.at_work, state.current = nil, owner, co
-      limit, seconds, fd = owner:wake(ready, why, due)
+      limit, seconds, fd = owner:wake(ready, why, due, more)
       me.at_work, state.current = false, nil
       if limit then resting[fd] = owner end -- the next turn waits
     else -- or nobody, where the turn was over in vain
@@ -499,7 +499,8 @@ local function fill_rest(public, state)
 
   --- Waits without a task, which costs less memory than a coroutine does:
   --- owner:wake(true, nil, due), or as wait owner:wake(nil, why), is called in
-  --- a task; due: when it would have ended. What wake returns lets it rest
+  --- a task; due: when it would have ended. Behind it stands whether others
+  --- have events, too: see again. What wake returns lets it rest
   --- again, for reading: a limit on now's clock, seconds or nil, a descriptor.
   --- What it raises goes to owner:failed(problem), which may do the same, or
   --- else to on_error; owner.explain(problem) is what is raised in its place,

@@ -67,21 +67,28 @@ local function settle_down(session, limit, seconds, fd)
 end
 
 -- Hands events to the functions of their verbs, until the dialogue is over, or
--- the session may rest: when that is to end, as loop.rest wants it. The limit
+-- the session must rest: when that is to end, as loop.rest wants it. The limit
 -- is of the command that has begun to come; accepted: what became of the event
--- before.
-local function go_on(session, rests, limit, accepted)
+-- before; more: false where it may rest here, since nobody else has events.
+local function go_on(session, rests, limit, accepted, more)
   local machine, conn = session.machine, session.conn
+  local rest = more == false and session.server.again
   repeat
     local event, a, b = step(machine, conn, accepted)
     if event == "read" and rests then
-      session.rests = true
-      if b or not limit then return session.due, session.patient, a end
-      return limit, nil, a
+      local seconds, ready
+      if b or not limit then limit, seconds = session.due, session.patient end
+      if rest then ready, limit, seconds = rest(session, a, seconds, limit) end
+      if not ready then
+        session.rests = true
+        return limit, seconds, a
+      end
+      accepted = nil
+    else
+      session.verb = event
+      accepted = by_event[event](session, a, b)
+      if session.gone then error(session.gone, 0) end -- a handler swallowed it
     end
-    session.verb = event
-    accepted = by_event[event](session, a, b)
-    if session.gone then error(session.gone, 0) end -- a handler swallowed it
   until accepted == OVER
 end
 
@@ -147,13 +154,14 @@ function M.fill(Session)
   ---@param ready true?
   ---@param _ string?  why it is not
   ---@param due number?  when the rest would have ended
+  ---@param more boolean?  others have events, too
   ---@return number? limit  nil: it is over; else it rests again until then
   ---@return number? seconds
   ---@return integer? fd
-  function Session:wake(ready, _, due)
+  function Session:wake(ready, _, due, more)
     self.rests = false
     if not ready then return leave(self, xpcall(give_up, traceback, self)) end
-    local limit, seconds, fd = go_on(self, true, due)
+    local limit, seconds, fd = go_on(self, true, due, nil, more)
     if limit then return limit, seconds, fd end
     return leave(self, true)
   end
