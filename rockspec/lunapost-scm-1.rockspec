@@ -259,6 +259,7 @@ build = {
         "csrc/bind/lresolver.c",
         "csrc/bind/lserver.c",
         "csrc/bind/lstream.c",
+        "csrc/bind/lsurvey.c",
         "csrc/bind/lsystem.c",
         "csrc/bind/lterminal.c",
         "csrc/bind/ltext.c",

@@ -244,6 +244,47 @@ describe("the client machine", function()
       assert.is_true(select(2, survey(text)))
     end
   end)
+
+  it("tells of each long body what is in it, whoever was there before",
+    function()
+    local survey = core.client.survey
+    local plain = ("x"):rep(20000) .. "\r\n"
+    for i = 1, 200 do -- one body may come to lie where another was
+      local head = ("x"):rep(20000 - i % 3)
+      local text = head .. (i % 2 == 0 and "\xe9\r\n" or "\n\r\n")
+      local size, eight_bit = survey(text)
+      for _ = 1, 2 do
+        assert.equal(i % 2 == 0 and #text or #text + 1, size)
+        assert.equal(i % 2 == 0, eight_bit)
+        size, eight_bit = survey(text)
+      end
+      text = nil -- luacheck: ignore
+      collectgarbage()
+      if i % 5 == 0 then
+        size, eight_bit = survey(plain)
+        assert.same({ #plain, false }, { size, eight_bit })
+      end
+    end
+  end)
+
+  it("holds one long body at most, and none above 4 MiB", function()
+    local survey = core.client.survey
+    local function held(octets, n)
+      collectgarbage()
+      collectgarbage()
+      local before = collectgarbage "count" * 1024
+      for _ = 1, n do survey(("x"):rep(octets - 2) .. "\r\n") end
+      collectgarbage()
+      collectgarbage()
+      return collectgarbage "count" * 1024 - before
+    end
+    survey(("x"):rep(1 << 14))
+    assert.is_true(held(5 << 20, 3) < 1 << 19)
+    local most = held(1 << 20, 3)
+    assert.is_true(most > 1 << 19 and most < 3 << 19)
+    survey(("x"):rep(1 << 14))
+    assert.is_true(held(1 << 13, 3) < 1 << 19)
+  end)
 end)
 
 describe("several commands at once", function()

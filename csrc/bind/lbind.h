@@ -417,6 +417,10 @@ INTERNAL int lbind_event(lua_State *L, const struct lbind_client *l,
    reply. */
 INTERNAL void lbind_push_heard(lua_State *L, const struct reply *r);
 
+/* What is in the string at an argument, as a body. The last long one that was
+   asked about, of 16 KiB to 4 MiB, is held, and looked at once. */
+INTERNAL struct survey lbind_survey(lua_State *L, int arg);
+
 INTERNAL void lbind_open_exchange(lua_State *L);
 INTERNAL void lbind_open_post(lua_State *L);
 

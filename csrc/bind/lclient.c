@@ -241,7 +241,7 @@ static int lclient_rest(lua_State *L)
    how many at their head go out as they are */
 static int lclient_survey(lua_State *L)
 {
-    struct survey s = survey_of(*lbind_kernel(L), lbind_check(L, 1));
+    struct survey s = lbind_survey(L, 1);
     lua_pushinteger(L, (lua_Integer)s.size);
     lua_pushboolean(L, s.eight_bit);
     lua_pushinteger(L, (lua_Integer)s.plain);

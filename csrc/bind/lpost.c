@@ -66,6 +66,7 @@ struct mail {
     struct posting_mail mail;
     struct span to[POSTING_MOST];
     struct posting_part parts[POSTING_PARTS];
+    struct survey seen;
 };
 
 /* Reads the part of a body at the top: a string, or { octets } for base64. */
@@ -117,6 +118,16 @@ static void message_at(lua_State *L, int arg, struct mail *m)
     m->mail.count = body_at(L, arg + 2, m);
     if (m->mail.count)
         m->mail.recipients = recipients_at(L, arg + 1, m->to);
+}
+
+/* The same, for who says its commands. */
+static void letter_at(lua_State *L, int arg, struct mail *m)
+{
+    message_at(L, arg, m);
+    if (m->mail.recipients && !m->mail.known) {
+        m->seen = lbind_survey(L, arg + 2);
+        m->mail.seen = &m->seen;
+    }
 }
 
 /* Pushes a list of the recipients at the top: of a list, or of one. False:
@@ -213,7 +224,7 @@ static int lpost_behind(lua_State *L)
     if (fits && lua_istable(L, MAIL))
         fits = lines_behind(L, l, MAIL);
     else if (fits) {
-        message_at(L, MAIL, &m);
+        letter_at(L, MAIL, &m);
         fits = posting_behind(p, &l->over.machine, &m.mail);
     }
     lua_pushboolean(L, fits);
@@ -228,7 +239,7 @@ static int lpost_say(lua_State *L)
     struct posting *p = &l->posting;
     struct mail m;
     lua_settop(L, 1 + MAIL_VALUES);
-    message_at(L, 2, &m);
+    letter_at(L, 2, &m);
     p->now = poller_now();
     bool said =
         p->stage == POSTING_IDLE && posting_say(p, &l->over.machine, &m.mail);
@@ -303,7 +314,7 @@ static int lpost_post(lua_State *L)
     struct mail m;
     int told = 0, event = EXCHANGE_NO;
     lua_settop(L, MAIL + MAIL_VALUES - 1);
-    message_at(L, MAIL, &m);
+    letter_at(L, MAIL, &m);
     if (l->posting.stage == POSTING_IDLE)
         event = exchange_post(&l->over, &call, &l->posting, &m.mail, &told);
     return answer(L, l, call.conn, event, told);

@@ -6,7 +6,6 @@
 #include <stdint.h>
 
 #include "ascii.h"
-#include "survey.h"
 
 enum {
     NUMBER_MOST = 24, /* digits of a size */
@@ -177,6 +176,8 @@ static struct survey posting_survey(const struct client *c,
 {
     if (m->known)
         return (struct survey){m->size, 0, m->eight_bit};
+    if (m->seen)
+        return *m->seen;
     return survey_of(c->kernel ? c->kernel : &kernel_scalar, m->parts->octets);
 }
 

@@ -15,6 +15,7 @@
 #define CORE_POSTING_H
 
 #include "client.h"
+#include "survey.h"
 
 enum {
     POSTING_MOST = 100,   /* recipients */
@@ -52,6 +53,7 @@ struct posting_mail {
     bool known;     /* what follows is; else there is one part, of lines */
     bool eight_bit; /* some octets are above 127 */
     size_t size;    /* of the whole */
+    const struct survey *seen; /* of the one part; NULL: it is to be looked at */
 };
 
 /* What the peer offers. */
