@@ -16,9 +16,10 @@ local M = {}
 ---@field time number  seconds, by the transcript's clock
 
 ---@class lunapost.transcript  also a list of its lines
----@field limit? integer  the last so many lines are kept, and up to as many
---- again before them; nil: all
----@field on_line? fun(line: lunapost.line)  is told of each line
+---@field limit integer|false  the last so many lines are kept, and up to as
+--- many again before them; false: all
+---@field on_line fun(line: lunapost.line)|false  is told of each line
+---@field groups table|false  lines in the making, see transcript/later.lua
 local Transcript = {}
 local meta = { __name = "lunapost.transcript" }
 
@@ -59,7 +60,8 @@ function M.new(options)
     2)
   local limit = options.limit
   if limit == nil then limit = KEPT end
-  return setmetatable({ limit = limit or nil,
+  -- all fields are there, so that asking for one settles nothing
+  return setmetatable({ limit = limit, groups = false, on_line = false,
     clock = options.clock or core.loop.now }, meta)
 end
 

@@ -36,7 +36,7 @@ local function begin(transcript)
     groups[SLOTS * i - 1], groups[SLOTS * i] = false, false
     transcript[i] = nil
   end
-  rawset(transcript, "groups", groups)
+  transcript.groups = groups
   return groups
 end
 
@@ -88,10 +88,10 @@ end
 --- Makes the lines of what waits.
 ---@param transcript lunapost.transcript
 function M.settle(transcript)
-  local groups = rawget(transcript, "groups")
+  local groups = transcript.groups
   if not groups then return end
   take(groups)
-  transcript.groups = nil
+  transcript.groups = false
   dated(transcript, function(add)
     for i = 1, #groups, SLOTS do
       local who, text, time = groups[i], groups[i + 1], groups[i + 2]
@@ -109,8 +109,8 @@ end
 
 -- Adds a group.
 local function put(transcript, who, text, time, veil)
-  local groups = rawget(transcript, "groups") or begin(transcript)
-  local n, limit = #groups, rawget(transcript, "limit")
+  local groups = transcript.groups or begin(transcript)
+  local n, limit = #groups, transcript.limit
   take(groups)
   groups[n + 1], groups[n + 2], groups[n + 3] = who, text, time
   groups[n + 4] = veil or false
@@ -123,8 +123,8 @@ end
 ---@param text string|string[]  lines; a list stays as it is
 ---@param veil? fun(text: string): string  hides what is secret
 function M.add(transcript, who, text, veil)
-  local limit = rawget(transcript, "limit")
-  if not limit or rawget(transcript, "on_line") or #text > LONG then
+  local limit = transcript.limit
+  if not limit or transcript.on_line or #text > LONG then
     return transcript:add(who, text_of(text, veil))
   end
   put(transcript, who, text, transcript.clock(), veil)
@@ -136,17 +136,17 @@ end
 ---@param veil? fun(text: string): string
 ---@param machine userdata
 function M.record(transcript, veil, machine)
-  local groups = rawget(transcript, "groups")
+  local groups = transcript.groups
   if groups and groups.recorder == machine and groups.veil == veil
-    and not rawget(transcript, "on_line") then
+    and not transcript.on_line then
     return
   end
   local clock, late = transcript.clock, 0
   if clock ~= now then late = clock() - now() end
-  local limit = rawget(transcript, "limit")
-  if limit and limit <= RECORDED and not rawget(transcript, "on_line") then
+  local limit = transcript.limit
+  if limit and limit <= RECORDED and not transcript.on_line then
     put(transcript, RECORD, "", late, veil)
-    groups = rawget(transcript, "groups")
+    groups = transcript.groups
     groups.recorder, groups.veil = machine, veil
     return
   end
