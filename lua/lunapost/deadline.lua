@@ -65,6 +65,12 @@ function M.limit(seconds, co)
   return left, true
 end
 
+--- Whether no coroutine has a deadline: soon told, and most often so.
+---@return boolean
+function M.none()
+  return next(owners) == nil
+end
+
 --- Raises when a wait that was cut has timed out.
 ---@param cut boolean
 ---@param why string?  "timeout"

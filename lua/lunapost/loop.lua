@@ -18,7 +18,7 @@ local wait_for <const>, next_of <const> = poll.wait, poll.next
 local running <const> = coroutine.running
 local resume_coroutine <const> = coroutine.resume
 local yield <const> = coroutine.yield
-local limit_of <const> = deadline.limit
+local limit_of <const>, none <const> = deadline.limit, deadline.none
 
 -- What a parked coroutine yields to the loop.
 local PARK <const> = {}
@@ -464,8 +464,8 @@ local function fill_seam(public, state)
   --- Whether a wait would block: no task runs, and no deadline is set.
   ---@return boolean
   function public.blocks()
-    return not (state.current or state.closing or state.background
-      or deadline.limit())
+    return not (state.current or state.closing or state.background)
+      and (none() or not limit_of())
   end
 
   --- Before a descriptor is closed. Connections do it by themselves.
