@@ -95,6 +95,50 @@ describe("a reply that its command cannot have", function()
   end)
 end)
 
+describe("the reply to a message", function()
+  local last <const> = { ["250 2.0.0 kept"] = { "2.0.0", "kept", "kept" },
+    ["250 kept"] = { nil, "kept", "kept" }, ["250"] = { nil, "", "" },
+    ["250-2.0.0 a\r\n250 2.0.0 b"] = { "2.0.0", "a\nb", "a|b" } }
+
+  -- Replies to it: from the machine at once, and command by command.
+  local function replies_to(final)
+    local list = {}
+    for _, ehlo in ipairs { "250 x", PIPELINING } do
+      local pipelined = ehlo == PIPELINING
+      local result = assert(outcome({ "250 ok", "250 ok", "250 ok", "354 go",
+        final = final }, ehlo))
+      list[pipelined and "posted" or "said"] = result.reply
+    end
+    return list
+  end
+
+  it("has all its fields, whichever way that went", function()
+    for final, expected in pairs(last) do
+      for way, reply in pairs(replies_to(final)) do
+        assert.equal(250, reply.code, way)
+        assert.equal(expected[1], reply.enhanced, way)
+        assert.equal(expected[2], reply.text, way)
+        assert.is_nil(reply.other, way)
+        assert.equal(expected[3], table.concat(reply.lines, "|"), way)
+        assert.equal(final, table.concat(reply.raw, "\r\n"), way)
+        assert.is_nil(reply.other, way)
+      end
+    end
+  end)
+
+  it("has them for who goes through it, too", function()
+    for final, expected in pairs(last) do
+      for way, reply in pairs(replies_to(final)) do
+        local seen = {}
+        for name, value in pairs(reply) do seen[name] = value end
+        assert.same({ code = 250, enhanced = expected[1], text = expected[2],
+          lines = reply.lines, raw = reply.raw }, seen, way)
+        assert.equal(final, table.concat(seen.raw, "\r\n"), way)
+      end
+    end
+  end)
+end)
+
 describe("a server's SIZE", function()
   it("is a decimal number, or none", function()
     for word, kind in pairs { ["0x10"] = false, ["1e1"] = false,

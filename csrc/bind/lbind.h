@@ -392,9 +392,12 @@ INTERNAL int lbind_walk(lua_State *L);
 INTERNAL int lbind_open_codec(lua_State *L);
 INTERNAL int lbind_open_call(lua_State *L);
 /* lreply: { code=, enhanced=, text=, lines=, raw= } of a whole reply, on the
-   stack; and write_reply(code, enhanced, text), for Lua. */
+   stack; the same with said=, the line as it came, for lines= and raw=, where
+   there is one: smtp/reply.lua makes them; and write_reply(code, enhanced,
+   text), for Lua. */
 struct reply;
 INTERNAL void lbind_push_reply(lua_State *L, const struct reply *r);
+INTERNAL void lbind_push_brief_reply(lua_State *L, const struct reply *r);
 INTERNAL int lbind_write_reply(lua_State *L);
 INTERNAL void lbind_open_reply(lua_State *L);
 
@@ -419,6 +422,7 @@ INTERNAL void lbind_push_heard(lua_State *L, const struct reply *r);
 
 /* What is in the string at an argument, as a body. The last long one that was
    asked about, of 16 KiB to 4 MiB, is held, and looked at once. */
+enum { LBIND_SEEN_LEAST = 1 << 14 }; /* a look at less is as soon done */
 INTERNAL struct survey lbind_survey(lua_State *L, int arg);
 
 INTERNAL void lbind_open_exchange(lua_State *L);

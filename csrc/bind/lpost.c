@@ -120,11 +120,12 @@ static void message_at(lua_State *L, int arg, struct mail *m)
         m->mail.recipients = recipients_at(L, arg + 1, m->to);
 }
 
-/* The same, for who says its commands. */
+/* The same, for who says its commands: a long body may have been seen. */
 static void letter_at(lua_State *L, int arg, struct mail *m)
 {
     message_at(L, arg, m);
-    if (m->mail.recipients && !m->mail.known) {
+    if (m->mail.recipients && !m->mail.known &&
+        m->parts->octets.n >= LBIND_SEEN_LEAST) {
         m->seen = lbind_survey(L, arg + 2);
         m->mail.seen = &m->seen;
     }
@@ -209,6 +210,15 @@ static bool lines_behind(lua_State *L, struct lbind_client *l, int list)
                                 lbind_check(L, -1), (size_t)count);
 }
 
+/* Makes ready the commands of a message at an argument; whether it can go this
+   way. */
+static bool put_behind(lua_State *L, struct lbind_client *l, int arg)
+{
+    struct mail m;
+    letter_at(L, arg, &m);
+    return posting_behind(&l->posting, &l->over.machine, &m.mail);
+}
+
 /* behind(begun, from, to, body) -> whether it can go this way: its commands are
    said, then, behind the body of the one that is posted next or, begun, now;
    what comes of that tells whether they were. behind(begun, lines): commands of
@@ -218,15 +228,12 @@ static int lpost_behind(lua_State *L)
     enum { MAIL = 3 };
     struct lbind_client *l = check(L);
     struct posting *p = &l->posting;
-    struct mail m;
     bool fits = (p->stage != POSTING_IDLE) == lua_toboolean(L, 2);
     lua_settop(L, MAIL + MAIL_VALUES - 1);
     if (fits && lua_istable(L, MAIL))
         fits = lines_behind(L, l, MAIL);
-    else if (fits) {
-        letter_at(L, MAIL, &m);
-        fits = posting_behind(p, &l->over.machine, &m.mail);
-    }
+    else if (fits)
+        fits = put_behind(L, l, MAIL);
     lua_pushboolean(L, fits);
     return 1;
 }
@@ -255,7 +262,7 @@ static int post_done(lua_State *L, struct lbind_client *l)
     bool next = l->posting.next.count > 0;
     posting_end(&l->posting);
     lua_pushliteral(L, "reply");
-    lbind_push_reply(L, &l->over.machine.reply);
+    lbind_push_brief_reply(L, &l->over.machine.reply);
     lua_pushboolean(L, next);
     return 3;
 }
@@ -320,16 +327,20 @@ static int lpost_post(lua_State *L)
     return answer(L, l, call.conn, event, told);
 }
 
-/* go_on(conn, patient, flushing, body): the same, for a message whose commands
-   were said; body as it was then */
+/* go_on(conn, patient, flushing, body [, from, to, body]): the same, for a
+   message whose commands were said; body as it was then; and what is to be said
+   behind it, as by behind(true, ...) */
 static int lpost_go_on(lua_State *L)
 {
-    enum { BODY = 5 };
+    enum { BODY = 5, BEHIND };
     struct lbind_client *l = check(L);
     struct exchange_call call = call_at(L, 2);
     struct mail m;
     int told = 0, event = EXCHANGE_NO;
-    lua_settop(L, BODY);
+    bool more = lua_gettop(L) > BODY && l->posting.stage != POSTING_IDLE;
+    lua_settop(L, BODY + MAIL_VALUES);
+    if (more)
+        (void)put_behind(L, l, BEHIND);
     mail_begin(&m);
     m.mail.count = body_at(L, BODY, &m);
     luaL_argcheck(L, l->posting.part < m.mail.count, BODY,

@@ -25,6 +25,17 @@ static void push_text(lua_State *L, const struct reply *r)
     luaL_pushresult(&text);
 }
 
+/* Of the reply at the top. */
+static void set_codes(lua_State *L, const struct reply *r)
+{
+    lua_pushinteger(L, r->code);
+    lua_setfield(L, -2, "code");
+    if (r->enhanced[0]) {
+        lua_pushstring(L, r->enhanced);
+        lua_setfield(L, -2, "enhanced");
+    }
+}
+
 void lbind_push_reply(lua_State *L, const struct reply *r)
 {
     struct span line;
@@ -46,12 +57,23 @@ void lbind_push_reply(lua_State *L, const struct reply *r)
         push_text(L, r);
     lua_setfield(L, -3, "text");
     lua_setfield(L, -2, "lines"); /* reply */
-    lua_pushinteger(L, r->code);
-    lua_setfield(L, -2, "code");
-    if (r->enhanced[0]) {
-        lua_pushstring(L, r->enhanced);
-        lua_setfield(L, -2, "enhanced");
+    set_codes(L, r);
+}
+
+void lbind_push_brief_reply(lua_State *L, const struct reply *r)
+{
+    struct span line;
+    size_t at = 0;
+    if (!reply_line(r, &at, &line) || at < buf_size(&r->lines)) {
+        lbind_push_reply(L, r);
+        return;
     }
+    lua_createtable(L, 0, 4); /* reply */
+    lbind_push(L, line);
+    lua_setfield(L, -2, "said");
+    lbind_push(L, reply_words(r, line));
+    lua_setfield(L, -2, "text");
+    set_codes(L, r);
 }
 
 void lbind_push_heard(lua_State *L, const struct reply *r)

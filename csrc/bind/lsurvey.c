@@ -12,9 +12,7 @@
 
 #define SEEN "lunapost.survey"
 
-/* Octets: a look at fewer costs less than to remember them; more are not kept
-   for one's own sake. */
-enum { SEEN_LEAST = 1 << 14, SEEN_MOST = 1 << 22 };
+enum { SEEN_MOST = 1 << 22 }; /* octets: more are not held */
 
 struct seen {
     const char *octets; /* of the user value; NULL: there is none yet */
@@ -39,7 +37,7 @@ struct survey lbind_survey(lua_State *L, int arg)
 {
     struct span body = lbind_check(L, arg);
     const struct kernel *kernel = *lbind_kernel(L);
-    if (body.n < SEEN_LEAST || body.n > SEEN_MOST)
+    if (body.n < LBIND_SEEN_LEAST || body.n > SEEN_MOST)
         return survey_of(kernel, body);
     struct seen *s = push_seen(L);
     if (s->octets != body.p || s->kernel != kernel) {

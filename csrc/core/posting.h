@@ -53,7 +53,7 @@ struct posting_mail {
     bool known;     /* what follows is; else there is one part, of lines */
     bool eight_bit; /* some octets are above 127 */
     size_t size;    /* of the whole */
-    const struct survey *seen; /* of the one part; NULL: it is to be looked at */
+    const struct survey *seen; /* of the one part, if it was looked at */
 };
 
 /* What the peer offers. */

@@ -12,7 +12,7 @@ local upload = require "lunapost.smtp.upload"
 
 local M = {}
 
-local now <const> = core.loop.now
+local now <const>, record <const> = core.loop.now, later.record
 
 -- Of a session that was closed while something else was done.
 local CLOSED <const> = "the session was closed here"
@@ -47,15 +47,16 @@ local function settle_patience(client, way)
     way.least = math.min(way.least, client:limit(phase))
   end
   way.patience = client:patience(way.least)
+  way.blocks = way.patience and client.loop.blocks
 end
 
 -- Whether it may, where nothing else is to be done.
 local function patience(client, way)
-  local blocks = client.loop.blocks
   if way.limits ~= client.limits or way.timeout ~= client.timeout then
     settle_patience(client, way)
   end
-  return way.patience and blocks and blocks() and way.patience
+  local blocks = way.blocks
+  return blocks and blocks() and way.patience
 end
 
 --- Whether a session can send this way, with nothing unheard, and the server
@@ -118,26 +119,58 @@ local function wait(client, event, patient, flushing, body)
   end
 end
 
--- Posts a message, and waits for its outcome; flushing: for the end of its
--- body.
-local function begin(client, way, flushing, from, to, body)
+-- Posts a message, and waits for its outcome.
+local function begin(client, way, from, to, body)
   local patient = patience(client, way)
-  local event, a, b, c = client.machine:post(client.conn, patient, flushing,
+  local event, a, b, c = client.machine:post(client.conn, patient, false,
     from, to, body)
   if event == "reply" or event ~= "read" and event ~= "write" then
     return event, a, b, c
   end
-  return wait(client, event, patient, flushing, body)
+  return wait(client, event, patient, false, body)
 end
 
 -- The same for one whose commands were said.
-local function go_on(client, flushing, body)
+local function go_on(client, body)
   if not client.conn then return nil, "closed", CLOSED end
   local patient = patience(client, client.way)
-  local event, a, b = client.machine:go_on(client.conn, patient, flushing,
-    body)
-  if event ~= "read" and event ~= "write" then return event, a, b end
-  return wait(client, event, patient, flushing, body)
+  local event, a, b = client.machine:go_on(client.conn, patient, false, body)
+  if event == "reply" or event ~= "read" and event ~= "write" then
+    return event, a, b
+  end
+  return wait(client, event, patient, false, body)
+end
+
+-- Makes ready what is said behind the body of a message.
+local function put_behind(machine, one, behind)
+  if behind.body then
+    machine:behind(one.said, behind.from, behind.to, behind.body)
+  elseif behind.t then
+    machine:behind(one.said, behind.t.group.lines)
+  end
+end
+
+-- Sends one, or what is left of it, up to its dot, and what is said behind
+-- that: "done", if all is as it should be. What is heard before has most often
+-- come, and what is sent has room: no call waits by itself.
+local function send_out(client, one, behind)
+  local machine, body, event, a, b, c = client.machine, one.body
+  if one.said and behind and behind.body then -- as most
+    event, a, b = machine:go_on(client.conn, false, true, body, behind.from,
+      behind.to, behind.body)
+  else
+    if behind then put_behind(machine, one, behind) end
+    if one.said then
+      event, a, b = machine:go_on(client.conn, false, true, body)
+    else
+      event, a, b, c = machine:post(client.conn, false, true, one.from, one.to,
+        body)
+    end
+  end
+  if event == "done" or event ~= "read" and event ~= "write" then
+    return event, a, b, c
+  end
+  return wait(client, event, false, true, body)
 end
 
 -- The error of a session that failed in a phase.
@@ -170,7 +203,7 @@ local function odd(client, event, a, said, text)
     local _, problem = client:unasked("MAIL", a, said, text)
     return nil, { heard = {}, problem = problem }
   end
-  later.record(client.transcript, client.veil, client.machine)
+  record(client.transcript, client.veil, client.machine)
   return outcome_of(client, event, a, said)
 end
 
@@ -179,7 +212,7 @@ end
 local function conclude(client, to, event, reply, said, text)
   if event ~= "reply" then return odd(client, event, reply, said, text) end
   local transcript, veil = client.transcript, client.veil
-  later.record(transcript, veil, client.machine)
+  record(transcript, veil, client.machine)
   replies.new(reply)
   if veil then replies.veil(reply, veil) end
   client.last = reply
@@ -214,7 +247,7 @@ function M.send(client, envelope, message)
   local from, to = client.machine:mail(envelope)
   if not from then return false end
   local result, outcome = conclude(client, to,
-    begin(client, way, false, from, to, body))
+    begin(client, way, from, to, body))
   if outcome then outcome.envelope = { from = from, to = to } end
   return result, outcome
 end
@@ -227,16 +260,7 @@ function M.announce(client, one)
   if not M.ready(client) then return end
   one.said = client.machine:say(one.from, one.to, one.body)
   if one.said then
-    later.record(client.transcript, client.veil, client.machine)
-  end
-end
-
--- Makes ready what is said behind the body of a message.
-local function put_behind(machine, one, behind)
-  if behind.body then
-    machine:behind(one.said, behind.from, behind.to, behind.body)
-  elseif behind.t then
-    machine:behind(one.said, behind.t.group.lines)
+    record(client.transcript, client.veil, client.machine)
   end
 end
 
@@ -259,16 +283,10 @@ end
 ---@return table|false|nil result
 ---@return table? outcome
 function M.relay(client, one, behind, meanwhile, series)
-  local body, way, event, a, b, c = one.body, client.way
-  if behind then put_behind(client.machine, one, behind) end
-  if one.said then
-    event, a, b, c = go_on(client, true, body)
-  else
-    event, a, b, c = begin(client, way, true, one.from, one.to, body)
-  end
+  local event, a, b, c = send_out(client, one, behind)
   if event == "done" then
     meanwhile(series)
-    event, a, b, c = go_on(client, false, body)
+    event, a, b = go_on(client, one.body)
   end
   local result, outcome, said = conclude(client, one.to, event, a, b, c)
   if behind then tell(behind, said or false) end

@@ -12,6 +12,26 @@ local M = {}
 ---@field raw string[]  the lines as they came
 local meta = { __name = "lunapost.reply" }
 
+-- A reply of one line may have it as it came (said) instead of lines and raw:
+-- they are made when one of them is asked for, for seldom is.
+local function spell(reply)
+  local said = rawget(reply, "said")
+  if said then
+    reply.said, reply.lines, reply.raw = nil, { reply.text }, { said }
+  end
+end
+
+function meta.__index(reply, key)
+  if key ~= "lines" and key ~= "raw" then return nil end
+  spell(reply)
+  return rawget(reply, key)
+end
+
+function meta.__pairs(reply)
+  spell(reply)
+  return next, reply, nil
+end
+
 ---@param reply lunapost.reply
 function meta.__tostring(reply)
   local text = reply.text:gsub("\n", " ")

@@ -13,6 +13,9 @@ local transaction = require "lunapost.smtp.transaction"
 
 local M = {}
 
+local fits <const>, ready <const> = post.fits, post.ready
+local relay_post <const> = post.relay
+
 ---@class lunapost.serial: lunapost.posted  a message of a series
 ---@field envelope? table  nil: from and to are a copy of it
 ---@field message any
@@ -61,7 +64,7 @@ local function pull(series)
     series.ended = true
     return nil
   end
-  local one = series.plain and post.fits(series.client, envelope, message)
+  local one = series.plain and fits(series.client, envelope, message)
   if one then return one end
   one = { envelope = envelope, message = message }
   prepare(series, one)
@@ -134,12 +137,12 @@ end
 -- Posts a message; nil, nil: it has to go the other way.
 local function relay(series, one)
   local client, behind = series.client, upcoming(series)
-  if not post.ready(client) then -- the source may have closed it
+  if not ready(client) then -- the source may have closed it
     series.next = behind
     return nil
   end
   series.posting = true -- until it is known how that ends
-  local result, outcome = post.relay(client, one, behind, foresee, series)
+  local result, outcome = relay_post(client, one, behind, foresee, series)
   series.posting = false
   if result == false then
     series.next = behind
@@ -150,12 +153,8 @@ local function relay(series, one)
   return transaction.resume(client, job_of(series, one), outcome)
 end
 
+-- The way of transaction.lua.
 local function run(series, one)
-  local result, problem
-  if one.body then
-    result, problem = relay(series, one)
-    if result or problem then return result, problem end
-  end
   if not one.t and not one.problem then
     prepare(series, one, one.said and series.client.machine:unpost())
   end
@@ -167,16 +166,19 @@ local function step(series)
   local one = series.announced or upcoming(series)
   series.announced = nil
   if not one then return nil end
+  local count, result, problem = series.count + 1, nil, nil
+  series.count = count
+  if one.body then result, problem = relay(series, one) end
+  if result then return count, result end
   if one.broken then
     series.ended = false
     error(one.raised, 0)
   end
-  series.count = series.count + 1
-  local result, problem = run(series, one)
+  if not problem then result, problem = run(series, one) end
   if problem and not problem.accepted then
     problem.accepted, problem.rejected = {}, {}
   end
-  return series.count, result, problem
+  return count, result, problem
 end
 
 -- One by one: nothing is said of a message before the one before is settled.
