@@ -28,6 +28,32 @@ for _, backend in ipairs { "epoll", "poll" } do
       end
     end)
 
+    it("ends a wait by its deadline after what is ready had its turn",
+      function()
+      local a, b = wire.pair()
+      local c, d = wire.pair()
+      poller:wait(b:fd(), "r", 0.01)
+      poller:wait(d:fd(), "r", 60)
+      c:write("x")
+      core.loop.block(-1, "r", 0.02) -- both have come to be
+      poller:turn(60)
+      assert.same({ d:fd(), "r" }, { poller:next() })
+      assert.is_nil(poller:next())
+      a:write("y")
+      poller:turn(60)
+      assert.same({ b:fd(), "r" }, { poller:next() })
+      poller:wait(b:fd(), "w", 60)
+      poller:wait(d:fd(), "r", 0.01)
+      d:read(1)
+      core.loop.block(-1, "r", 0.02)
+      poller:turn(60)
+      assert.same({ b:fd(), "w" }, { poller:next() })
+      poller:wait(b:fd(), "w", 60)
+      poller:turn(60) -- though something is always ready
+      assert.same({ b:fd(), "w" }, { poller:next() })
+      assert.same({ d:fd(), "timeout" }, { poller:next() })
+    end)
+
     it("keeps quiet about a descriptor that nobody waits for", function()
       local a, b = wire.pair()
       poller:wait(b:fd(), "r", 1)

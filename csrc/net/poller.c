@@ -357,6 +357,16 @@ static int milliseconds(double seconds)
     return (int)ms + ((int)ms < ms);
 }
 
+/* Where something is ready, what it says may be what another one waits for:
+   deadlines that passed since the last turn wait for the next one, which
+   looks at once. So a process that stood still, or had much to do, ends no
+   wait for bytes that only it could bring about. */
+static void turned_at(struct poller *p, double now)
+{
+    p->turned = p->ready_tail ? p->looked : now;
+    p->looked = now;
+}
+
 int poller_turn(struct poller *p, double seconds)
 {
     if (p->ready_head == p->ready_tail)
@@ -373,7 +383,7 @@ int poller_turn(struct poller *p, double seconds)
     int err = 0;
     if (p->ready_tail == 0)
         err = p->backend->wait(p, milliseconds(seconds));
-    p->turned = poller_now();
+    turned_at(p, poller_now());
     return err;
 }
 

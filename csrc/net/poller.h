@@ -55,7 +55,8 @@ struct poller {
     bool crowded;        /* a close found the queue full */
     size_t waiting;      /* descriptors and timers under way */
     size_t handed;       /* deadlines handed out in this turn */
-    double turned;       /* when this turn's events were taken */
+    double looked;       /* when the last turn took its events */
+    double turned;       /* deadlines up to here have passed in this turn */
     struct poller *next; /* for the binding: all pollers of a Lua state */
 };
 
