@@ -50,11 +50,11 @@ end
 
 -- Reads up to the dot, however much that is; nil: the client is gone.
 local function swallow(peer)
-  local read, tail = {}, "\r\n" .. peer.unread
+  local read, tail = {}, "\r\n" .. peer:swap ""
   while true do
     local from, behind = tail:find("\r\n.\r\n", 1, true)
     if behind then
-      peer.unread = tail:sub(behind + 1)
+      peer:swap(tail:sub(behind + 1))
       return table.concat(read) .. tail:sub(1, from + 1)
     end
     local octets, why = peer.conn:read(1 << 20)

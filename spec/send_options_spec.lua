@@ -1,13 +1,11 @@
 --- How a message goes: in chunks, to all or to none, and in what time.
 
-local core = require "lunapost.core"
 local mime = require "lunapost.mime"
 local scripted = require "spec.support.scripted"
 local served = require "spec.support.served"
 local smtp = require "lunapost.smtp"
 local timeouts = require "lunapost.smtp.timeouts"
 
-local now <const> = core.loop.now
 
 local envelope <const> = { from = "a@x", to = { "b@y", "c@y" } }
 
@@ -200,17 +198,15 @@ describe("timeouts", function()
       scripted.run(function(peer)
         if phase[2] then peer:say(phase[2]) end
         peer:answer(table.unpack(phase, 3))
-        peer.loop.sleep(0.4)
+        peer:hold()
       end, function(options)
         options.timeouts = { [phase[1]] = 0.1 }
-        local started = now()
         local client, problem = smtp.open(options)
         if client then
           local _
           _, problem = client:send(envelope, "x")
         end
         kind = problem.kind
-        assert.is_true(now() - started < 1.5)
       end)
       assert.equal(phase[1] == "data_termination" and "unconfirmed"
         or "timeout", kind)
@@ -221,7 +217,7 @@ describe("timeouts", function()
     scripted.run(function(peer)
       peer:say "220 x"
       peer:answer("250 x", "250 ok", "250 ok", "250 ok", "354 go")
-      peer.loop.sleep(0.6)
+      peer:hold()
     end, function(options)
       options.timeouts = { data_block = 0.2 }
       local client = assert(smtp.open(options))

@@ -5,7 +5,7 @@ local smtp = require "lunapost.smtp"
 -- The octets up to the final dot, read with pauses, so that the sender's
 -- writes end anywhere.
 local function swallow(peer)
-  local pieces, reads = { peer.unread }, 0
+  local pieces, reads = { peer:swap "" }, 0
   while true do
     local octets, why = peer.conn:read(7919)
     if octets then

@@ -9,7 +9,7 @@ local M = {}
 local Peer = {}
 local meta = { __index = Peer }
 
-local PATIENCE <const> = 5
+local PATIENCE <const> = 60
 
 function meta.__close(peer)
   peer:close()

@@ -16,13 +16,17 @@ function M.sleep(seconds)
   os.execute("sleep " .. seconds)
 end
 
+-- What is waited for comes: only a failure waits so long, whatever the
+-- machine has to do.
+local PATIENCE <const> = 60
+
 --- Asks again and again until the answer is true.
----@param seconds number  at most
+---@param seconds? number  at most, where more than a minute is needed
 ---@param ask fun(): any
 ---@return any answer  falsehood when the time is over
 function M.wait(seconds, ask)
   local step <const> = 0.05
-  for _ = 1, seconds / step do
+  for _ = 1, math.max(seconds or 0, PATIENCE) / step do
     local answer = ask()
     if answer then return answer end
     M.sleep(step)

@@ -6,7 +6,7 @@ local loop = require "lunapost.loop"
 
 local M = {}
 
-local PATIENCE <const> = 5
+local PATIENCE <const> = 60
 
 local function await(conn, mode)
   return loop.wait(conn:fd(), mode == "write" and "w" or "r", PATIENCE)

@@ -18,7 +18,7 @@ end
 --- loop, stops the server. What steps raises is raised here.
 ---@param options table  of smtp.server
 ---@param steps fun(server: table)
----@param seconds? number  default 20
+---@param seconds? number  default 100
 function M.run(options, steps, seconds)
   options.listen = options.listen or "127.0.0.1:0"
   options.hostname = options.hostname or "mx.test"
@@ -35,7 +35,7 @@ function M.run(options, steps, seconds)
     loop.stop()
   end)
   local watch = loop.spawn(function()
-    loop.sleep(seconds or 20)
+    loop.sleep(seconds or 100)
     problem = problem or "the spec took too long"
     loop.stop()
   end)

@@ -75,7 +75,7 @@ end
 --- Whether no more than n descriptors are open, or come to be within 20 s:
 --- the threads of lookups that were given up have sockets until they end.
 function M.at_most(n)
-  local limit = core.loop.now() + 20
+  local limit = core.loop.now() + 60
   while M.descriptors() > n do
     if core.loop.now() > limit then return false end
     core.loop.block(-1, "r", 0.02)
@@ -102,7 +102,7 @@ function M.finish(loop, conn, method, ...)
   while true do
     local a, b, c = conn[method](conn, ...)
     if a or b ~= "read" and b ~= "write" then return a, b, c end
-    local ready, why = loop.wait(conn:fd(), b == "read" and "r" or "w", 10)
+    local ready, why = loop.wait(conn:fd(), b == "read" and "r" or "w", 60)
     if not ready then return nil, why end
   end
 end
