@@ -28,6 +28,7 @@ local with_resolv = {
 build = {
   type = "builtin",
   modules = {
+    ["lunapost.ascii"] = "lua/lunapost/ascii.lua",
     ["lunapost.cli.arguments"] = "lua/lunapost/cli/arguments.lua",
     ["lunapost.cli.asks"] = "lua/lunapost/cli/asks.lua",
     ["lunapost.cli.build"] = "lua/lunapost/cli/build.lua",

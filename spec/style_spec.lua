@@ -115,7 +115,7 @@ describe("the layers", function()
   -- all stand on; the first prefix that fits counts.
   local ground <const> = "lunapost.core lunapost.err lunapost.options "
     .. "lunapost.json lunapost.deadline lunapost.svg lunapost.outlet "
-    .. "lunapost.lazy lunapost.raised"
+    .. "lunapost.lazy lunapost.raised lunapost.ascii"
   local lua_below <const> = {
     { "lunapost.cli", "lunapost" },
     { "lunapost.core", "" },
@@ -126,6 +126,7 @@ describe("the layers", function()
     { "lunapost.svg", "" },
     { "lunapost.outlet", "" },
     { "lunapost.raised", "" },
+    { "lunapost.ascii", "" },
     { "lunapost.deadline", "lunapost.loop" },
     { "lunapost.loops", "lunapost.loop cqueues luv copas socket" },
     { "lunapost.loop", "" },

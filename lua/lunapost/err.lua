@@ -50,8 +50,8 @@ end
 ---@param text string
 ---@return string
 function M.printable(text)
-  if not text:find("[%c\x80-\x9f]") then return text end
-  text = text:gsub("%c", "?"):gsub("\xc2[\x80-\x9f]", "?")
+  if not text:find("[\0-\x1f\x7f-\x9f]") then return text end
+  text = text:gsub("[\0-\x1f\x7f]", "?"):gsub("\xc2[\x80-\x9f]", "?")
     :gsub("\xe2\x80[\xa8-\xae]", "?"):gsub("\xe2\x81[\xa6-\xa9]", "?")
   return utf8.len(text) and text or without_stray(text)
 end

@@ -50,14 +50,16 @@ local function valid(text)
 end
 
 local function encode_string(text)
-  return '"' .. valid(text):gsub('[%c"\\\127]', escape)
+  return '"' .. valid(text):gsub('[\0-\31"\\\127]', escape)
     :gsub("\xc2([\x80-\x9f])", escape) .. '"'
 end
 
 local function encode_number(n)
   if math.type(n) == "integer" then return ("%d"):format(n) end
   if n ~= n or n == math.huge or n == -math.huge then return "null" end
-  return (("%.14g"):format(n):gsub(",", "."))
+  local text = ("%.14g"):format(n) -- "0.1", where that is all there is
+  if tonumber(text) ~= n then text = ("%.17g"):format(n) end
+  return (text:gsub(",", "."))
 end
 
 local encode_value

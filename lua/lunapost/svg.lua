@@ -1,5 +1,7 @@
 --- What the pictures share: texts that XML can hold, and how wide they are.
 
+local ascii = require "lunapost.ascii"
+
 local M = {}
 
 --- Pixels of a column of text at 12 pixels.
@@ -24,8 +26,16 @@ function M.clean(text)
     pieces[#pieces + 1] = "\u{fffd}"
     at = bad + 1
   end
-  return (table.concat(pieces):gsub("%c", "\u{fffd}")
+  return (table.concat(pieces):gsub("[\0-\31\127]", "\u{fffd}")
     :gsub("\xef\xbf[\xbe\xbf]", "\u{fffd}"))
+end
+
+--- Adds a piece to a picture.
+---@param out string[]
+---@param form string  as ascii.format takes it
+---@param ... any
+function M.add(out, form, ...)
+  out[#out + 1] = ascii.format(form, ...)
 end
 
 --- Clean text for content and attributes.

@@ -28,7 +28,7 @@ end
 function mailbox_meta:__tostring()
   if not self.name then return self.address end
   local name = self.name
-  if name:find('[%c"(),.:;<>@%[%]\\]') then name = quoted(name) end
+  if name:find('[\0-\31\127"(),.:;<>@%[%]\\]') then name = quoted(name) end
   return name .. " <" .. self.address .. ">"
 end
 

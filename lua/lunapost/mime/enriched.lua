@@ -1,6 +1,8 @@
 --- The plain rendering of text/enriched (RFC 1896) and of text/richtext
 --- (RFC 1341 7.1.3): what is said, without how it looks.
 
+local ascii = require "lunapost.ascii"
+
 local M = {}
 
 ---@class lunapost.mime.enriched.state
@@ -24,7 +26,7 @@ local function moved(count, closing)
 end
 
 local function tag(state, closing, name)
-  name = name:lower()
+  name = ascii.lower(name)
   if hides[name] then
     state.hidden = moved(state.hidden, closing)
   elseif name == "nofill" then

@@ -1,6 +1,7 @@
 --- message/external-body: bodies that are elsewhere, RFC 2046 5.2.3,
 --- RFC 2017. What is where is told; fetching it is a caller's choice.
 
+local ascii = require "lunapost.ascii"
 local values <const> = require("lunapost.core").mime
 
 local M = {}
@@ -34,7 +35,7 @@ local needs <const> = {
   ["mail-server"] = { "server" }, url = { "url" },
 }
 
-local function lower(text) return text and text:lower() end
+local function lower(text) return text and ascii.lower(text) end
 
 local function note(data, part)
   local bad = data.access == ""

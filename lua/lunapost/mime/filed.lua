@@ -195,7 +195,7 @@ end
 function meta.__tostring(part)
   return ("%s: \"%s\", %d bytes in a file"):format(
     part._index == 1 and "message" or part.type,
-    (part.subject or ""):gsub("%c", " "), part:size())
+    (part.subject or ""):gsub("[\0-\31\127]", " "), part:size())
 end
 
 --- A message of octets that are read where they stand.

@@ -1,6 +1,7 @@
 --- Fragments of a message put together again: message/partial,
 --- RFC 2046 5.2.2.
 
+local ascii = require "lunapost.ascii"
 local err_of = require "lunapost.err"
 local read_part = require "lunapost.mime.part"
 
@@ -105,7 +106,7 @@ local own <const> = {
 }
 
 local function is_own(name)
-  name = name:lower()
+  name = ascii.lower(name)
   return own[name] or name:sub(1, 8) == "content-"
 end
 

@@ -3,6 +3,7 @@
 --- charset of the body, so that is what they are read by; without one as
 --- windows-1252 (see core/word.h).
 
+local ascii = require "lunapost.ascii"
 local values <const> = require("lunapost.core").mime
 
 local M = {}
@@ -21,8 +22,8 @@ local function charset_of(part)
     state.charset = false
     for one in part:_at(1):walk() do
       local charset = one.type:find("^text/") and one.parameters.charset
-      if charset and not is_useless(charset:lower()) then
-        state.charset = charset:lower()
+      if charset and not is_useless(ascii.lower(charset)) then
+        state.charset = ascii.lower(charset)
         break
       end
     end

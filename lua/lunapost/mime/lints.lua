@@ -199,7 +199,7 @@ local bidi <const> = { "\u{202a}", "\u{202b}", "\u{202c}", "\u{202d}",
   "\u{202e}", "\u{2066}", "\u{2067}", "\u{2068}", "\u{2069}" }
 
 local function misleads(name)
-  if name:find("[/\\%c]") or name:find("^%.%.?$") then return true end
+  if name:find("[/\\\0-\31\127]") or name:find("^%.%.?$") then return true end
   for _, mark in ipairs(bidi) do
     if name:find(mark, 1, true) then return true end
   end

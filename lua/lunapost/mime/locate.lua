@@ -1,6 +1,8 @@
 --- Where in a body the first thing is that decoding had to repair. Only
 --- asked for once something was.
 
+local ascii = require "lunapost.ascii"
+
 local M = {}
 
 local finders = {}
@@ -43,7 +45,7 @@ function M.character(part)
   local _, _, at, stop = part:_offsets()
   if not plain[part.encoding] then return at end
   local body = part:_slice(at, stop)
-  local charset = (part.parameters.charset or ""):lower()
+  local charset = ascii.lower(part.parameters.charset or "")
   local bad
   if charset:find("^utf%-?8$") then
     bad = select(2, utf8.len(body))

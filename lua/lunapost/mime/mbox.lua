@@ -12,6 +12,7 @@
 ---
 --- Of the file, one message is in memory at a time.
 
+local ascii = require "lunapost.ascii"
 local err_of = require "lunapost.err"
 local options = require "lunapost.options"
 local values <const> = require("lunapost.core").mime
@@ -31,6 +32,9 @@ local LINE <const> = 1000 -- a longer line is no postmark
 local HEADER <const> = 1 << 20 -- where Content-Length is looked for
 local SIZE <const> = 64 << 20
 local MOST <const> = 1 << 50 -- a Content-Length that is none
+
+local COUNT <const> = "\n" .. ascii.pattern "Content-Length:"
+  .. "[ \t]*(%d+)[ \t]*\r?\n"
 
 -- Which of the formats do what.
 local formats <const> = {
@@ -135,7 +139,7 @@ local function counted(box)
   local stop = header_end(box)
   if not stop then return nil end
   local header = "\n" .. box.rest:sub(1, stop)
-  local n = header:lower():match("\ncontent%-length:[ \t]*(%d+)[ \t]*\r?\n")
+  local n = header:match(COUNT)
   n = n and math.tointeger(tonumber(n))
   return n and n < MOST and stop + n or nil
 end

@@ -4,6 +4,7 @@
 --- which its message holds, and the string that they point into. Its fields
 --- are computed when they are looked at; lists stay the same ones.
 
+local ascii = require "lunapost.ascii"
 local core = require "lunapost.core"
 local view = require "lunapost.mime.view"
 
@@ -166,7 +167,7 @@ function meta.__tostring(part)
   for _ in part:walk() do count = count + 1 end
   return ("%s: \"%s\"%s, %d part%s, %d bytes"):format(
     part._index == 1 and "message" or part.type,
-    (part.subject or ""):gsub("%c", " "), author(part),
+    (part.subject or ""):gsub("[\0-\31\127]", " "), author(part),
     count, count == 1 and "" or "s", part:size())
 end
 
@@ -238,9 +239,9 @@ function methods:headers(name)
   local all = self:_fields()
   if name == nil then return all end
   check_name(name)
-  local list, wanted = {}, name:lower()
+  local list, wanted = {}, ascii.lower(name)
   for _, field in ipairs(all) do
-    if field[1]:lower() == wanted then
+    if #field[1] == #wanted and ascii.lower(field[1]) == wanted then
       list[#list + 1] = decoded(self, field[2])
     end
   end

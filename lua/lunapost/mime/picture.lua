@@ -1,6 +1,7 @@
 --- The tree of parts as text to look at. It stays small whatever the message
 --- is: rows, their indentation and what stands in them are all bounded.
 
+local ascii = require "lunapost.ascii"
 local err = require "lunapost.err"
 local values <const> = require("lunapost.core").mime
 
@@ -18,7 +19,7 @@ local DEPTH <const> = 24 -- further in, the indentation stays as it is
 ---@param columns integer
 ---@return string
 function M.clip(text, columns)
-  text = text:gsub("%c+", " ")
+  text = text:gsub("[\0-\31\127]+", " ")
   if not utf8.len(text) then text = values.utf8(nil, text) end
   text = err.printable(text)
   if utf8.len(text) <= columns then return text end
@@ -34,15 +35,15 @@ function M.size(n)
   if n < 1000 then return ("%d B"):format(n) end
   for _, unit in ipairs { "kB", "MB" } do
     n = n / 1000
-    if n < 999.95 then return ("%.1f %s"):format(n, unit) end
+    if n < 999.95 then return ascii.format("%.1f %s", n, unit) end
   end
-  return ("%.1f GB"):format(n / 1000)
+  return ascii.format("%.1f GB", n / 1000)
 end
 
 local function label(part)
   local text = part.type
   local charset = part.type:match("^text/") and part.parameters.charset
-  if charset then text = text .. "; " .. charset:lower() end
+  if charset then text = text .. "; " .. ascii.lower(charset) end
   if part.filename then text = text .. (' "%s"'):format(part.filename) end
   return clip(text, LABEL)
 end

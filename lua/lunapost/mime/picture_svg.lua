@@ -6,6 +6,7 @@ local svg = require "lunapost.svg"
 local M = {}
 
 local CHAR <const>, width_of, escape = svg.CHAR, svg.columns, svg.escape
+local add <const> = svg.add
 local LINE <const> = 22 -- pixels from row to row
 local LEFT <const> = 16
 local STEP <const> = 20 -- deeper by one
@@ -21,10 +22,6 @@ local OTHER <const> = "#5c6b7a"
 local function y_of(i) return i * LINE - 4 end
 
 local function x_of(row) return LEFT + row.depth * STEP end
-
-local function add(out, form, ...)
-  out[#out + 1] = form:format(...)
-end
 
 local function text(out, x, i, words, more)
   if words == "" then return end

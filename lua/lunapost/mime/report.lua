@@ -1,6 +1,7 @@
 --- multipart/report as data: delivery status notifications (RFC 3464),
 --- dispositions (RFC 8098), feedback (RFC 5965).
 
+local ascii = require "lunapost.ascii"
 local values <const> = require("lunapost.core").mime
 
 local M = {}
@@ -43,13 +44,13 @@ function readers.text(group, key, value) group[key] = value end
 
 function readers.word(group, key, value)
   value = value:sub(1, WORD)
-  group[key] = value:gsub("%b()", ""):match("^%s*(%S*)"):lower()
+  group[key] = ascii.lower(value:gsub("%b()", ""):match("^%s*(%S*)"))
 end
 
 -- RFC 3464 2.1.2. Senders forget the type.
 function readers.typed(group, key, value)
   local kind, rest = value:match("^%s*([%w_+.-]+)%s*;%s*(.*)$")
-  group[key], group[key .. "_type"] = rest or value, kind and kind:lower()
+  group[key], group[key .. "_type"] = rest or value, kind and ascii.lower(kind)
 end
 
 function readers.date(group, key, value) group[key] = values.date(value) end
@@ -72,9 +73,9 @@ function readers.disposition(group, key, value)
   local kind, more = rest:match("^%s*([^/]*)/?(.*)$")
   local modifiers = {}
   for word in more:gmatch("[^%s,]+") do
-    modifiers[#modifiers + 1] = word:lower()
+    modifiers[#modifiers + 1] = ascii.lower(word)
   end
-  local function lower(text) return text:match("^%s*(.-)%s*$"):lower() end
+  local function lower(text) return ascii.lower(text:match("^%s*(.-)%s*$")) end
   group[key] = { action = lower(action), sending = lower(sending),
     type = lower(kind), modifiers = modifiers }
 end
@@ -104,7 +105,7 @@ local function group_of(block)
     if field[1] then
       local value = values.text(field[2])
       group.fields[#group.fields + 1] = { field[1], value }
-      local key = field[1]:lower():gsub("-", "_")
+      local key = ascii.lower(field[1]):gsub("-", "_")
       if key ~= "fields" then add(group, key, value) end
     end
   end

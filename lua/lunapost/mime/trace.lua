@@ -1,6 +1,7 @@
 --- Fields that tell of a message's way, and of other messages: Received
 --- (RFC 5321 4.4), Return-Path, References, In-Reply-To.
 
+local ascii = require "lunapost.ascii"
 local values <const> = require("lunapost.core").mime
 
 local M = {}
@@ -79,7 +80,7 @@ local function received_of(raw)
   while true do
     local word, kind, stop = token(rest, i)
     if not word then break end
-    local clause = kind == "word" and word:lower()
+    local clause = kind == "word" and ascii.lower(word)
     if clause and clauses[clause] and not out[clause] then
       name = clause
     else

@@ -1,5 +1,6 @@
 --- Single header fields, as core writes them, for messages that are there.
 
+local ascii = require "lunapost.ascii"
 local address = require "lunapost.mime.address"
 local core = require "lunapost.core"
 local entity = require "lunapost.mime.build.entity"
@@ -68,7 +69,7 @@ end
 ---@return string line  "Name: value\r\n", folded
 function M.field(name, value)
   M.check_name(name)
-  local lower = name:lower()
+  local lower = ascii.lower(name)
   if lower == "content-transfer-encoding" then
     fail("Content-Transfer-Encoding follows from the body (use set_body)")
   end

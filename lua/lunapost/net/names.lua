@@ -1,5 +1,6 @@
 --- Names to addresses and back, without stopping the loop.
 
+local ascii = require "lunapost.ascii"
 local core = require "lunapost.core"
 local default_loop = require "lunapost.loop"
 local err = require "lunapost.err"
@@ -94,7 +95,7 @@ end
 
 -- RFC 6761 6.3: this machine, even where no hosts file says so.
 local function is_localhost(host)
-  return ("." .. host:lower() .. "."):find("%.localhost%.+$") ~= nil
+  return ("." .. ascii.lower(host) .. "."):find("%.localhost%.+$") ~= nil
 end
 
 --- The addresses of a host, in the order to try them.
@@ -166,7 +167,7 @@ function M.is_private(address)
     end
     return private_in_range(address)
   end
-  local low = address:lower()
+  local low = ascii.lower(address)
   return low == "::" or low == "::1" or low:find "^f[cd]" ~= nil
     or low:find "^fe[89ab]" ~= nil
 end

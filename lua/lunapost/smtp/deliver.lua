@@ -1,6 +1,7 @@
 --- Direct delivery: to the hosts that take the mail of each recipient's
 --- domain (RFC 5321 5), as mail servers do it.
 
+local ascii = require "lunapost.ascii"
 local crew = require "lunapost.smtp.deliver.crew"
 local deadline = require "lunapost.deadline"
 local default_loop = require "lunapost.loop"
@@ -73,7 +74,7 @@ local function groups_of(recipients)
   local groups = {}
   for _, to in ipairs(recipients) do
     local domain = to.address:match "^.*@([^@]+)$"
-    local key = domain and (idn.ascii(domain) or domain):lower() or ""
+    local key = domain and ascii.lower(idn.ascii(domain) or domain) or ""
     local group = groups[key]
     if not group then
       group = { domain = domain, recipients = {} }

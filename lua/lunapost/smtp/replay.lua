@@ -1,6 +1,7 @@
 --- A scripted server: it plays the server's part of a transcript, and tells
 --- where a client departs from its own.
 
+local ascii = require "lunapost.ascii"
 local core = require "lunapost.core"
 local default_loop = require "lunapost.loop"
 local err = require "lunapost.err"
@@ -165,7 +166,7 @@ function acts.chunk(s, step)
     return false
   end
   s.chunks = (s.chunks or "") .. octets
-  if s.heard:upper():find("LAST", 1, true) then
+  if ascii.upper(s.heard):find("LAST", 1, true) then
     table.insert(s.replay.bodies, s.chunks)
     s.chunks = nil
   end

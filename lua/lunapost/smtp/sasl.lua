@@ -10,6 +10,7 @@
 -- octets; base64 is the caller's. `loose` mechanisms get challenges that are
 -- not base64 as they came.
 
+local ascii = require "lunapost.ascii"
 local core = require "lunapost.core"
 local err = require "lunapost.err"
 local scram = require "lunapost.smtp.scram"
@@ -37,10 +38,13 @@ local function has_token(credentials)
   return credentials.user ~= nil and credentials.token ~= nil
 end
 
+local CONTROL <const> = "[\0-\31\127]"
+
 -- What stands between separators must not hold them (RFC 4616 2).
 local function without_controls(credentials)
   for _, name in ipairs { "user", "password", "authorization" } do
-    if (credentials[name] or ""):find(name == "password" and "%z" or "%c") then
+    local refused = name == "password" and "\0" or CONTROL
+    if (credentials[name] or ""):find(refused) then
       return nil, "the " .. name .. " has control characters"
     end
   end
@@ -96,7 +100,9 @@ local function token_of(credentials)
   if not ok then return nil, why end
   local token, problem = credentials.token, nil
   if type(token) == "function" then token, problem = token() end
-  if type(token) == "string" and not token:find("[%c ]") then return token end
+  if type(token) == "string" and not token:find "[\0-\32\127]" then
+    return token
+  end
   return nil, "no token: " .. (problem and (err.is(problem) and problem.text
     or tostring(problem)) or "a string without blanks is expected")
 end
@@ -111,7 +117,7 @@ local function bearer(message, farewell)
     told = scram.octets(challenge) or challenge
     return farewell
   end, function(ok)
-    if told and not ok then return told:gsub("%c+", " ") end
+    if told and not ok then return (told:gsub(CONTROL .. "+", " ")) end
   end
 end
 
@@ -190,7 +196,7 @@ local function usable(credentials, channel, wanted)
   if type(wanted) == "table" then return { wanted }, { wanted.name } end
   local list, their_names = {}, {}
   if wanted then
-    return { find(wanted:upper()) }, { wanted:upper() }
+    return { find(ascii.upper(wanted)) }, { ascii.upper(wanted) }
   end
   for _, mechanism in ipairs(M.mechanisms) do
     if mechanism.fits(credentials, channel) then
@@ -211,7 +217,7 @@ end
 function M.choose(channel, credentials, wanted)
   local list, their_names = usable(credentials, channel, wanted)
   for _, mechanism in ipairs(list) do
-    if channel.offers[mechanism.name:upper()] then return mechanism end
+    if channel.offers[ascii.upper(mechanism.name)] then return mechanism end
   end
   return nil, names(their_names)
 end

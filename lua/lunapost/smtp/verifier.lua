@@ -5,6 +5,7 @@
 -- credentials as they were told, and the script's secret, which gives the
 -- password (or SCRAM's keys in its place) that a proof is held against.
 
+local ascii = require "lunapost.ascii"
 local core = require "lunapost.core"
 local answer = require "lunapost.smtp.answer"
 local scram = require "lunapost.smtp.scram"
@@ -133,7 +134,7 @@ mechanisms["CRAM-MD5"] = function(session, initial, auth)
   local known = type(secret) == "string"
   local expected = assert(crypto.hmac("md5", known and secret or challenge,
     challenge)):gsub(".", function(c) return ("%02x"):format(c:byte()) end)
-  local same = crypto.equal(expected, digest:lower())
+  local same = crypto.equal(expected, ascii.lower(digest))
   return { mechanism = "CRAM-MD5", user = user }, known and same
 end
 
@@ -303,7 +304,7 @@ function M.names(session, auth)
   local list = {}
   for _, name in ipairs(auth.mechanisms
     or (auth.secret and by_secret or by_check)) do
-    name = name:upper()
+    name = ascii.upper(name)
     if able(session, name) then list[#list + 1] = name end
   end
   return list
@@ -329,7 +330,7 @@ local function needed_by(name)
 end
 
 local function check_mechanism(auth, name)
-  local known = name:upper()
+  local known = ascii.upper(name)
   if not mechanisms[known] then
     error("unknown mechanism '" .. name .. "'", 0)
   end

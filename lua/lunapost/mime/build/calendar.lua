@@ -4,6 +4,7 @@
 -- text and html: text/calendar whose parameter `method` says what the METHOD
 -- property within says (RFC 6047 2.4).
 
+local ascii = require "lunapost.ascii"
 local content = require "lunapost.mime.build.content"
 local options = require "lunapost.options"
 local parts = require "lunapost.mime.build.part"
@@ -35,14 +36,14 @@ end
 
 -- What METHOD says, which may be given, too.
 local function method_of(octets, given)
-  local object = "\n" .. octets:upper()
+  local object = "\n" .. ascii.upper(octets)
   if not object:find("\n%s*BEGIN:VCALENDAR%s") then
     fail("calendar holds no BEGIN:VCALENDAR (a file: { path = ... })")
   end
   local method = object:match("\nMETHOD[^:\r\n]*:[ \t]*([%w-]+)[ \t]*\r?\n")
   if not method then
     fail("calendar has no METHOD: an invitation has METHOD:REQUEST")
-  elseif given and given:upper() ~= method then
+  elseif given and ascii.upper(given) ~= method then
     fail("calendar: method %q, but the object says METHOD:%s", given, method)
   end
   return method

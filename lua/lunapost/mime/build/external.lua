@@ -1,6 +1,7 @@
 --- message/external-body: a part whose body is elsewhere, RFC 2046 5.2.3 and
 --- RFC 2017.
 
+local ascii = require "lunapost.ascii"
 local core = require "lunapost.core"
 local entity = require "lunapost.mime.build.entity"
 local fields = require "lunapost.mime.build.fields"
@@ -136,7 +137,7 @@ end
 function M.part(spec)
   options.check("option of mime.external", spec, known, 0)
   if not spec.access then fail("external: 'access' is missing") end
-  local access = spec.access:lower()
+  local access = ascii.lower(spec.access)
   check_kind(spec, access)
   local where = parameters_of(spec, access)
   if spec.permission and not permissions[spec.permission] then

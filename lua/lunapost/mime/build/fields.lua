@@ -1,5 +1,6 @@
 --- Header fields of a user's own, as core writes them.
 
+local ascii = require "lunapost.ascii"
 local address = require "lunapost.mime.address"
 local entity = require "lunapost.mime.build.entity"
 local options = require "lunapost.options"
@@ -36,7 +37,7 @@ local bare_fields <const> = {
 }
 
 local function kind_of(name, value)
-  name = name:lower()
+  name = ascii.lower(name)
   if address_fields[name] then return "addresses" end
   local structured = bare_fields[name] or name:find("^list%-")
     or name:find("^arc%-")
@@ -60,7 +61,7 @@ function M.pairs(headers, what)
     if type(name) == "string" then names[#names + 1] = name end
   end
   table.sort(names, function(a, b)
-    local x, y = a:lower(), b:lower()
+    local x, y = ascii.lower(a), ascii.lower(b)
     if x == y then return a < b end
     return x < y
   end)
@@ -80,11 +81,11 @@ end
 ---@return boolean utf8
 function M.write(pair, what)
   local name, value = pair[1], pair[2]
-  local instead = own_fields[name:lower()]
+  local instead = own_fields[ascii.lower(name)]
   if instead then
     fail("%s: %s is not to be given here (use %s)", what, name, instead)
   end
-  if type(value) == "number" then value = tostring(value) end
+  if type(value) == "number" then value = ascii.text(value) end
   if type(value) ~= "string" then
     fail("%s: %s must be a string, not %s", what, name, type(value))
   end
@@ -145,7 +146,7 @@ local function uris_of(given)
   local list, secure = {}, false
   for i, value in ipairs(given) do
     local uri = uri_of(value)
-    secure = secure or uri:lower():find("^https:") ~= nil
+    secure = secure or ascii.lower(uri):find("^https:") ~= nil
     list[i] = "<" .. uri .. ">"
   end
   for key in pairs(given) do

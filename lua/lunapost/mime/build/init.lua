@@ -4,6 +4,7 @@
 -- and the order of fields is fixed, so that the same input and seed give the
 -- same octets. Core, which writes the fields, lets no CR, LF or NUL out.
 
+local ascii = require "lunapost.ascii"
 local address = require "lunapost.mime.address"
 local calendar = require "lunapost.mime.build.calendar"
 local core = require "lunapost.core"
@@ -81,7 +82,7 @@ end
 
 -- The field is written in any case; RFC 2045 4 knows this one value.
 local function check_version(value)
-  if tostring(value) ~= "1.0" then
+  if ascii.text(value) ~= "1.0" then
     fail("headers: MIME-Version must be \"1.0\", not %q", tostring(value))
   end
 end
@@ -90,12 +91,12 @@ end
 local function sort_headers(given)
   local known, rest = { ["list-unsubscribe"] = given.list_unsubscribe
     and "list_unsubscribe" or nil }, {}
-  for _, row in ipairs(order) do known[row[2]:lower()] = row[1] end
+  for _, row in ipairs(order) do known[ascii.lower(row[2])] = row[1] end
   local spec = {}
   for key, value in pairs(given) do spec[key] = value end
   for _, pair in ipairs(fields.pairs(given.headers or {}, "headers")) do
-    local option = known[pair[1]:lower()]
-    if pair[1]:lower() == "mime-version" then
+    local option = known[ascii.lower(pair[1])]
+    if ascii.lower(pair[1]) == "mime-version" then
       check_version(pair[2])
     elseif not option then
       rest[#rest + 1] = pair

@@ -4,6 +4,7 @@
 -- that cannot be read is nil and an error. Fields are written here; bodies
 -- are read and encoded when the message is written (see entity.lua).
 
+local ascii = require "lunapost.ascii"
 local content = require "lunapost.mime.build.content"
 local core = require "lunapost.core"
 local entity = require "lunapost.mime.build.entity"
@@ -80,7 +81,7 @@ local function split_type(text, what)
   end
   local parameters = {}
   for _, pair in ipairs(list) do parameters[pair[1]] = pair[2] end
-  return kind:lower(), parameters
+  return ascii.lower(kind), parameters
 end
 
 -- Contents
@@ -141,7 +142,7 @@ local openers <const> = {
 local function is_text_body(spec, node)
   return spec.data and node.type:find("^text/") and not spec.name
     and not spec.disposition
-    and not (spec.charset or ""):lower():find("^utf%-?[13]")
+    and not ascii.lower(spec.charset or ""):find("^utf%-?[13]")
 end
 
 local function check_utf8(text, what)
@@ -154,7 +155,7 @@ end
 local function text_content(node, spec, what)
   local charset = node.parameters.charset or "utf-8"
   node.parameters.charset = charset
-  if charset:lower() == "utf-8" then check_utf8(spec.data, what) end
+  if ascii.lower(charset) == "utf-8" then check_utf8(spec.data, what) end
   node.text_mode = true
   node.content = canonical(spec.data)
 end
@@ -277,7 +278,7 @@ local function id_of(spec)
 end
 
 local function disposition_of(spec, name)
-  return spec.disposition and spec.disposition:lower()
+  return spec.disposition and ascii.lower(spec.disposition)
     or name and "attachment" or nil
 end
 
@@ -297,7 +298,7 @@ local function part(spec, what)
   local node = entity.new { type = kind, parameters = parameters,
     filename = name, disposition = disposition_of(spec, name),
     id = id_of(spec), description = spec.description,
-    wish = spec.encoding and spec.encoding:lower(), fields = {} }
+    wish = spec.encoding and ascii.lower(spec.encoding), fields = {} }
   local filled, problem = fill(node, spec, origin, what)
   if not filled then return nil, problem end
   check_encoding(node, what)

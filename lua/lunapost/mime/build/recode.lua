@@ -6,6 +6,7 @@
 -- 5.2.1 forbids. What was signed in eight bits loses its signature by that:
 -- RFC 1847 2.1 has it signed in seven.
 
+local ascii = require "lunapost.ascii"
 local content = require "lunapost.mime.build.content"
 local core = require "lunapost.core"
 
@@ -123,11 +124,12 @@ function M.segments(octets, allowed)
   return out, M.class_of(scan_of(table.concat(kept)))
 end
 
+local BINARY <const> = ascii.pattern(FIELD .. ":") .. "%s*"
+  .. ascii.pattern "binary"
+
 -- Line ends become CRLF, but in a message that says it is binary.
 local function canonical(octets)
-  if octets:lower():find("content%-transfer%-encoding:%s*binary") then
-    return octets
-  end
+  if octets:find(BINARY) then return octets end
   return core.codec.dot_encode(octets, true)
 end
 

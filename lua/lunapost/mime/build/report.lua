@@ -1,6 +1,7 @@
 --- multipart/report from data: notices of delivery (RFC 3464), of
 --- disposition (RFC 8098), and reports of abuse (RFC 5965).
 
+local ascii = require "lunapost.ascii"
 local entity = require "lunapost.mime.build.entity"
 local options = require "lunapost.options"
 local part = require "lunapost.mime.part"
@@ -65,7 +66,7 @@ end
 
 -- A semicolon may as well be the value's own: "550 unknown; try another".
 local function with_prefix(value, prefix)
-  value = tostring(value)
+  value = ascii.text(value)
   if not prefix or prefix == "" or value:find("^%s*[%w_+.-]+%s*;") then
     return value
   end
@@ -79,7 +80,8 @@ local function by_name(given, what)
     if type(name) ~= "string" then
       fail("%s must map names to values", what)
     end
-    out[name:lower()] = { name, type(value) == "table" and value or { value } }
+    local list = type(value) == "table" and value or { value }
+    out[ascii.lower(name)] = { name, list }
   end
   return out
 end
@@ -95,10 +97,10 @@ local function group(rows, given, what, out)
   end
   for _, row in ipairs(rows) do
     local name, prefix, needed = table.unpack(row)
-    local found = left[name:lower()]
+    local found = left[ascii.lower(name)]
     if found then write(name, prefix, found[2]) end
     if needed and not found then fail("%s: %s is missing", what, name) end
-    left[name:lower()] = nil
+    left[ascii.lower(name)] = nil
   end
   local names = {}
   for name in pairs(left) do names[#names + 1] = name end
@@ -108,7 +110,7 @@ end
 
 local function check_recipient(one, what)
   local given = by_name(one, what)
-  local action = given.action and tostring(given.action[2][1]):lower()
+  local action = given.action and ascii.lower(tostring(given.action[2][1]))
   if action and not actions[action] then
     options.unknown(what .. ": Action", action, actions, 0)
   end

@@ -4,6 +4,7 @@
 -- others stand before each piece, and a reader takes them from the first
 -- (5.2.2.1). Pieces end at line ends and are always seven bits.
 
+local ascii = require "lunapost.ascii"
 local content = require "lunapost.mime.build.content"
 local entity = require "lunapost.mime.build.entity"
 local options = require "lunapost.options"
@@ -22,7 +23,7 @@ local inner_fields <const> = { subject = true, ["message-id"] = true,
   encrypted = true, ["mime-version"] = true }
 
 local function is_inner(name)
-  name = name:lower()
+  name = ascii.lower(name)
   return inner_fields[name] or name:find("^content%-") ~= nil
 end
 

@@ -1,5 +1,7 @@
 --- Media types by the extension of a file's name.
 
+local ascii = require "lunapost.ascii"
+
 local M = {}
 
 M.unknown = "application/octet-stream"
@@ -63,7 +65,7 @@ local by_extension <const> = {
 ---@return string type  application/octet-stream where nothing is known
 function M.of(name)
   local extension = name and name:match("%.([%w]+)$")
-  return extension and by_extension[extension:lower()] or M.unknown
+  return extension and by_extension[ascii.lower(extension)] or M.unknown
 end
 
 return M

@@ -1,5 +1,6 @@
 --- Which hosts take the mail of a domain (RFC 5321 5.1), most wanted first.
 
+local ascii = require "lunapost.ascii"
 local dns = require "lunapost.dns"
 local err = require "lunapost.err"
 local idn = require "lunapost.mime.idn"
@@ -62,7 +63,7 @@ local function mixed(list)
 end
 
 local function plain(name)
-  return (name:lower():gsub("%.$", ""))
+  return (ascii.lower(name):gsub("%.$", ""))
 end
 
 -- Without this host and all that are wanted no more than it, RFC 5321 5.1.

@@ -1,6 +1,7 @@
 --- SCRAM in a replay: what was recorded fits the nonces of one session alone
 --- (RFC 5802 5.1), so that the scripted server proves and verifies anew.
 
+local ascii = require "lunapost.ascii"
 local scram = require "lunapost.smtp.scram"
 local verifier = require "lunapost.smtp.verifier"
 
@@ -14,8 +15,8 @@ local GONE <const> = {}
 ---@return string? mechanism
 function M.begins(octets)
   local verb, name = octets:match "^(%a+) +([%w-]+)"
-  name = name and name:upper():match "^SCRAM%-SHA%-[%w-]+$"
-  return verb and verb:upper() == "AUTH" and name or nil
+  name = name and ascii.upper(name):match "^SCRAM%-SHA%-[%w-]+$"
+  return verb and ascii.upper(verb) == "AUTH" and name or nil
 end
 
 -- The verifier takes for its session what asks, and has the connection.

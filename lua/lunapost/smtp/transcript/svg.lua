@@ -1,11 +1,14 @@
 --- A transcript as a picture: two lifelines, an arrow for each turn, on the
 --- left when it was, on the right how long its answer took.
 
+local ascii = require "lunapost.ascii"
 local err = require "lunapost.err"
 local svg = require "lunapost.svg"
 local turns_of = require "lunapost.smtp.transcript.turns"
 
 local M = {}
+
+local add <const> = svg.add
 
 local LINE <const>, GAP <const> = 16, 14 -- pixels: a line; below a turn
 local TOP <const>, MARGIN <const> = 78, 20
@@ -23,10 +26,6 @@ local BLUE <const>, GREEN <const>, AMBER <const>, RED <const> = "#2f6fd0",
 
 local of_class <const> = { ["2"] = GREEN, ["3"] = GREEN, ["4"] = AMBER,
   ["5"] = RED }
-
-local function add(out, form, ...)
-  out[#out + 1] = form:format(...)
-end
 
 local function colour_of(turn)
   if turn.who == "C" then return BLUE end
@@ -63,8 +62,8 @@ end
 -- 0.0004 -> "0.4 ms", 12.3 -> "12.3 s"
 local function duration(seconds)
   local ms = seconds * 1000
-  if ms >= 1000 then return ("%.1f s"):format(seconds) end
-  return (ms < 10 and "%.1f ms" or "%.0f ms"):format(ms)
+  if ms >= 1000 then return ascii.format("%.1f s", seconds) end
+  return ascii.format(ms < 10 and "%.1f ms" or "%.0f ms", ms)
 end
 
 -- How long each reply was waited for: since the turn before it.
@@ -169,7 +168,7 @@ local function rows(out, d)
     y = turn_of(out, d, y, turn)
     if turn.kind == "tls" then secure = secure or begin + 12 end
     text(out, CLIENT - PAD - 8, y - (turn.who == "*" and 7 or -4),
-      ("%.3f"):format(turn.time - d.turns[1].time),
+      ascii.format("%.3f", turn.time - d.turns[1].time),
       (' text-anchor="end" fill="%s" font-size="11"'):format(FAINT))
     y = y + GAP
   end

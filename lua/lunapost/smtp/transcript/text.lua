@@ -9,6 +9,8 @@
 -- In the octets \r \n \t \0 \\ \xHH stand for one each; UTF-8 stands as it
 -- is. Times are seconds since the first line, and may be left out.
 
+local ascii = require "lunapost.ascii"
+
 local M = {}
 
 local HEAD <const> = "# lunapost transcript\n"
@@ -29,7 +31,7 @@ end
 
 -- Controls and backslashes by name; what is not UTF-8 octet by octet.
 local function escape(text)
-  text = text:gsub("[%c\\]", name_of)
+  text = text:gsub("[\0-\31\127\\]", name_of)
   if not utf8.len(text) then text = text:gsub("[\x80-\xff]", hex) end
   return text
 end
@@ -58,7 +60,7 @@ local whose <const> = { ["C:"] = "C", ["S:"] = "S", ["--"] = "*" }
 
 local function write_line(line, start)
   local text = escape(line.text) .. (endings[line.ending] or "")
-  return ("%12.6f %s%s%s\n"):format(line.time - start, marks[line.who],
+  return ascii.format("%12.6f %s%s%s\n", line.time - start, marks[line.who],
     text == "" and "" or " ", text)
 end
 
