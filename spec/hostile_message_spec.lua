@@ -2,7 +2,7 @@ local form = require "lunapost.cli.form"
 local json = require "lunapost.json"
 local mime = require "lunapost.mime"
 
-local FIELD <const> = 128 * 1024
+local FIELD <const> = 72 * 1024
 local SECONDS <const> = 2 -- of the processor; what is not linear takes minutes
 
 local structured <const> = {
@@ -18,7 +18,7 @@ local accessors <const> = {
   "return_path", "reply_to", "report", "defects",
 }
 
--- Some MiB in all.
+-- A MiB in all.
 local function letter(prefix, unit)
   local value = prefix .. unit:rep(FIELD // #unit)
   local lines = {}
