@@ -240,7 +240,12 @@ describe("a server's extensions", function()
         "HOLDUNTIL=2030-01-01T24:00:00Z", "HOLDUNTIL=2030-01-01T00:60:00Z",
         "HOLDUNTIL=2030-01-01T00:00:00+24:00",
         "HOLDFOR=1 HOLDUNTIL=2030-01-01T00:00:00Z",
-        "HOLDUNTIL=2030-01-01T00:00:00Z HOLDFOR=1" } do
+        "HOLDUNTIL=2030-01-01T00:00:00Z HOLDFOR=1",
+        "HOLDUNTIL=2030-01-00T00:00:00Z", "HOLDUNTIL=2030-01-01T00:00:61Z",
+        "HOLDUNTIL=2030-01-01T00:00:00.Z",
+        "HOLDUNTIL=2030-01-01T00:00:00.5", "HOLDUNTIL=2030-01-01X00:00:00Z",
+        "HOLDUNTIL=2030-01-01T00:00:00-01:60",
+        "HOLDUNTIL=2030/01-01T00:00:00Z", "HOLDUNTIL=" } do
         assert.matches("^501 5.5.4", peer:ask("MAIL FROM:<a@b.c> " .. bad))
       end
       assert.matches("^555", peer:ask "MAIL FROM:<a@b.c> REQUIRETLS")

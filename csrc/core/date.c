@@ -309,7 +309,7 @@ static int64_t days_since_1970(int year, int month, int day)
            719468;
 }
 
-static int month_days(int year, int month)
+int date_month_days(int year, int month)
 {
     static const char lengths[] = {31, 28, 31, 30, 31, 30,
                                    31, 31, 30, 31, 30, 31};
@@ -321,7 +321,7 @@ static bool fits(const struct reading *r)
 {
     return !r->useless && r->year != DATE_UNSET && r->month >= 1 &&
            r->month <= 12 && r->day >= 1 &&
-           r->day <= month_days(r->year, r->month);
+           r->day <= date_month_days(r->year, r->month);
 }
 
 static void read_loose(struct reading *r, struct span value)

@@ -28,4 +28,7 @@ INTERNAL int date_parse(struct span value, struct date *d);
    within a day (rounded to minutes); else ERR_SYNTAX. */
 INTERNAL int date_format(struct buf *out, const struct date *d);
 
+/* Days of a month, 1 to 12, in the Gregorian calendar. */
+INTERNAL int date_month_days(int year, int month);
+
 #endif

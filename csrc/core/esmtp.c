@@ -4,6 +4,7 @@
 #include "esmtp.h"
 
 #include "ascii.h"
+#include "date.h"
 
 enum { ENVID_MOST = 100, ORCPT_MOST = 500 }; /* RFC 3461 4.4, 4.2 */
 
@@ -142,48 +143,58 @@ static bool holdfor(struct span v)
     return digits(v, 9);
 }
 
-static int two(const char *p)
+/* Two digits that are least to most, 0 to 99; -1: they are not. */
+static int two(const char *p, int least, int most)
 {
-    return 10 * (p[0] - '0') + p[1] - '0';
+    int n;
+    if (!digits(span_of(p, 2), 2))
+        return -1;
+    n = (p[0] - '0') * 10 + p[1] - '0';
+    return n < least || n > most ? -1 : n;
 }
 
-/* Whether YYYY-MM-DDTHH:MM:SS is a moment; a second may be a leap second. */
-static bool is_moment(const char *p)
+/* YYYY-MM-DD, a day that there is */
+static bool full_date(const char *p)
 {
-    static const unsigned char days[] = {31, 29, 31, 30, 31, 30,
-                                         31, 31, 30, 31, 30, 31};
-    int year = 100 * two(p) + two(p + 2), month = two(p + 5), day = two(p + 8);
-    bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    return month >= 1 && month <= 12 && day >= 1 && day <= days[month - 1] &&
-           (month != 2 || leap || day < 29) && two(p + 11) < 24 &&
-           two(p + 14) < 60 && two(p + 17) <= 60;
+    int century = two(p, 0, 99), year = two(p + 2, 0, 99);
+    int month = two(p + 5, 1, 12);
+    if (century < 0 || year < 0 || month < 0 || p[4] != '-' || p[7] != '-')
+        return false;
+    return two(p + 8, 1, date_month_days(century * 100 + year, month)) > 0;
 }
 
-/* RFC 3339: YYYY-MM-DDTHH:MM:SS[.F]Z or an offset in its place */
+/* HH:MM:SS; 60 is a leap second. */
+static bool full_time(const char *p)
+{
+    return two(p, 0, 23) >= 0 && p[2] == ':' && two(p + 3, 0, 59) >= 0 &&
+           p[5] == ':' && two(p + 6, 0, 60) >= 0;
+}
+
+/* Z or an offset in its place */
+static bool zone(struct span v)
+{
+    if (span_ieq(v, SPAN("Z")))
+        return true;
+    return v.n == 6 && (v.p[0] == '+' || v.p[0] == '-') &&
+           two(v.p + 1, 0, 23) >= 0 && v.p[3] == ':' &&
+           two(v.p + 4, 0, 59) >= 0;
+}
+
+/* RFC 3339: YYYY-MM-DDTHH:MM:SS[.F] and a zone */
 static bool date_time(struct span v)
 {
-    static const char shape[] = "0000-00-00T00:00:00";
-    size_t n = sizeof shape - 1;
-    if (v.n <= n)
+    enum { TIME = 11, ZONE = 19 };
+    if (v.n <= ZONE || !full_date(v.p) || ascii_upper(v.p[TIME - 1]) != 'T' ||
+        !full_time(v.p + TIME))
         return false;
-    for (size_t i = 0; i < n; i++)
-        if (shape[i] == '0' ? !ascii_is(v.p[i], ASCII_DIGIT)
-                            : ascii_upper(v.p[i]) != shape[i])
-            return false;
-    if (!is_moment(v.p))
-        return false;
-    v = span_skip(v, n);
+    v = span_skip(v, ZONE);
     if (v.p[0] == '.') {
         size_t run = ascii_run(span_skip(v, 1), ASCII_DIGIT);
         v = span_skip(v, 1 + run);
-        if (run == 0 || v.n == 0)
+        if (run == 0)
             return false;
     }
-    if (span_ieq(v, SPAN("Z")))
-        return true;
-    return v.n == 6 && (v.p[0] == '+' || v.p[0] == '-') && v.p[3] == ':' &&
-           digits(span_of(v.p + 1, 2), 2) && digits(span_of(v.p + 4, 2), 2) &&
-           two(v.p + 1) < 24 && two(v.p + 4) < 60;
+    return zone(v);
 }
 
 static bool priority(struct span v)

@@ -1,9 +1,12 @@
 --- Parameters of MAIL and RCPT: those that are understood here, checked and
 --- written as their RFC has them, and any other by its name.
 
+local core = require "lunapost.core"
 local options_of = require "lunapost.options"
 
 local M = {}
+
+local allowed <const> = core.client.parameter
 
 ---@class lunapost.asked  what one parameter asks for
 ---@field name string  as the script called it
@@ -55,34 +58,16 @@ local function number(name, value, least, most)
   return ("%d"):format(value)
 end
 
-local ranges <const> = { { 1, 12 }, { 1, 31 }, { 0, 23 }, { 0, 59 }, { 0, 60 } }
-
--- Whether month, day, hour, minute and second may be such.
-local function within(...)
-  for i, range in ipairs(ranges) do
-    local n = tonumber((select(i, ...)))
-    if not n or n < range[1] or n > range[2] then return false end
-  end
-  return true
-end
-
-local function is_date_time(text)
-  if not within(text:match(
-    "^%d%d%d%d%-(%d%d)%-(%d%d)T(%d%d):(%d%d):(%d%d)")) then return false end
-  local zone = text:sub(20):gsub("^%.%d+", "")
-  local hours, minutes = zone:match("^[+-](%d%d):(%d%d)$")
-  return zone == "Z" or hours ~= nil and hours <= "23" and minutes <= "59"
-end
-
 -- RFC 3339, of seconds since 1970 or as it is.
 local function date_time(name, value)
+  local ok, text = true, value
   if math.type(value) == "integer" then
-    return os.date("!%Y-%m-%dT%H:%M:%SZ", value)
+    ok, text = pcall(os.date, "!%Y-%m-%dT%H:%M:%SZ", value)
   end
-  if type(value) ~= "string" or not is_date_time(value) then
+  if not ok or type(text) ~= "string" or not allowed("HOLDUNTIL", text) then
     misuse(name, value, "seconds since 1970, or YYYY-MM-DDTHH:MM:SSZ,")
   end
-  return value
+  return text:upper()
 end
 
 -- Looks at the keys of a parameter that is a table.
