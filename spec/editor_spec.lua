@@ -98,8 +98,12 @@ describe("Tab", function()
     assert.same({ "RCPT TO:<", "RSET" }, at "R")
     assert.same({ "MAIL FROM:<" }, at "mail")
     assert.same({ "MAIL FROM:<" }, at "MAIL FR")
-    assert.same({ "XADR ", "XCLIENT ", "XFORWARD " }, at "X")
+    assert.same({ "XADR " }, at "X")
     assert.same({}, at "Q!")
+    assert.same({ "AUTH ", "BDAT ", "DATA", "EHLO ", "EXPN ", "HELO ", "HELP",
+      "LHLO ", "MAIL FROM:<", "NOOP", "QUIT", "RCPT TO:<", "RSET", "STARTTLS",
+      "VRFY " }, at("", {}))
+    assert.same({ "EHLO ", "ETRN ", "EXPN " }, at("E", { ETRN = {} }))
   end)
 
   it("knows mechanisms and parameters that the server offers", function()

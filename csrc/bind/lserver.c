@@ -554,18 +554,7 @@ static const luaL_Reg machine_methods[] = {
     {"free", machine_drop},       {NULL, NULL},
 };
 
-/* syntax(verb): of a command of core's, else nil */
-static int verb_syntax(lua_State *L)
-{
-    struct cmd cmd;
-    if (cmd_parse(&cmd, lbind_check(L, 1)) < 0 || cmd.verb == VERB_OTHER)
-        return 0;
-    lua_pushstring(L, verb_row(cmd.verb)->syntax);
-    return 1;
-}
-
 static const luaL_Reg functions[] = {
-    {"syntax", verb_syntax},
     {"new", machine_new},
     {NULL, NULL},
 };
@@ -577,10 +566,24 @@ static const luaL_Reg exported[] = {
     {NULL, NULL},
 };
 
+/* Sets verbs in the table on top: the commands of core's, each with its
+   syntax. */
+static void set_verbs(lua_State *L)
+{
+    lua_newtable(L);
+    for (int v = VERB_HELO; v < VERB_OTHER; v++) {
+        const struct verb_row *row = verb_row((enum verb)v);
+        lua_pushstring(L, row->syntax);
+        lua_setfield(L, -2, row->name);
+    }
+    lua_setfield(L, -2, "verbs");
+}
+
 int lbind_open_server(lua_State *L)
 {
     lbind_type(L, MACHINE, machine_methods, NULL, machine_drop);
     luaL_newlib(L, functions);
+    set_verbs(L);
     lbind_open_config(L);
     lua_newtable(L);
     lua_pushvalue(L, -1);

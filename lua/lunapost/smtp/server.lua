@@ -199,7 +199,7 @@ end
 function Server:help(topic)
   local command = topic and self.commands[topic:upper()]
   if command then return "syntax: " .. (command.syntax or topic:upper()) end
-  local syntax = topic and core.server.syntax(topic)
+  local syntax = topic and core.server.verbs[topic:upper()]
   if syntax then return "syntax: " .. syntax end
   if topic and topic ~= "" then return nil end
   return "commands: " .. verbs_of(self)

@@ -1,6 +1,7 @@
 --- The options of a server: what may be given, and the defaults. Whatever is
 --- wrong raises without a position; the public functions add the script's.
 
+local core = require "lunapost.core"
 local extensions = require "lunapost.smtp.extensions"
 local options_of = require "lunapost.options"
 local ranges = require "lunapost.net.ranges"
@@ -42,13 +43,9 @@ local known_command <const> = {
 
 local known_needs <const> = { tls = "boolean", auth = "boolean" }
 
---- The verbs that a server serves by itself.
----@type table<string, true>
-M.built_in = {
-  HELO = true, EHLO = true, LHLO = true, STARTTLS = true, AUTH = true,
-  MAIL = true, RCPT = true, DATA = true, BDAT = true, RSET = true, NOOP = true,
-  VRFY = true, EXPN = true, HELP = true, QUIT = true,
-}
+--- The verbs that a server serves by itself, each with its syntax.
+---@type table<string, string>
+M.built_in = core.server.verbs
 
 --- Limits and their defaults: octets, counts, seconds.
 M.limits = {

@@ -1,11 +1,15 @@
 --- What Tab gives in `lunapost talk`: verbs, what the server offers, and
 --- the commands of talk itself.
 
+local core = require "lunapost.core"
+
 local M = {}
 
-local verbs <const> = { "AUTH ", "BDAT ", "DATA", "EHLO ", "ETRN ", "EXPN ",
-  "HELO ", "HELP", "LHLO ", "MAIL FROM:<", "NOOP", "QUIT", "RCPT TO:<",
-  "RSET", "STARTTLS", "VRFY ", "XCLIENT ", "XFORWARD " }
+-- Each verb, and what of its syntax is always the same.
+local verbs <const> = {}
+for _, syntax in pairs(core.server.verbs) do
+  verbs[#verbs + 1] = syntax:match("^[%u:< ]+%f[%l]") or syntax:match("^%u+")
+end
 
 --- The commands of talk itself.
 M.own = { "/auth ", "/bdat ", "/data ", "/help", "/quit", "/save ", "/svg ",
@@ -42,11 +46,8 @@ end
 -- The keywords that a server offers are often verbs, too.
 local function all_verbs(extensions)
   local list = table.move(verbs, 1, #verbs, 1, {})
-  local known = {}
-  for _, verb in ipairs(list) do known[verb:match("%w+")] = true end
   for name in pairs(extensions) do
-    if name:find("^X") and not known[name] then list[#list + 1] = name .. " "
-    end
+    if name:find("^X") or name == "ETRN" then list[#list + 1] = name .. " " end
   end
   return list
 end
