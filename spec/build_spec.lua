@@ -149,6 +149,8 @@ describe("misuse of mime.message", function()
       .. '{ logo = "logo.png" }, for cid:logo in the html' },
     { { date = 1 << 60 },
       "date: 1152921504606846976 is outside the years 0 to 9999" },
+    { { priority = "urgent" },
+      "unknown priority 'urgent' (known: high, low, normal)" },
     { { priority = "hihg" }, "unknown priority 'hihg' (did you mean 'high'?)" },
     { { attach = { { data = "é", encoding = "7bit" } } },
       "attach[1]: encoding '7bit' cannot carry these octets" },
@@ -174,6 +176,8 @@ describe("misuse of mime.message", function()
 
   it("raises for a field that is assigned to once it is built", function()
     local part = mime.part { data = "x", name = "x.bin" }
+    assert.has_error(function() mime.multipart "mixed" end,
+      "multipart/mixed needs a list of parts, not nil")
     local entities = { part, mime.multipart("mixed", { part }),
       mime.message { from = "a@b", subject = "old", body = part },
       mime.message { from = "a@b", subject = "old", text = "a",

@@ -112,6 +112,8 @@ describe("misuse of post.send", function()
 
   it("says what a word is short for", function()
     misused(send { auth = { clear = true } }, "did you mean 'cleartext'%?")
+    misused(send { password = "x" },
+      "'password' without 'user', whose password it is")
     local names <const> = { cleartext = 1, mechanism = 1, user = 1 }
     assert.equal("cleartext", options_of.nearest("clear", names))
     assert.equal("cleartext", options_of.nearest("text", names))

@@ -337,6 +337,10 @@ for _, backend in ipairs { "epoll", "poll" } do
       assert.matches("two tasks wait for descriptor", problem)
     end)
 
+    it("wants to know how long to sleep", function()
+      assert.has_error(function() loop.sleep() end, "sleep needs seconds")
+    end)
+
     it("wakes who waits for a descriptor that is closed", function()
       local a = wire.pair()
       local why

@@ -353,6 +353,17 @@ describe("AUTH", function()
     end)
   end)
 
+  it("tells a user without a password", function()
+    scripted.run(offering("PLAIN LOGIN"), function(options)
+      options.user, options.auth = "ana", { cleartext = true }
+      local client, problem = smtp.open(options)
+      assert.is_nil(client)
+      assert.equal("auth", problem.kind)
+      assert.equal("user ana has no password, and no auth.token",
+        problem.text)
+    end)
+  end)
+
   it("sends no password without TLS unless asked to", function()
     local heard = scripted.run(offering("PLAIN LOGIN CRAM-MD5"),
       function(options)

@@ -201,7 +201,7 @@ end
 
 local function sleep(state, seconds)
   if state.closing then return end
-  local limit, cut = limit_of(seconds)
+  local limit, cut = limit_of(seconds or error("sleep needs seconds", 3))
   if state.current then
     check_parkable(state)
     park(state, state.poller:timer(limit))
@@ -372,7 +372,7 @@ local function background(state)
     local results
     spawn(state, function()
       if fd < 0 then
-        results = { state.public.sleep(seconds) }
+        results = { sleep(state, seconds) }
       else
         results = table.pack(state.public.wait(fd, mode, seconds))
       end

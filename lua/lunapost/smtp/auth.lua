@@ -130,6 +130,16 @@ local function no_common(offered, wanted)
     #offered > 0 and table.concat(offered, " ") or "none", wanted)
 end
 
+-- Why no mechanism will do.
+local function why_none(offered, wanted, credentials)
+  if credentials.user and not (credentials.password or credentials.token
+    or credentials.mechanism) then
+    return ("user %s has no password, and no auth.token")
+      :format(credentials.user)
+  end
+  return no_common(offered, wanted)
+end
+
 --- Raises where options of auth are wrong.
 ---@param what string
 ---@param options table
@@ -175,7 +185,8 @@ function M.run(client, options)
   local mechanism, wanted = sasl.choose(channel, credentials,
     credentials.mechanism)
   if not mechanism then
-    return nil, client:failed("auth", no_common(offered, wanted), "AUTH")
+    return nil, client:failed("auth", why_none(offered, wanted, credentials),
+      "AUTH")
   end
   local reply, problem = converse(client, mechanism, credentials, channel)
   if not reply then return nil, problem end

@@ -232,6 +232,16 @@ local function fill(s)
   return s
 end
 
+-- Each with what it belongs to.
+local function check_pairs(s)
+  if s.key and not s.certificate then
+    misuse("'key' without 'certificate', whose key it is")
+  end
+  if s.password and not (s.user or s.auth and s.auth.user) then
+    misuse("'password' without 'user', whose password it is")
+  end
+end
+
 -- One way to the server, not two.
 local function check_ways(s)
   local ways = {}
@@ -263,9 +273,7 @@ function M.complete(what, options)
   s.through = s.proxy and M.proxy(s.proxy)
   check_ways(s)
   check_name("host", s.host)
-  if s.key and not s.certificate then
-    misuse("'key' without 'certificate', whose key it is")
-  end
+  check_pairs(s)
   if s.pin then net.context { pin = s.pin } end -- raises now, not once dialled
   return fill(s)
 end

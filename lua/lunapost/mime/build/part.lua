@@ -406,6 +406,9 @@ end
 ---@return lunapost.err? error
 local function multipart(subtype, given)
   local what = "multipart/" .. tostring(subtype)
+  if type(given) ~= "table" then
+    fail("%s needs a list of parts, not %s", what, type(given))
+  end
   local spec = options.check("option of " .. what, split_options(given),
     multipart_options, 0)
   local parts, problem = members(given, what)
