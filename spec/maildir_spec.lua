@@ -44,6 +44,26 @@ describe("a Maildir", function()
     assert.equal("600", pipe:read "l") -- nobody else's mail
   end)
 
+  it("writes to no file that is there, nor through a link", function()
+    local time, random = core.system.time, core.crypto.random
+    finally(function()
+      rawset(core.system, "time", time)
+      rawset(core.crypto, "random", random)
+    end)
+    rawset(core.system, "time", function() return 1000000000.25 end)
+    rawset(core.crypto, "random", function(n) return ("\1"):rep(n) end)
+    local name = assert(maildir:deliver("one")):match "[^/]*$"
+    assert.matches("^1000000000%.M250000P%d+Q%d+R01010101%.", name)
+    local count = tonumber(name:match "Q(%d+)")
+    assert(os.execute(("ln -s ../trap '%s/tmp/%s'"):format(path,
+      (name:gsub("Q%d+", "Q" .. count + 1)))))
+    local final, problem = maildir:deliver("two")
+    assert.is_nil(final)
+    assert.is_true(problem.transient)
+    assert.is_nil(io.open(path .. "/trap"))
+    assert.same({ name }, files(path .. "/new"))
+  end)
+
   it("syncs what it delivers, file and folder, unless told not to", function()
     local sync, synced = core.system.sync, {}
     finally(function() rawset(core.system, "sync", sync) end)

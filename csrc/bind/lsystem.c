@@ -10,8 +10,9 @@
  * system.identity() -> { user, group, groups = { ... } }, numbers
  * system.become(user[, group]) system.tell(path, words) -> true | nil, text
  * system.sockets() -> how many were passed to this process, from 3 on
- * Files: system.create(path) -> file, as io.open gives it, for its owner alone
- *   where it is new; system.temporary("/tmp/x-XXXXXX") -> file without a name;
+ * Files: system.create(path[, fresh]) -> file, as io.open gives it, for its
+ *   owner alone where it is new, as it must be with fresh;
+ *   system.temporary("/tmp/x-XXXXXX") -> file without a name;
  *   nil, text where it cannot be;
  *   system.sync(path) system.make_folder(path[, mode])
  *   system.rename(from, to) system.link(from, to) system.remove(path)
@@ -142,8 +143,9 @@ static int lsystem_create(lua_State *L)
 {
     char text[SOCK_TEXT];
     const char *path = lsystem_path(L, 1);
+    bool fresh = lua_toboolean(L, 2);
     luaL_Stream *s = lfile_new(L); /* ... file */
-    s->f = system_create(path, text);
+    s->f = system_create(path, fresh, text);
     return lfile_opened(L, s, text);
 }
 

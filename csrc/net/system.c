@@ -106,9 +106,9 @@ static FILE *system_stream(int fd, const char *mode, const char *path,
     return NULL;
 }
 
-FILE *system_create(const char *path, char text[SOCK_TEXT])
+FILE *system_create(const char *path, bool fresh, char text[SOCK_TEXT])
 {
-    int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
+    int flags = O_WRONLY | O_CREAT | (fresh ? O_EXCL : O_TRUNC) | O_CLOEXEC;
     return system_stream(open(path, flags, S_IRUSR | S_IWUSR), "wb", path,
                          text);
 }

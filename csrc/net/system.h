@@ -37,9 +37,11 @@ INTERNAL void system_trim(void);
 /* Makes a file's bytes, or a folder's names, survive a power cut. */
 INTERNAL int system_sync(const char *path, char text[SOCK_TEXT]);
 
-/* A file to write, emptied where there was one; a new one is for its owner
-   alone, whatever the umask. NULL: it cannot be. */
-INTERNAL FILE *system_create(const char *path, char text[SOCK_TEXT]);
+/* A file to write, emptied where there was one, or fresh: there must be none,
+   nor a link. A new one is for its owner alone, whatever the umask. NULL: it
+   cannot be. */
+INTERNAL FILE *system_create(const char *path, bool fresh,
+                             char text[SOCK_TEXT]);
 
 /* A file to write and to read that has no name any more: that of the pattern,
    whose X's are replaced, is taken away at once. NULL: it cannot be. */

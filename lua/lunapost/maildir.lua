@@ -40,12 +40,15 @@ function M.open(path, options)
     durable = not options or options.durable ~= false }, meta)
 end
 
+-- Hosts that share a folder may be called alike, and number their processes
+-- alike: hence random digits, too.
 local function unique()
   delivered = delivered + 1
   local seconds = system.time()
-  return ("%d.M%06dP%dQ%d.%s"):format(seconds // 1 | 0,
-    seconds % 1 * 1000000 // 1 | 0,
-    system.pid(), delivered, (system.hostname():gsub("[/:]", "_")))
+  local random = string.unpack("<I4", assert(core.crypto.random(4)))
+  return ("%d.M%06dP%dQ%dR%08x.%s"):format(seconds // 1 | 0,
+    seconds % 1 * 1000000 // 1 | 0, system.pid(), delivered, random,
+    (system.hostname():gsub("[/:]", "_")))
 end
 
 --- Begins a delivery.
@@ -53,7 +56,7 @@ end
 function Maildir:begin()
   local name = unique()
   local temporary = self.path .. "/tmp/" .. name
-  local file, text = system.create(temporary)
+  local file, text = system.create(temporary, true)
   if not file then return failure(text) end
   file:setvbuf("full", 65536)
   return setmetatable({ maildir = self, name = name, file = file,
