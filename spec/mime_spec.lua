@@ -581,3 +581,17 @@ describe("the corpus", function()
     end
   end)
 end)
+
+describe("a body that says it is uuencoded, and is not", function()
+  it("is streamed as it is given: as it stands", function()
+    local message = mime.parse("Content-Transfer-Encoding: x-uuencode\n\n"
+      .. "plain\n")
+    local pieces = {}
+    assert.is_true(message:decode(function(piece)
+      pieces[#pieces + 1] = piece
+      return true
+    end))
+    assert.equal("plain\n", table.concat(pieces))
+    assert.equal("plain\n", message:body())
+  end)
+end)

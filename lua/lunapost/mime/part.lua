@@ -277,19 +277,30 @@ local function decoder_of(encoding)
   return name and require("lunapost.codec")[name].decoder()
 end
 
+-- Streams the raw body.
+local function stream(part, sink)
+  for piece in body_slices(part) do
+    local ok, problem = sink(piece)
+    if not ok then return nil, problem end
+  end
+  sink(nil)
+  return true
+end
+
 --- Streams the decoded body into an LTN12 sink, in pieces of bounded size.
 ---@param sink fun(chunk: string?, err: any): any, any
 ---@return true? done
 ---@return any err  what the sink said
 function methods:decode(sink)
   local decoder = decoder_of(self.encoding)
+  if not decoder then return stream(self, sink) end
   for piece in body_slices(self) do
-    if decoder then piece = decoder:update(piece) end
-    local ok, problem = sink(piece)
+    local ok, problem = sink(decoder:update(piece))
     if not ok then return nil, problem end
   end
-  local rest = decoder and decoder:finish()
-  if rest and rest ~= "" then
+  local rest = decoder:finish()
+  if not rest then return stream(self, sink) end -- no "begin": as it stands
+  if rest ~= "" then
     local ok, problem = sink(rest)
     if not ok then return nil, problem end
   end
