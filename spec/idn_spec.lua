@@ -13,6 +13,17 @@ local function with_library(text, run)
   pending(text .. " (no libidn2)")
 end
 
+describe("a domain with an empty label", function()
+  with_library("is none", function()
+    for _, bad in ipairs { "\u{fc}..x", ".\u{fc}", "x..\u{fc}" } do
+      local made, problem = idn.ascii(bad)
+      assert.is_nil(made)
+      assert.equal("syntax", problem.kind)
+    end
+    assert.equal("xn--tda.", idn.ascii "\u{fc}.")
+  end)
+end)
+
 describe("a domain that is not ASCII", function()
   local cases <const> = {
     { "b\u{FC}cher.example", "xn--bcher-kva.example" },

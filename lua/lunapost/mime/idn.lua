@@ -37,6 +37,9 @@ function M.ascii(domain)
   local idn, problem = M.load()
   if not idn then return nil, problem end
   local made, kind, text = idn:ascii(domain)
+  if made and ("." .. made):find("..", 1, true) then
+    made, kind, text = nil, "syntax", "a label is empty"
+  end
   if made then return made end
   return nil, err.of(kind, ("%q is no domain: %s"):format(domain, text))
 end
