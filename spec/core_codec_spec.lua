@@ -63,7 +63,9 @@ describe("a charset", function()
 
   it("of seven bits keeps its text where it is malformed", function()
     for bytes, text in pairs { ["\27$Bx"] = "?", ["\27(Xa"] = "?(Xa",
-      ["\27"] = "?", ["a\xe9b"] = "a?b", ["\27$B$\27(Bc"] = "?c" } do
+      ["\27"] = "?", ["a\xe9b"] = "a?b", ["\27$B$\27(Bc"] = "?c",
+      ["a\27\27$B$\"\27(Bb"] = "a?\u{3042}b",
+      ["a\27$\27(Bb"] = "a?$b" } do
       local got, faults = core.charset_decode("iso-2022-jp", bytes)
       assert.equal(text, (got:gsub("\u{fffd}", "?")))
       assert.equal(1, faults)

@@ -106,6 +106,7 @@ size_t seven_step(struct seven *s, struct span in, char *out)
     for (size_t i = 0; i < in.n; i++) {
         unsigned char c = (unsigned char)in.p[i];
         enum seven_table table;
+        bool again;
         if (s->held_n == 0 && !begins_shift(s, c)) {
             to = put_byte(s, c, to);
             continue;
@@ -118,7 +119,11 @@ size_t seven_step(struct seven *s, struct span in, char *out)
             s->held_n = 0;
             break;
         case NO:
+            again = c == ESCAPE && !s->hz;
+            s->held_n -= again;
             to = put_held(s, to);
+            if (again) /* what it cut short is none, but it may begin one */
+                s->held[s->held_n++] = c;
             break;
         default:
             break;
