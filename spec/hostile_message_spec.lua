@@ -143,7 +143,7 @@ end)
 
 describe("multiparts nested as deep as a caller allows", function()
   it("have their text and their attachments", function()
-    local open, n = {}, 200000
+    local open, n = {}, 100000
     for i = 1, n do
       open[i] = "Content-Type: multipart/mixed; boundary=b" .. i .. "\n\n--b"
         .. i .. "\n"

@@ -207,8 +207,8 @@ static void qp_decoder_notes(lua_State *L, const struct stream *s)
 
 static int uu_encoder_open(lua_State *L, struct stream *s, int options)
 {
-    struct span name = lbind_field(L, options, "name");
     size_t mode = lbind_field_size(L, options, "mode", 0644);
+    struct span name = lbind_field(L, options, "name"); /* last: borrowed */
     return uu_encode_start(&s->as.uu_encoder, name.p ? name : SPAN("data"),
                            mode > 0777 ? 01000 : (unsigned)mode, &s->out);
 }

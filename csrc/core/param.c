@@ -36,11 +36,6 @@ struct reader {
     size_t n;
 };
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 /* Length of the comment at the head of s, its nested ones included; 0 when
    it is not closed within COMMENT_MOST. */
 static size_t comment(struct span s)
@@ -62,7 +57,7 @@ static size_t space(struct span s)
 {
     size_t i = 0, n = 1;
     while (i < s.n && n) {
-        n = is_blank(s.p[i]) ? 1 : 0;
+        n = span_blank(s.p[i]) ? 1 : 0;
         if (s.p[i] == '(')
             n = comment(span_skip(s, i));
         i += n;
@@ -95,7 +90,7 @@ static bool value_ends(struct span s)
         return true;
     if (s.n && s.p[0] == '(')
         n = comment(s);
-    while (n < s.n && is_blank(s.p[n]))
+    while (n < s.n && span_blank(s.p[n]))
         n++;
     return n == s.n || (n > 0 && s.p[n] == ';');
 }
@@ -107,11 +102,11 @@ static struct span take_token(struct reader *r)
     struct span s = r->rest;
     size_t i = 0, end = 0;
     while (i < s.n && s.p[i] != ';') {
-        if (!is_blank(s.p[i])) {
+        if (!span_blank(s.p[i])) {
             end = ++i;
             continue;
         }
-        while (i < s.n && is_blank(s.p[i]))
+        while (i < s.n && span_blank(s.p[i]))
             i++;
         if (value_ends(span_skip(s, i)))
             break;

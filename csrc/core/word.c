@@ -39,11 +39,6 @@ struct reader {
     int err; /* the first failure: bytes is cleared for each word */
 };
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 static size_t reader_closer(struct reader *r, size_t from)
 {
     if (r->closer < from)
@@ -182,7 +177,7 @@ static void reader_add(struct reader *r, const struct word *w, size_t i)
 static bool all_blank(struct span s)
 {
     size_t i = 0;
-    while (i < s.n && is_blank(s.p[i]))
+    while (i < s.n && span_blank(s.p[i]))
         i++;
     return i == s.n;
 }
