@@ -1,14 +1,15 @@
 -- How often a one-shot call asks the C library for memory: once, for its
 -- result, and never for scratch, which is kept from call to call.
 local peers = require "spec.support.peers"
+local tree = require "spec.support.tree"
 
-local library <const> = "build/allocations.so"
+local library <const> = tree.build .. "/allocations.so"
 local built <const> = "cc -shared -fPIC -O2 $(pkg-config --cflags lua5.4) "
   .. "-o " .. library .. " spec/support/allocations.c"
 
 local script <const> = [[
 local codec = require "lunapost.codec"
-local count = package.loadlib("build/allocations.so", "allocations")
+local count = package.loadlib(os.getenv "LIBRARY", "allocations")
 local calls <const> = 100
 
 local function one(name, f, ...)
@@ -44,7 +45,7 @@ one("parameter encode", codec.parameter.encode, "filename", text)
 local posts <const> = [[
 local loop = require "lunapost.loop"
 local smtp = require "lunapost.smtp"
-local fail = package.loadlib("build/allocations.so", "fail")
+local fail = package.loadlib(os.getenv "LIBRARY", "fail")
 local server = smtp.server { listen = "127.0.0.1:0", log = function() end,
   hostname = "mx.example.org", on = { message = function() end } }
 assert(server:start())
@@ -85,9 +86,9 @@ local function counted(text)
   file:write(text)
   file:flush()
   local output
-  output, code = peers.run(("LD_PRELOAD=%s LUA_PATH='%s' LUA_CPATH='%s' "
-    .. "%s %s"):format(library, package.path, package.cpath,
-    arg[-1] or "lua5.4", name), 60)
+  output, code = peers.run(("LIBRARY=%s LD_PRELOAD=%s LUA_PATH='%s' "
+    .. "LUA_CPATH='%s' %s %s"):format(library, library, package.path,
+    package.cpath, arg[-1] or "lua5.4", name), 60)
   os.remove(name)
   assert.equal(0, code, output)
   return output

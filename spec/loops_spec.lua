@@ -284,7 +284,7 @@ local function task_suite(carrier)
     loop.spawn(function() reply, problem = client:receive() end)
     loop.sleep(0.05)
     client:close()
-    loop.sleep(0.05)
+    await(loop, function() return reply or problem end)
     assert.is_nil(reply)
     assert.equal("closed", problem.kind)
   end)
@@ -292,13 +292,18 @@ local function task_suite(carrier)
   it_does("lets one task wait for a descriptor, not two", function(loop)
     local client <close> = assert(smtp.connect(settings(loop)))
     local fd = client.conn:fd()
-    loop.spawn(function() loop.wait(fd, "r", 0.1) end)
+    local over, ended = false, false
+    loop.spawn(function()
+      repeat loop.wait(fd, "r", 0.02) until over
+      ended = true
+    end)
     loop.sleep(0.01)
     assert.error_matches(function() loop.wait(fd, "r", 0.1) end,
       "two tasks wait for descriptor")
-    loop.sleep(0.15)
+    over = true
+    await(loop, function() return ended end)
     assert.same({ nil, "timeout" }, { loop.wait(fd, "r", 0.01) })
-    assert.is_true(loop.wait(fd, "w", 1))
+    assert.is_true(loop.wait(fd, "w", 60))
     assert.same({ nil, "closed" }, { loop.wait(-1, "r", 1) })
   end)
 

@@ -68,18 +68,21 @@ describe("a pool", function()
 
   it("waits for a free connection no longer than it may", function()
     local _, on = counting()
-    on.message = function() loops.sleep(0.4) end
+    local go = false
+    on.message = function() while not go do loops.sleep(0.01) end end
     served.run({ on = on }, function(server)
       local pool <close> = pool_of(server, { max_connections = 1,
         wait = 0.1 })
-      loops.spawn(function() pool:send(envelope, "x") end)
-      loops.sleep(0.05)
+      local sent = false
+      loops.spawn(function() sent = pool:send(envelope, "x") end)
+      while pool:stats().connections == 0 do loops.sleep(0.01) end
       local result, problem = pool:send(envelope, "x")
       assert.is_nil(result)
       assert.equal("limit", problem.kind)
       assert.is_true(problem.transient)
       assert.same({}, problem.accepted)
-      loops.sleep(0.4)
+      go = true
+      while not sent do loops.sleep(0.01) end
     end)
   end)
 

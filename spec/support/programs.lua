@@ -4,10 +4,11 @@
 --- with a file and seconds it tells how long a call takes.
 
 local peers = require "spec.support.peers"
+local tree = require "spec.support.tree"
 
 local M = {}
 
-local folder <const> = "build/cross"
+local folder <const> = tree.build .. "/cross"
 
 local function built(name, package)
   local source, program = "spec/cross/" .. name .. ".c",
