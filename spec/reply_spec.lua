@@ -118,7 +118,7 @@ describe("a reply that is read", function()
   end)
 
   it("prints on one line", function()
-    local reply = replies.new(read("550-5.1.1 a\r\n550 5.1.1 b\r\n", 99))
+    local reply = read("550-5.1.1 a\r\n550 5.1.1 b\r\n", 99)
     assert.equal("550 5.1.1 a b", tostring(reply))
     assert.is_true(replies.fits(reply, 550))
     assert.is_true(replies.fits(reply, 5))

@@ -393,8 +393,9 @@ INTERNAL int lbind_open_codec(lua_State *L);
 INTERNAL int lbind_open_call(lua_State *L);
 /* lreply: { code=, enhanced=, text=, lines=, raw= } of a whole reply, on the
    stack; the same with said=, the line as it came, for lines= and raw=, where
-   there is one: smtp/reply.lua makes them; and write_reply(code, enhanced,
-   text), for Lua. */
+   there is one: smtp/reply.lua makes them, and fills their metatable, which
+   goes into the table at the top; and write_reply(code, enhanced, text), for
+   Lua. */
 struct reply;
 INTERNAL void lbind_push_reply(lua_State *L, const struct reply *r);
 INTERNAL void lbind_push_brief_reply(lua_State *L, const struct reply *r);

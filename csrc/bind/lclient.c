@@ -322,9 +322,9 @@ static const luaL_Reg functions[] = {
 int lbind_open_client(lua_State *L)
 {
     lbind_type(L, LBIND_CLIENT, methods, NULL, lclient_drop);
-    lbind_open_reply(L);
     lbind_open_exchange(L);
     lbind_open_post(L);
     luaL_newlib(L, functions);
+    lbind_open_reply(L);
     return 1;
 }

@@ -7,6 +7,7 @@
 #include "../core/reply.h"
 #include "lbind.h"
 
+#define LREPLY   "lunapost.reply"
 #define LWRITTEN "lunapost.client.written"
 
 /* Pushes the words of all lines, LF between them. */
@@ -25,8 +26,8 @@ static void push_text(lua_State *L, const struct reply *r)
     luaL_pushresult(&text);
 }
 
-/* Of the reply at the top. */
-static void set_codes(lua_State *L, const struct reply *r)
+/* The last of the reply at the top. */
+static void finish_reply(lua_State *L, const struct reply *r)
 {
     lua_pushinteger(L, r->code);
     lua_setfield(L, -2, "code");
@@ -34,6 +35,7 @@ static void set_codes(lua_State *L, const struct reply *r)
         lua_pushstring(L, r->enhanced);
         lua_setfield(L, -2, "enhanced");
     }
+    luaL_setmetatable(L, LREPLY);
 }
 
 void lbind_push_reply(lua_State *L, const struct reply *r)
@@ -57,7 +59,7 @@ void lbind_push_reply(lua_State *L, const struct reply *r)
         push_text(L, r);
     lua_setfield(L, -3, "text");
     lua_setfield(L, -2, "lines"); /* reply */
-    set_codes(L, r);
+    finish_reply(L, r);
 }
 
 void lbind_push_brief_reply(lua_State *L, const struct reply *r)
@@ -73,7 +75,7 @@ void lbind_push_brief_reply(lua_State *L, const struct reply *r)
     lua_setfield(L, -2, "said");
     lbind_push(L, reply_words(r, line));
     lua_setfield(L, -2, "text");
-    set_codes(L, r);
+    finish_reply(L, r);
 }
 
 void lbind_push_heard(lua_State *L, const struct reply *r)
@@ -107,5 +109,7 @@ int lbind_write_reply(lua_State *L)
 
 void lbind_open_reply(lua_State *L)
 {
+    luaL_newmetatable(L, LREPLY);
+    lua_setfield(L, -2, "reply_meta");
     lbind_type(L, LWRITTEN, NULL, NULL, written_drop);
 }

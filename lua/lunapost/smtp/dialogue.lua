@@ -153,7 +153,7 @@ end
 -- Takes the machine's reply, and hides in it what is secret; a mechanism of
 -- AUTH needs the challenge as it came.
 local function hear(client)
-  local reply = replies.new(client.machine:reply())
+  local reply = client.machine:reply()
   client.challenge = reply.code == 334 and reply.text or nil
   if client.veil then replies.veil(reply, client.veil) end
   later.add(client.transcript, "S", reply.raw)
@@ -241,10 +241,9 @@ function Dialogue:heard()
 end
 
 --- Takes a reply that was collected: hides what is secret in it.
----@param fields table
+---@param reply lunapost.reply
 ---@return lunapost.reply
-function Dialogue:collected(fields)
-  local reply = replies.new(fields)
+function Dialogue:collected(reply)
   if self.veil then replies.veil(reply, self.veil) end
   return reply
 end

@@ -85,7 +85,7 @@ end
 ---@field from string
 ---@field to string[]
 ---@field body string|table
----@field message any
+---@field message any  nil: the body is
 ---@field said boolean  its commands are
 
 --- A message for this way, in a session that is ready.
@@ -97,13 +97,15 @@ function M.fits(client, envelope, message)
   local body = body_of(client, message)
   if not body then return nil end
   local from, to = client.machine:mail(envelope, body)
-  return from and { from = from, to = to, body = body, message = message,
-    said = false }
+  if not from then return nil end
+  local one = { from = from, to = to, body = body, said = false }
+  if body ~= message then one.message = message end
+  return one
 end
 
--- Waits, then calls the machine again, until it has an outcome: event, and
--- what the machine says besides.
-local function wait(client, event, patient, flushing, body)
+-- While an event is something to wait for: waits, then calls the machine again.
+-- The outcome, and what the machine says besides.
+local function wait(client, patient, flushing, body, event, a, b, c)
   local machine, way = client.machine, client.way
   while event == "read" or event == "write" do
     local phase, since = machine:under_way()
@@ -113,32 +115,18 @@ local function wait(client, event, patient, flushing, body)
     patient = patience(client, way)
       and client:patience(math.min(deadline - now(), way.least))
     if not client.conn then return nil, "closed", CLOSED end
-    local a, b
     event, a, b = machine:go_on(client.conn, patient, flushing, body)
-    if event ~= "read" and event ~= "write" then return event, a, b end
   end
+  return event, a, b, c
 end
 
--- Posts a message, and waits for its outcome.
-local function begin(client, way, from, to, body)
-  local patient = patience(client, way)
-  local event, a, b, c = client.machine:post(client.conn, patient, false,
-    from, to, body)
-  if event == "reply" or event ~= "read" and event ~= "write" then
-    return event, a, b, c
-  end
-  return wait(client, event, patient, false, body)
-end
-
--- The same for one whose commands were said.
+-- Goes on with a message up to its outcome.
 local function go_on(client, body)
   if not client.conn then return nil, "closed", CLOSED end
   local patient = patience(client, client.way)
   local event, a, b = client.machine:go_on(client.conn, patient, false, body)
-  if event == "reply" or event ~= "read" and event ~= "write" then
-    return event, a, b
-  end
-  return wait(client, event, patient, false, body)
+  if event == "reply" then return event, a, b end
+  return wait(client, patient, false, body, event, a, b)
 end
 
 -- Makes ready what is said behind the body of a message.
@@ -167,10 +155,8 @@ local function send_out(client, one, behind)
         body)
     end
   end
-  if event == "done" or event ~= "read" and event ~= "write" then
-    return event, a, b, c
-  end
-  return wait(client, event, false, true, body)
+  if event == "done" then return event end
+  return wait(client, false, true, body, event, a, b, c)
 end
 
 -- The error of a session that failed in a phase.
@@ -213,7 +199,6 @@ local function conclude(client, to, event, reply, said, text)
   if event ~= "reply" then return odd(client, event, reply, said, text) end
   local transcript, veil = client.transcript, client.veil
   record(transcript, veil, client.machine)
-  replies.new(reply)
   if veil then replies.veil(reply, veil) end
   client.last = reply
   if reply.code >= 300 then
@@ -246,8 +231,13 @@ function M.send(client, envelope, message)
   if not (way and body and client.conn) then return false end
   local from, to = client.machine:mail(envelope)
   if not from then return false end
-  local result, outcome = conclude(client, to,
-    begin(client, way, from, to, body))
+  local patient = patience(client, way)
+  local event, a, b, c = client.machine:post(client.conn, patient, false,
+    from, to, body)
+  if event ~= "reply" then
+    event, a, b, c = wait(client, patient, false, body, event, a, b, c)
+  end
+  local result, outcome = conclude(client, to, event, a, b, c)
   if outcome then outcome.envelope = { from = from, to = to } end
   return result, outcome
 end

@@ -1,5 +1,6 @@
 --- Replies as the client sees them, and the errors made of them.
 
+local core = require "lunapost.core"
 local err = require "lunapost.err"
 
 local M = {}
@@ -10,7 +11,7 @@ local M = {}
 ---@field text string  all lines without codes, LF between them
 ---@field lines string[]  each line without codes
 ---@field raw string[]  the lines as they came
-local meta = { __name = "lunapost.reply" }
+local meta <const> = core.client.reply_meta -- the machine's replies have it
 
 -- A reply of one line may have it as it came (said) instead of lines and raw:
 -- they are made when one of them is asked for, for seldom is.
@@ -37,13 +38,6 @@ function meta.__tostring(reply)
   local text = reply.text:gsub("\n", " ")
   return ("%d %s%s"):format(reply.code,
     reply.enhanced and reply.enhanced .. " " or "", err.printable(text))
-end
-
---- Makes a reply of its fields.
----@param fields table
----@return lunapost.reply
-function M.new(fields)
-  return setmetatable(fields, meta)
 end
 
 --- Hides secrets in all words of a reply; its code and what stands in for

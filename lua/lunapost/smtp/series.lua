@@ -39,8 +39,9 @@ end
 -- A message as a transaction takes it.
 local function job_of(series, one)
   local envelope = one.envelope
+  local message = one.message or one.body
   if one.from then envelope = post.envelope(one) end
-  return plan.job(envelope, one.message, series.options)
+  return plan.job(envelope, message, series.options)
 end
 
 -- Makes the transaction of a message; heard: of one that was posted.
