@@ -112,7 +112,8 @@ end
 
 -- Octets from which on a leaf is long, and KiB between two steps of the
 -- collector while it goes out: chunks that were sent are garbage, and shall not
--- become as much as all else before it begins.
+-- become as much as all else before it begins. (A file of 100 MiB in base64
+-- took 0.8 MiB at most, 1.3 without; where the script held 32 MiB, 3.2, 6.3.)
 local LARGE <const>, PACE <const> = 1 << 22, 512
 
 -- All that a reader gives; how many octets.
