@@ -284,14 +284,22 @@ static int answer(lua_State *L, struct lbind_client *l, struct conn *conn,
     }
 }
 
-/* conn, patient, flushing: the arguments that say how. */
-static struct exchange_call call_at(lua_State *L, int arg)
+/* Goes on with a message that was begun, or begins it, as conn, patient and
+   flushing say, the arguments from CALL on. */
+static int advance(lua_State *L, struct lbind_client *l, const struct mail *m,
+                   bool begun)
 {
-    bool patient = lua_toboolean(L, arg + 1), flushing;
-    flushing = lua_toboolean(L, arg + 2);
-    return (struct exchange_call){
-        luaL_checkudata(L, arg, LBIND_CONN), flushing, patient, false, false,
-        lua_type(L, arg + 1) == LUA_TSTRING};
+    enum { CALL = 2, PATIENT, FLUSHING };
+    struct exchange_call call = {luaL_checkudata(L, CALL, LBIND_CONN),
+                                 lua_toboolean(L, FLUSHING),
+                                 lua_toboolean(L, PATIENT),
+                                 false,
+                                 false,
+                                 lua_type(L, PATIENT) == LUA_TSTRING};
+    int told = 0, event = EXCHANGE_NO;
+    if ((l->posting.stage != POSTING_IDLE) == begun)
+        event = exchange_post(&l->over, &call, &l->posting, &m->mail, &told);
+    return answer(L, l, call.conn, event, told);
 }
 
 /*
@@ -317,14 +325,10 @@ static int lpost_post(lua_State *L)
 {
     enum { MAIL = 5 };
     struct lbind_client *l = check(L);
-    struct exchange_call call = call_at(L, 2);
     struct mail m;
-    int told = 0, event = EXCHANGE_NO;
     lua_settop(L, MAIL + MAIL_VALUES - 1);
     letter_at(L, MAIL, &m);
-    if (l->posting.stage == POSTING_IDLE)
-        event = exchange_post(&l->over, &call, &l->posting, &m.mail, &told);
-    return answer(L, l, call.conn, event, told);
+    return advance(L, l, &m, false);
 }
 
 /* go_on(conn, patient, flushing, body [, from, to, body]): the same, for a
@@ -334,9 +338,7 @@ static int lpost_go_on(lua_State *L)
 {
     enum { BODY = 5, BEHIND };
     struct lbind_client *l = check(L);
-    struct exchange_call call = call_at(L, 2);
     struct mail m;
-    int told = 0, event = EXCHANGE_NO;
     bool more = lua_gettop(L) > BODY && l->posting.stage != POSTING_IDLE;
     lua_settop(L, BODY + MAIL_VALUES);
     if (more)
@@ -345,9 +347,7 @@ static int lpost_go_on(lua_State *L)
     m.mail.count = body_at(L, BODY, &m);
     luaL_argcheck(L, l->posting.part < m.mail.count, BODY,
                   "the body of the message that was begun");
-    if (l->posting.stage != POSTING_IDLE)
-        event = exchange_post(&l->over, &call, &l->posting, &m.mail, &told);
-    return answer(L, l, call.conn, event, told);
+    return advance(L, l, &m, true);
 }
 
 /* under_way() -> what is waited for: a phase of the session; since when (the
