@@ -1,5 +1,7 @@
 local options = require "lunapost.options"
+local asks = require "lunapost.smtp.asks"
 local err = require "lunapost.err"
+local tree = require "spec.support.tree"
 
 describe("options", function()
   local known <const> = { host = "string", port = "integer", any = true }
@@ -59,6 +61,45 @@ describe("options", function()
     assert.matches("^[^:]*options_spec.lua:%d+: option 'port'", text)
     assert.equal(3, select(3, placed { port = 25 }))
   end)
+end)
+
+describe("annotations", function()
+  -- The fields of a class in a file.
+  local function fields_of(path, class)
+    local fields, inside = {}, false
+    for _, line in tree.each_line(path) do
+      if line:find "^%-%-%-@class " then
+        inside = line:match "^%-%-%-@class ([%w_.]+)" == class
+      end
+      local name = inside and line:match "^%-%-%-@field ([%w_]+)"
+      if name then fields[name] = true end
+    end
+    return fields
+  end
+
+  local function names_of(...)
+    local names = {}
+    for _, known in ipairs { ... } do
+      for name in pairs(known) do names[name] = true end
+    end
+    return names
+  end
+
+  for class, where in pairs {
+    open_options = { "smtp/settings.lua",
+      require("lunapost.smtp.settings").known },
+    server_options = { "smtp/server_options.lua",
+      require("lunapost.smtp.server_options").known },
+    message_options = { "mime/build/init.lua",
+      require("lunapost.mime.build").options },
+    send_options = { "init.lua", asks.mail, asks.rcpt,
+      { message = true, transport = true } },
+  } do
+    it("name each option, and no other: " .. class, function()
+      assert.same(names_of(table.unpack(where, 2)),
+        fields_of("lua/lunapost/" .. where[1], "lunapost." .. class))
+    end)
+  end
 end)
 
 describe("an error", function()

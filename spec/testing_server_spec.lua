@@ -348,6 +348,12 @@ describe("a fault", function()
     end
   end)
 
+  it("strikes a server that prints as where it listens", function()
+    local server <close> = testing.server()
+    assert.equal("server (" .. server.addresses[1] .. ")", tostring(server))
+    assert.equal("server (does not listen)", tostring(smtp.server {}))
+  end)
+
   it("is one of a list, and no option of another name", function()
     assert.error_matches(function()
       testing.server { faults = { at = "RCPT", drop = true } }

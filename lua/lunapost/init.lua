@@ -135,6 +135,22 @@ local function send(options)
   return leave(message, wishes)
 end
 
+---@class lunapost.send_options: lunapost.open_options, lunapost.message_options
+---@field message? any  one that is ready, in place of what makes one: octets, a
+--- mime message, { path = }, an open file, a source
+---@field transport? table  has send(envelope, message); in place of a server
+---@field ret? "HDRS"|"FULL"  what a failure's report holds
+---@field envid? string  named in reports
+---@field notify? string|string[]  SUCCESS FAILURE DELAY, or NEVER
+---@field orcpt? string|table
+---@field rrvs? any  only to whom had the mailbox by then
+---@field requiretls? boolean
+---@field deliver_by? number|table  seconds, or { seconds =, mode =, trace = }
+---@field hold_for? number  seconds
+---@field hold_until? any  a time
+---@field mt_priority? integer  -9 to 9
+---@field submitter? string  AUTH=
+
 --- Sends a message: dials, greets, puts TLS on, authenticates, sends, quits.
 ---
 --- The options of smtp.open (server, host, port, tls, user, password, auth,
@@ -144,7 +160,7 @@ end
 --- (octets, a mime message, { path = }, an open file, a source).
 --- transport = smtp.sendmail{...}, smtp.dry{...} or anything else that has
 --- send(envelope, message) takes the place of a session.
----@param options table
+---@param options lunapost.send_options
 ---@return table? result  accepted = { address, ... }, rejected = { { address,
 --- code, enhanced, text }, ... }, reply, transcript; nil where nobody was
 --- accepted

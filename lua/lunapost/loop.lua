@@ -201,7 +201,7 @@ end
 
 local function sleep(state, seconds)
   if state.closing then return end
-  local limit, cut = limit_of(seconds or error("sleep needs seconds", 3))
+  local limit, cut = limit_of(seconds or error("sleep needs seconds", 2))
   if state.current then
     check_parkable(state)
     park(state, state.poller:timer(limit))

@@ -5,6 +5,19 @@ local lazy = require "lunapost.lazy"
 local options_of = require "lunapost.options"
 local settings = require "lunapost.smtp.settings"
 
+---@class lunapost.smtp
+---@field server fun(options: lunapost.server_options): lunapost.server
+---@field pool fun(options: lunapost.pool_options): lunapost.pool
+---@field deliver fun(message: any, options?: table): table?, lunapost.err?
+---@field replay fun(transcript: lunapost.transcript|string,
+--- options?: table): lunapost.replay
+---@field sendmail fun(options?: table): lunapost.sendmail
+---@field dry fun(options?: table): lunapost.dry
+---@field reject fun(code: integer|lunapost.answer, enhanced?: string,
+--- text?: string)  raises what a handler may return
+---@field codes table<string, lunapost.answer>  the usual refusals by name
+---@field cause fun(problem: any): string, boolean  what it is about, and
+--- whether trying later may help
 local M = {}
 
 --- Dials, hears the greeting, says EHLO (or HELO), puts TLS on and
@@ -16,7 +29,7 @@ local M = {}
 --- timeout: seconds for one whole reply (60); helo; ca, pin, insecure,
 --- certificate, key; protocol = "smtp"|"lmtp"; loop. Without TLS no password
 --- is sent, unless auth has cleartext = true.
----@param options table
+---@param options lunapost.open_options
 ---@return lunapost.client? client
 ---@return lunapost.err? error  kind dns connect tls auth timeout closed reply
 --- protocol
@@ -26,7 +39,7 @@ end)
 
 --- Dials and hears the greeting (after the handshake where TLS is
 --- implicit): the script says the rest.
----@param options table  as for open
+---@param options lunapost.open_options  as for open
 ---@return lunapost.client? client
 ---@return lunapost.err? error
 M.connect = options_of.placed(function(options)

@@ -345,9 +345,15 @@ local function sort(options)
   return settings.complete("option of smtp.pool", session)
 end
 
+---@class lunapost.pool_options: lunapost.open_options
+---@field max_connections? integer  5
+---@field max_messages? integer  of a connection, which then ends; 100
+---@field idle? number  seconds until a session without work ends; 60
+---@field wait? number  seconds that a message waits for a session; 60
+---@field rate? number|table  messages a second, or { messages, seconds }
+
 --- Makes a pool; it dials when a message is sent.
----@param options table  those of smtp.open, and max_connections (5),
---- max_messages a connection (100), idle (60 s), wait (60 s), rate
+---@param options lunapost.pool_options
 ---@return lunapost.pool
 function M.new(options)
   return setmetatable({ settings = sort(options), open = 0, idle = {},

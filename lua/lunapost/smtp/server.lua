@@ -27,6 +27,10 @@ local verifier = require "lunapost.smtp.verifier"
 local M = { reject = answer.reject, limits = server_options.limits }
 
 ---@class lunapost.server
+---@field on lunapost.handlers
+---@field port? integer  once it listens
+---@field addresses string[]
+---@field hostname string
 local Server = {}
 
 local meta = { __name = "lunapost.server", __index = Server }
@@ -34,6 +38,11 @@ local meta = { __name = "lunapost.server", __index = Server }
 function meta.__close(server)
   server:stop(0)
   if server.closed then server:closed() end
+end
+
+function meta.__tostring(server)
+  local where = table.concat(server.addresses or {}, ", ")
+  return ("server (%s)"):format(where ~= "" and where or "does not listen")
 end
 
 local function sorted_keys(map)
@@ -89,7 +98,7 @@ local function make(options)
 end
 
 --- Makes a server; nothing is listening before start or run.
----@param options table  API section 2
+---@param options lunapost.server_options
 ---@return lunapost.server
 M.new = options_of.placed(make)
 

@@ -14,6 +14,51 @@ local function misuse(text)
   error(text, 0)
 end
 
+---@class lunapost.server_tls
+---@field certificate? string  a file, or PEM text: the chain
+---@field key? string  its key
+---@field mode? "starttls"|"implicit"
+---@field minimum_version? "1.0"|"1.1"|"1.2"|"1.3"  default "1.2"
+---@field test? boolean  a throw-away certificate, as tls = "test"
+---@field sni? fun(name: string): table?  another pair for a name
+---@field ca? string  clients are asked for certificates, verified by it
+
+---@class lunapost.server_auth
+---@field check? fun(session: lunapost.session,
+--- credentials: lunapost.credentials): boolean?  of PLAIN and LOGIN
+---@field secret? fun(session: lunapost.session, user: string,
+--- mechanism: string): string|lunapost.scram_keys|nil  what SCRAM proves
+---@field required? boolean  before MAIL
+---@field cleartext? boolean  true: offered without TLS
+---@field mechanisms? string[]  what is offered, in this order
+
+---@class lunapost.server_options
+---@field listen? string|table  "HOST:PORT" "*:PORT" "unix:PATH" "systemd", a
+--- place { at =, tls =, permissions = }, or a list of these
+---@field protocol? "smtp"|"lmtp"
+---@field hostname? string  default: the machine's
+---@field tls? "test"|lunapost.server_tls
+---@field auth? lunapost.server_auth
+---@field extensions? table<string, true|table>
+---@field commands? table<string, table|function>  { syntax =, needs =, run = }
+---@field limits? table<string, number>  see smtp.server.limits
+---@field reverse_dns? boolean  false: no peer's name is asked for
+---@field on? lunapost.handlers|fun(session: lunapost.session): table
+---@field loop? table  default: lunapost.loop
+---@field log? fun(record: lunapost.log.record)
+---@field bare? "reject"|"fix"|"keep"  line ends in bodies that lack CR or LF
+---@field workers? integer  processes that share the listeners
+---@field session? fun(s: lunapost.linear)  the whole dialogue, without `on`
+---@field early_pipelining? boolean  true: before EHLO has allowed it
+---@field xclient? string[]  peers that may speak for others
+---@field xforward? string[]
+---@field proxy? string[]  peers that send a PROXY header
+---@field spool? string  a folder for long messages
+---@field grace? number  seconds for bodies and handlers at the end; 10
+---@field reload? fun(): table|fun(server: lunapost.server)  at SIGHUP
+---@field metrics? string  HOST:PORT that answers Prometheus
+---@field user? string|integer  who the server becomes once it listens
+---@field group? string|integer
 local known <const> = {
   listen = "string|table", protocol = "string", hostname = "string",
   tls = "string|table", auth = "table", extensions = "table",
@@ -21,15 +66,14 @@ local known <const> = {
   on = "table|function", loop = "table", log = "function", bare = "string",
   workers = "integer", session = "function", early_pipelining = "boolean",
   xclient = "table", xforward = "table", proxy = "table",
-  spool = "string", -- a folder for long messages
-  grace = "number", reload = "function", metrics = "string",
+  spool = "string", grace = "number", reload = "function", metrics = "string",
   user = "string|integer", group = "string|integer",
 }
 
 local known_tls <const> = {
   certificate = "string", key = "string", mode = "string",
   minimum_version = "string", test = "boolean", sni = "function",
-  ca = "string", -- client certificates are asked for, and verified by it
+  ca = "string",
 }
 
 local known_auth <const> = {
@@ -78,6 +122,36 @@ M.limits = {
   reverse_dns = 5,       -- seconds to wait for the name of a peer
 }
 
+-- Each returns code, enhanced, text; or code, text; or nothing.
+---@class lunapost.handlers
+---@field connect? fun(session: lunapost.session): ...
+---@field helo? fun(session: lunapost.session, domain: string): ...
+---@field ehlo? fun(session: lunapost.session, domain: string,
+--- keywords: string[]): ...
+---@field secured? fun(session: lunapost.session): ...
+---@field auth? fun(session: lunapost.session,
+--- credentials: lunapost.credentials): ...
+---@field mail? fun(session: lunapost.session, path: lunapost.path,
+--- parameters: table): ...
+---@field rcpt? fun(session: lunapost.session, path: lunapost.path,
+--- parameters: table): ...
+---@field data? fun(session: lunapost.session, body: lunapost.body): ...
+---@field message? fun(session: lunapost.session,
+--- message: lunapost.mime.part): ...
+---@field vrfy? fun(session: lunapost.session, text: string): ...
+---@field expn? fun(session: lunapost.session, text: string): ...
+---@field etrn? fun(session: lunapost.session, text: string): ...
+---@field help? fun(session: lunapost.session, text?: string): ...
+---@field noop? fun(session: lunapost.session, text?: string): ...
+---@field rset? fun(session: lunapost.session, reason: string): ...
+---@field quit? fun(session: lunapost.session): ...
+---@field unknown? fun(session: lunapost.session, verb: string,
+--- argument: string): ...
+---@field reply? fun(session: lunapost.session, code: integer,
+--- enhanced: string, text: string): ...
+---@field disconnect? fun(session: lunapost.session, why: string)
+---@field error? fun(session: lunapost.session, problem: any)
+---@field observe? lunapost.handlers  twins that report and change nothing
 local handler_names <const> = {
   connect = true, helo = true, ehlo = true, secured = true, auth = true,
   mail = true, rcpt = true, data = true, message = true, vrfy = true,

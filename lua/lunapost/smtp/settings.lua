@@ -8,39 +8,61 @@ local words_in = require "lunapost.smtp.words"
 
 local M = {}
 
+---@class lunapost.auth_options
+---@field user? string
+---@field password? string
+---@field mechanism? string|table  "PLAIN" ..., or one's own { name, start };
+--- default: the strongest that is offered and that the rest is enough for
+---@field authorization? string  who to act as, where that is not the user
+---@field token? string|fun(): string  for OAUTHBEARER and XOAUTH2
+---@field cleartext? boolean  true: a password may go without TLS
+
 --- Options of smtp.open and smtp.connect.
+---@class lunapost.open_options
+---@field server? string  smtp:// smtps:// lmtp:// with USER:PASSWORD@HOST:PORT;
+--- unix:PATH; exec:WORDS, a program that speaks SMTP
+---@field host? string  in place of server
+---@field port? integer  465 when TLS is implicit, 587 with a user, else 25
+---@field addresses? string[]  of the host, which is then not looked up
+---@field protocol? "smtp"|"lmtp"
+---@field tls? "auto"|"starttls"|"implicit"|"none"  auto: implicit on 465, else
+--- STARTTLS where it is offered, else no password
+---@field user? string
+---@field password? string
+---@field auth? lunapost.auth_options
+---@field timeout? number  seconds for one whole reply
+---@field timeouts? table<string, number>  by phase: greeting ehlo mail rcpt
+--- data_initiation data_block data_termination connect tls auth command
+---@field strict? boolean  one refused recipient refuses all
+---@field chunking? boolean  BDAT where it is offered
+---@field overlap? boolean  send_all's default
+---@field helo? string  what to call oneself
+---@field ehlo? boolean  false: HELO, so no extension is used
+---@field greeting? boolean  false: smtp.connect does not wait for it
+---@field ca? string  whom to trust: a file, a folder or PEM text
+---@field pin? string|string[]  "sha256/BASE64" of the key, or a fingerprint
+---@field insecure? boolean  true: verifies nothing
+---@field tlsa? table  records of dns.tlsa, which decide alone (DANE)
+---@field tlsa_domain? string  with them: the domain whose mail the host takes
+---@field certificate? string  of the client: a file, or PEM text
+---@field key? string  of the certificate
+---@field proxy? string  socks5:// or http://, with USER:PASSWORD@HOST:PORT
+---@field connect? fun(host: string, port: integer, seconds: number): any
+--- a connection or a descriptor, or nil and why
+---@field command? string[]  a program that speaks SMTP, and its words
+---@field minimum_tls? "1.0"|"1.1"|"1.2"|"1.3"  default "1.2"
+---@field loop? table  default: lunapost.loop
+---@field transcript? lunapost.transcript
 M.known = {
-  server = "string",       -- smtp:// smtps:// lmtp:// unix:PATH exec:WORDS
-  host = "string",
-  port = "integer",
-  addresses = "table",     -- of the host, which is then not looked up
-  protocol = "string",     -- "smtp", "lmtp"
-  tls = "string",          -- "auto", "starttls", "implicit", "none"
-  user = "string",
-  password = "string",
-  auth = "table",          -- { mechanism =, authorization =, token =, ...}
-  timeout = "number",      -- seconds for one whole reply
-  timeouts = "table",      -- by phase: { mail = 300, data_block = 180, ... }
-  strict = "boolean",      -- one refused recipient refuses all
-  chunking = "boolean",    -- BDAT where it is offered
-  overlap = "boolean",     -- send_all's default
-  helo = "string",         -- what to call oneself
-  ehlo = "boolean",        -- false: HELO, so no extension is used
-  greeting = "boolean",    -- false: smtp.connect does not wait for it
-  ca = "string",           -- a file, a folder or PEM text
-  pin = "string|table",    -- "sha256/BASE64" of the key, or a fingerprint
-  insecure = "boolean",    -- verifies nothing
-  tlsa = "table",          -- records of dns.tlsa, which decide alone (DANE)
-  tlsa_domain = "string",  -- with them: the domain whose mail the host takes
-  certificate = "string",  -- of the client
-  key = "string",
-  proxy = "string",        -- socks5:// http://, with USER:PASSWORD@
-  connect = "function",    -- connect(host, port, seconds) -> connection or
-                           -- descriptor, or nil and why
-  command = "table",       -- { program, word, ... } that speaks SMTP itself
-  minimum_tls = "string", -- of TLS: "1.0" ... "1.3"; default "1.2"
-  loop = "table",
-  transcript = "table",
+  server = "string", host = "string", port = "integer", addresses = "table",
+  protocol = "string", tls = "string", user = "string", password = "string",
+  auth = "table", timeout = "number", timeouts = "table", strict = "boolean",
+  chunking = "boolean", overlap = "boolean", helo = "string",
+  ehlo = "boolean", greeting = "boolean", ca = "string",
+  pin = "string|table", insecure = "boolean", tlsa = "table",
+  tlsa_domain = "string", certificate = "string", key = "string",
+  proxy = "string", connect = "function", command = "table",
+  minimum_tls = "string", loop = "table", transcript = "table",
 }
 
 local tls_modes <const> = { auto = true, starttls = true, implicit = true,
