@@ -1,4 +1,5 @@
 -- Waits without a coroutine: loop.rest and loop.rouse.
+local core = require "lunapost.core"
 local wire = require "spec.support.wire"
 
 describe("who rests at a descriptor", function()
@@ -106,112 +107,6 @@ describe("who rests at a descriptor", function()
     assert.same({ texts[1], "explained: the second" }, texts)
   end)
 
-  -- Reads line after line within one wake, as long as it may, and as act(line)
-  -- has it.
-  local function lingerer(loop, peer, seen, act)
-    local owner, fd = { wakes = 0 }, peer:fd()
-    function owner:wake(ready)
-      self.wakes = self.wakes + 1
-      local due
-      while ready do
-        local line = peer:read(9)
-        seen[#seen + 1] = line
-        if not act(line) then return end
-        ready, due = loop.again(self, fd, 5, loop.now() + 5)
-        seen[#seen + 1] = ready and "at once" or "rests"
-      end
-      return due, nil, fd
-    end
-    loop.rest(fd, "r", 5, owner)
-    return owner
-  end
-
-  it("goes on at once where nobody else has anything to do", function()
-    local loop, seen, a, b = wire.new_loop(), {}, wire.pair()
-    local owner = lingerer(loop, b, seen, function(line)
-      if line ~= "c" then return a:write(line == "a" and "b" or "c") end
-    end)
-    a:write "a"
-    loop.run()
-    assert.same({ "a", "at once", "b", "at once", "c" }, seen)
-    assert.equal(1, owner.wakes)
-    assert.equal(0, loop.count())
-  end)
-
-  it("lets others go first who have something to do", function()
-    local loop, seen, a, b = wire.new_loop(), {}, wire.pair()
-    local c, d = wire.pair()
-    local other = { wake = function()
-      seen[#seen + 1] = "other"
-      assert.equal("y", d:read(9))
-      a:write "b"
-    end }
-    local acts = {
-      a = function() -- what it waits for comes behind another's event
-        loop.rest(d:fd(), "r", 5, other)
-        return c:write "y"
-      end,
-      b = function() -- a task is to run, which ends what it waits for
-        return loop.spawn(function()
-          seen[#seen + 1] = "task"
-          a:write "c"
-        end)
-      end,
-    }
-    local owner = lingerer(loop, b, seen, function(line)
-      return acts[line] and acts[line]()
-    end)
-    a:write "a"
-    loop.run()
-    assert.same({ "a", "rests", "other", "b", "rests", "task", "c" }, seen)
-    assert.equal(3, owner.wakes)
-  end)
-
-  it("loses no event to who has one at the same time", function()
-    local loop, seen, a, b = wire.new_loop(), {}, wire.pair()
-    local c, d = wire.pair()
-    local acts = { a = function()
-      loop.rest(d:fd(), "r", 5, { wake = function()
-        seen.other = d:read(9)
-      end })
-      c:write "y"
-      return a:write "b"
-    end }
-    lingerer(loop, b, seen, function(line)
-      return acts[line] and acts[line]()
-    end)
-    a:write "a"
-    loop.run()
-    assert.equal("y", seen.other)
-    assert.same({ "a", "b" }, { seen[1], seen[3] })
-    assert.equal(0, loop.count())
-  end)
-
-  it("has no more time than that when others come first", function()
-    local loop, seen, a, b = wire.new_loop(), {}, wire.pair()
-    local owner = { wake = function(self, _, why, due)
-      seen[#seen + 1] = why or b:read(9)
-      if why then
-        self.ended = due
-        return
-      end
-      local ready
-      ready, self.due = loop.again(self, b:fd(), 0.02)
-      seen[#seen + 1] = ready
-      return self.due, nil, b:fd()
-    end }
-    loop.rest(b:fd(), "r", 5, owner)
-    loop.spawn(function()
-      loop.sleep(0.001)
-      a:write "a"
-      loop.sleep(0.01)
-      seen[#seen + 1] = "task"
-    end)
-    loop.run()
-    assert.same({ "a", false, "task", "timeout" }, seen)
-    assert.equal(owner.due, owner.ended)
-  end)
-
   it("rests again where it says so, until a time", function()
     local loop, seen, a, b = wire.new_loop(), {}, wire.pair()
     local limit = loop.now() + 60
@@ -293,4 +188,124 @@ describe("who rests at a descriptor", function()
     assert.same({ "a", "dropped b", "c" }, log)
     assert.equal(0, loop.count())
   end)
+end)
+
+describe("a machine whose owner rests", function()
+  after_each(wire.close)
+
+  -- Answers NOOP after NOOP on conn, as long as act(argument) has it.
+  local function speaker(loop, conn, seen, act)
+    local machine = core.server.new(core.server.config {
+      hostname = "mx.test", mail_parameters = "", rcpt_parameters = "" })
+    machine:step()
+    machine:reply()
+    local owner = { wakes = 0, patience = 5, dues = {} }
+    function owner:wake(_, why, due, poller)
+      self.wakes = self.wakes + 1
+      if why then
+        seen[#seen + 1], self.ended = why, due
+        return
+      end
+      local accepted
+      repeat
+        local event, a, b = core.server.step(machine, conn, accepted, poller,
+          loop.now() + 60, self.patience)
+        if event == "read" then
+          seen[#seen + 1] = "rests"
+          self.dues[#self.dues + 1] = b
+          return b, nil, a
+        end
+        seen[#seen + 1], accepted = a, true
+      until not act(a)
+    end
+    loop.rest(conn:fd(), "r", 5, owner)
+    return owner
+  end
+
+  -- Acts by name; what has none is the last.
+  local function acting(acts)
+    return function(name) return acts[name] and (acts[name]() or true) end
+  end
+
+  it("waits by itself where nobody else has anything to do", function()
+    local loop, seen, a, b = wire.new_loop(), {}, wire.pair()
+    local owner = speaker(loop, b, seen, acting {
+      a = function() a:write "NOOP b\r\n" end,
+      b = function() a:write "NOOP c\r\n" end,
+    })
+    a:write "NOOP a\r\n"
+    loop.run()
+    assert.same({ "a", "b", "c" }, seen)
+    assert.equal(1, owner.wakes)
+    assert.equal(0, loop.count())
+  end)
+
+  it("lets others go first who have something to do", function()
+    local loop, seen, a, b = wire.new_loop(), {}, wire.pair()
+    local c, d = wire.pair()
+    loop.rest(d:fd(), "r", 5, { wake = function()
+      seen[#seen + 1] = "other"
+      assert.equal("y", d:read(9))
+      a:write "NOOP b\r\n"
+    end })
+    local owner = speaker(loop, b, seen, acting {
+      a = function() c:write "y" end, -- without it, nothing comes
+      b = function()
+        loop.spawn(function()
+          seen[#seen + 1] = "task"
+          a:write "NOOP c\r\n"
+        end)
+      end,
+    })
+    a:write "NOOP a\r\n"
+    loop.run()
+    assert.same({ "a", "rests", "other", "b", "rests", "task", "c" }, seen)
+    assert.equal(3, owner.wakes)
+  end)
+
+  it("lets go by no event of the same time", function()
+    local loop, seen, a, b = wire.new_loop(), {}, wire.pair()
+    local c, d = wire.pair()
+    loop.rest(d:fd(), "r", 5, { wake = function() seen.other = d:read(9) end })
+    speaker(loop, b, seen, acting { a = function()
+      c:write "y"
+      a:write "NOOP b\r\n"
+    end })
+    a:write "NOOP a\r\n"
+    loop.run()
+    assert.equal("y", seen.other)
+    assert.equal("a", seen[1])
+    assert.equal("b", seen[#seen])
+    assert.equal(0, loop.count())
+  end)
+
+  it("rests where the loop is to stop", function()
+    local loop, seen, a, b = wire.new_loop(), {}, wire.pair()
+    speaker(loop, b, seen, acting { a = function()
+      loop.stop()
+      a:write "NOOP b\r\n"
+    end })
+    a:write "NOOP a\r\n"
+    loop.run()
+    assert.same({ "a", "rests" }, seen)
+    loop.run()
+    assert.same({ "a", "rests", "b" }, seen)
+  end)
+
+  it("has the time of a command, whoever comes first and whatever does",
+    function()
+      local loop, seen, a, b = wire.new_loop(), {}, wire.pair()
+      local owner = speaker(loop, b, seen, function() return true end)
+      owner.patience = 0.05
+      loop.spawn(function()
+        a:write "NOOP a\r\nNO"
+        loop.sleep(0.01)
+        seen[#seen + 1] = "task"
+        a:write "OP"
+      end)
+      loop.run()
+      assert.equal("a", seen[1])
+      assert.equal("timeout", seen[#seen])
+      for _, due in ipairs(owner.dues) do assert.equal(due, owner.ended) end
+    end)
 end)

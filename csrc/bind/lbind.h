@@ -100,6 +100,12 @@ INTERNAL struct charset_store *lbind_charsets(lua_State *L);
    and raises nothing. */
 INTERNAL void lbind_forget(lua_State *L, int fd);
 
+/* poller_again of the poller at arg, or false where none is there. A wait that
+   is new ends after the seconds at arg + 2, and when the number at arg + 1 has
+   it; *due keeps that for who goes on with it, when it is not new. */
+INTERNAL bool lbind_again(lua_State *L, int arg, int fd, bool *fresh,
+                          double *due);
+
 /* What the one-shot functions that users call share (lcall.c). It is the
    first upvalue of each. */
 struct lbind_call {

@@ -17,15 +17,15 @@
  * For lunapost.loop, as functions, with which each wait looks nothing up:
  * loop.wait(poller, ...) is the method; turn and next are others than the
  * methods of their names, which adapters of other loops use:
- * loop.turn(poller, at_once) blocks as long as nothing happens, unless it is
- *   to end at once, and gives the first event as loop.next does
+ * loop.turn(poller, at_once, alone) blocks as long as nothing happens, unless
+ *   it is to end at once, and gives the first event as loop.next does
  * loop.next(poller[, turn[, fd, seconds|nil, limit]]) -> id, ready, why, more,
  *   due | nothing: what a wait gives, whether more events may be there, and
  *   when the wait was due; where no event is left and turn is true, it blocks
  *   for the next one. fd: reading there is waited for first
- * loop.again(poller, fd, seconds|nil, limit) -> ready, due: waits for reading,
- *   and gives whether fd has the next event, and when the wait is due. Where it
- *   has not, it still waits, and no event is lost
+ * Where turn or alone is true, whoever gets the only event is alone, until
+ * something else is waited for, or loop.busy(poller) is called: a machine may
+ * wait for its next event by itself then (lbind_again).
  *
  * All pollers of a Lua state stand in one list, so that a descriptor that is
  * closed elsewhere is forgotten by each (lbind_forget).
@@ -73,6 +73,20 @@ void lbind_forget(lua_State *L, int fd)
     struct pollers *list = lloop_list(L);
     for (struct poller *p = list ? list->first : NULL; p; p = p->next)
         poller_forget(p, fd);
+}
+
+bool lbind_again(lua_State *L, int arg, int fd, bool *fresh, double *due)
+{
+    struct poller *p = lua_touserdata(L, arg);
+    if (*fresh && lua_type(L, arg + 1) == LUA_TNUMBER) {
+        double limit = lua_tonumber(L, arg + 1);
+        *due = poller_now() + luaL_checknumber(L, arg + 2);
+        if (limit < *due)
+            *due = limit;
+        *fresh = false;
+    }
+    return p && lua_rawlen(L, arg) == sizeof *p && p->mark == &poller_mark &&
+           poller_again(p, fd, *due);
 }
 
 static struct poller *lloop_check(lua_State *L)
@@ -152,6 +166,7 @@ static int lloop_wait(lua_State *L)
 {
     struct poller *p = lloop_check(L);
     int fd = lloop_fd(L, 2), mode = lloop_mode(L, 3);
+    p->alone = false;
     lua_pushnumber(L, lloop_wait_for(L, p, fd, mode, 4));
     return 1;
 }
@@ -167,6 +182,7 @@ static int lloop_timer(lua_State *L)
 {
     struct poller *p = lloop_check(L);
     int id;
+    p->alone = false;
     int err = poller_timer(p, poller_now() + lloop_seconds(L, 2), &id);
     if (err < 0)
         return luaL_error(L, "no timer: %s", err_text(err));
@@ -215,11 +231,14 @@ static int lloop_next(lua_State *L)
 }
 
 /* id, ready, why, more, due; nothing where no event is. */
-static int lloop_give(lua_State *L, struct poller *p)
+static int lloop_give(lua_State *L, struct poller *p, bool alone)
 {
     struct poller_event event;
+    p->alone = false;
     if (!poller_next(p, &event))
         return 0;
+    bool more = poller_more(p);
+    p->alone = alone && !more;
     lua_pushinteger(L, event.id);
     if (event.mode & (POLLER_TIMEOUT | POLLER_CLOSED)) {
         lua_pushnil(L);
@@ -228,7 +247,7 @@ static int lloop_give(lua_State *L, struct poller *p)
         lua_pushboolean(L, 1);
         lua_pushnil(L);
     }
-    lua_pushboolean(L, poller_more(p));
+    lua_pushboolean(L, more);
     lua_pushnumber(L, event.due);
     return 5;
 }
@@ -238,34 +257,26 @@ static int lloop_given(lua_State *L)
     struct poller *p = lloop_check(L);
     if (!lua_isnoneornil(L, 3))
         (void)lloop_wait_for(L, p, lloop_fd(L, 3), POLLER_READ, 4);
-    if (lua_toboolean(L, 2) && !poller_more(p))
+    bool turn = lua_toboolean(L, 2);
+    if (turn && !poller_more(p))
         lloop_go(L, p, HUGE_VAL);
-    return lloop_give(L, p);
+    return lloop_give(L, p, turn);
 }
 
-static int lloop_again(lua_State *L)
+/* busy(poller): more is to be done than its events tell. */
+static int lloop_busy(lua_State *L)
 {
-    struct poller *p = lloop_check(L);
-    struct poller_event event;
-    int fd = lloop_fd(L, 2);
-    bool ready = false;
-    double due = lloop_wait_for(L, p, fd, POLLER_READ, 3);
-    if (!poller_more(p)) {
-        lloop_go(L, p, HUGE_VAL);
-        ready = poller_turned_to(p, fd) && poller_next(p, &event);
-    }
-    lua_pushboolean(L, ready);
-    lua_pushnumber(L, due);
-    return 2;
+    lloop_check(L)->alone = false;
+    return 0;
 }
 
-/* turn(poller, at_once): a turn, which blocks unless it is to end at once, and
-   its first event. */
+/* turn(poller, at_once, alone): a turn, which blocks unless it is to end at
+   once, and its first event. */
 static int lloop_first(lua_State *L)
 {
     struct poller *p = lloop_check(L);
     lloop_go(L, p, lua_toboolean(L, 2) ? 0 : HUGE_VAL);
-    return lloop_give(L, p);
+    return lloop_give(L, p, lua_toboolean(L, 3));
 }
 
 static int lloop_waiting(lua_State *L)
@@ -349,8 +360,8 @@ static const luaL_Reg functions[] = {
 
 /* What each wait needs. */
 static const luaL_Reg exported[] = {
-    {"wait", lloop_wait},   {"turn", lloop_first}, {"next", lloop_given},
-    {"again", lloop_again}, {NULL, NULL},
+    {"wait", lloop_wait}, {"turn", lloop_first}, {"next", lloop_given},
+    {"busy", lloop_busy}, {NULL, NULL},
 };
 
 int lbind_open_loop(lua_State *L)

@@ -6,8 +6,10 @@
  * are written when the machine wants more input, so a pipelined group goes
  * out at once. After a wait there is one read, and more where that shows that
  * octets are left (in TLS, or since it was full). After a share of events and
- * reads it is others' turn: a wait that ends at once. Without a conn the same
- * machine is fed and emptied by hand.
+ * reads it is others' turn: a wait that ends at once. Reading is waited for
+ * until due, but for so many seconds at most behind an event; where it may,
+ * step does so by itself (lbind_again). Without a conn the machine is fed and
+ * emptied by hand.
  *
  *   "MAIL"|"RCPT", { address=, localpart=, domain=, parameters=
  *     { KEYWORD = value, an integer for SIZE, or true } }, whose metatable is
@@ -16,7 +18,7 @@
  *   "refused", verb, argument, code                 "line", octets
  *   "body", octets, code where the message is whole with them
  *   "chunk"|"message"|"broken", code                "tls"   "closed"
- *   "read"|"write", descriptor, whether an event came since the last "read"
+ *   "read"|"write", descriptor, until when reading may be waited for
  *   "failed", kind, text
  *
  * The code is that of the default answer: default() gives all of it, until
@@ -54,7 +56,8 @@ struct machine {
     bool held;     /* it was not handed out yet: its answers must leave first */
     bool waited;   /* a read may find bytes */
     bool within;   /* the last read was of a body, whose end did not come */
-    bool told;     /* an event was given since it was last time to wait */
+    bool told;     /* an event was given since the last wait began */
+    double due;    /* when that is over */
     unsigned work; /* events and reads since a wait */
 };
 
@@ -75,6 +78,7 @@ static int machine_new(lua_State *L)
     lua_pushvalue(L, 1);                  /* config ... machine config */
     lua_setiuservalue(L, -2, ITS_CONFIG); /* config ... machine */
     m->mark = &machine_mark;
+    m->told = true;
     server_init(&m->server, c);
     m->server.kernel = *lbind_kernel(L);
     return 1;
@@ -255,6 +259,7 @@ static int flush(struct machine *m, struct conn *c)
 static int stand_back(struct machine *m, struct conn *c)
 {
     m->waited = true;
+    m->work = 0;
     if (conn_holds(c))
         return IO_WANT_WRITE;
     if (m->within && server_in_body(&m->server))
@@ -301,9 +306,7 @@ static int push_io(lua_State *L, int r, struct machine *m, const struct conn *c)
     if (!c)
         return 1;
     lua_pushinteger(L, c->fd);
-    lua_pushboolean(L, m->told);
-    if (r == IO_WANT_READ)
-        m->told = false;
+    lua_pushnumber(L, m->due);
     return 3;
 }
 
@@ -343,8 +346,8 @@ static struct conn *check_conn(lua_State *L, struct machine *m)
     return c;
 }
 
-/* step([conn], [accepted]): where it is true, the last event is given its
-   default answer first. */
+/* step([conn, [accepted, [poller, [due, seconds]]]]): where accepted is true,
+   the last event is given its default answer first. */
 static int machine_step(lua_State *L)
 {
     struct machine *m = check_machine(L);
@@ -363,6 +366,8 @@ static int machine_step(lua_State *L)
             return push_failed(L, r, NULL);
         m->held = c != NULL;
         r = c ? transfer(m, c) : IO_DONE;
+        if (r == IO_WANT_READ && lbind_again(L, 4, c->fd, &m->told, &m->due))
+            continue;
         if (r != IO_DONE)
             return push_io(L, r, m, c);
         m->held = false;

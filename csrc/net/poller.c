@@ -437,7 +437,8 @@ bool poller_next(struct poller *p, struct poller_event *event)
     return next_ready(p, event) || next_due(p, event);
 }
 
-bool poller_turned_to(struct poller *p, int fd)
+/* Whether the next event is one of this descriptor, and no close. */
+static bool is_next(struct poller *p, int fd)
 {
     while (p->ready_head < p->ready_tail &&
            !p->fds[p->ready[p->ready_head]].ready)
@@ -449,6 +450,17 @@ bool poller_turned_to(struct poller *p, int fd)
 bool poller_more(const struct poller *p)
 {
     return p->ready_head < p->ready_tail || is_due(p);
+}
+
+bool poller_again(struct poller *p, int fd, double due)
+{
+    struct poller_event event;
+    if (!p->alone)
+        return false;
+    p->alone = poller_wait(p, fd, POLLER_READ, due) == 0 && !poller_more(p) &&
+               poller_turn(p, HUGE_VAL) == 0 && is_next(p, fd) &&
+               poller_next(p, &event);
+    return p->alone;
 }
 
 int poller_reopen(struct poller *p)

@@ -57,6 +57,7 @@ struct poller {
     size_t handed;       /* deadlines handed out in this turn */
     double looked;       /* when the last turn took its events */
     double turned;       /* deadlines up to here have passed in this turn */
+    bool alone;          /* only who got the last event has anything to do */
     struct poller *next; /* for the binding: all pollers of a Lua state */
 };
 
@@ -98,11 +99,13 @@ INTERNAL int poller_turn(struct poller *p, double seconds);
 /* The next event of this turn, or false. */
 INTERNAL bool poller_next(struct poller *p, struct poller_event *event);
 
-/* Whether that is one of this descriptor, and no close. */
-INTERNAL bool poller_turned_to(struct poller *p, int fd);
-
 /* False when poller_next has no more to give. */
 INTERNAL bool poller_more(const struct poller *p);
+
+/* Waits for reading until due, and takes the next event, where that is of this
+   descriptor. False where it is not, or none may be waited for here: the wait
+   goes on, then, where it could begin. For who was given an event alone. */
+INTERNAL bool poller_again(struct poller *p, int fd, double due);
 
 /* In a forked child: the kernel's object is shared with the parent, so it is
    left to it, and a new one takes over what is waited for. */

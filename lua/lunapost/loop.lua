@@ -13,19 +13,17 @@ local raised = require "lunapost.raised"
 local resting_of = require "lunapost.loop.resting"
 
 local poll <const> = core.loop
-local now <const>, turn_of <const> = poll.now, poll.turn
+local turn_of <const>, busy <const> = poll.turn, poll.busy
 local wait_for <const>, next_of <const> = poll.wait, poll.next
-local running <const> = coroutine.running
+local now <const>, running <const> = poll.now, coroutine.running
 local resume_coroutine <const> = coroutine.resume
 local yield <const> = coroutine.yield
 local limit_of <const>, none <const> = deadline.limit, deadline.none
 
--- What a parked coroutine yields to the loop.
-local PARK <const> = {}
+-- What a coroutine yields to the loop that is parked, or free again.
+local PARK <const>, DONE <const> = {}, resting_of.DONE
 
-local CLOSED <const> = { n = 2, nil, "closed" }
-
-local DONE <const> = resting_of.DONE
+local CLOSED <const>, NOTHING <const> = { n = 2, nil, "closed" }, { n = 0 }
 
 -- In the place of a descriptor: the loop makes no more turns.
 local OVER <const> = "over"
@@ -33,8 +31,6 @@ local OVER <const> = "over"
 -- In the place of arguments: an owner is to be woken, or told of a close.
 local WAKE <const>, CLOSE <const> = { woken = true },
   { woken = true, "closed" }
-
-local NOTHING <const> = { n = 0 }
 
 -- What resuming a coroutine says that somebody else has closed.
 local DEAD <const> = "cannot resume dead coroutine"
@@ -63,6 +59,7 @@ local function enqueue(state, co, arguments)
   local queue = state.queue
   local tail = queue.tail + 1
   queue.tail = tail
+  if tail == queue.head + 1 then busy(state.poller) end
   queue[tail] = co
   queue.arguments[tail] = arguments
 end
@@ -283,7 +280,7 @@ local function turn(state, me, fd, seconds, limit)
   if limit then wait_for(state.poller, fd, "r", seconds, limit) end
   local at_once = go_on(state, me)
   if at_once == nil then return OVER end
-  return turn_of(state.poller, at_once)
+  return turn_of(state.poller, at_once, not (at_once or state.watched))
 end
 
 -- Round after round, until the loop is over or another leads it: then the
@@ -304,7 +301,7 @@ local function lead(state, me)
     local owner = resting[id]
     if owner then -- as resting_of.awake does, without a call
       resting[id], me.at_work, state.current = nil, owner, co
-      limit, seconds, fd = owner:wake(ready, why, due, more)
+      limit, seconds, fd = owner:wake(ready, why, due, p)
       me.at_work, state.current = false, nil
       if limit then resting[fd] = owner end -- the next turn waits
     else -- or nobody, where the turn was over in vain
@@ -486,7 +483,10 @@ local function fill_seam(public, state)
   function public.sleep(seconds) return sleep(state, seconds) end
 
   --- Ends run() after the present task; run() may go on later.
-  function public.stop() state.stopped, state.watched = true, true end
+  function public.stop()
+    state.stopped, state.watched = true, true
+    if state.poller then busy(state.poller) end
+  end
 
   --- Seconds on the monotonic clock.
   ---@return number
@@ -499,8 +499,8 @@ local function fill_rest(public, state)
 
   --- Waits without a task, which costs less memory than a coroutine does:
   --- owner:wake(true, nil, due), or as wait owner:wake(nil, why), is called in
-  --- a task; due: when it would have ended. Behind it stands whether others
-  --- have events, too: see again. What wake returns lets it rest
+  --- a task; due: when it would have ended; behind it: the poller, for machines
+  --- that wait by themselves (core.server.step). What wake returns lets it rest
   --- again, for reading: a limit on now's clock, seconds or nil, a descriptor.
   --- What it raises goes to owner:failed(problem), which may do the same, or
   --- else to on_error; owner.explain(problem) is what is raised in its place,

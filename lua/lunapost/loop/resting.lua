@@ -8,7 +8,6 @@ local deadline = require "lunapost.deadline"
 local M = {}
 
 local yield <const>, wait_for <const> = coroutine.yield, core.loop.wait
-local again_of <const> = core.loop.again
 local traceback <const> = debug.traceback
 
 -- What the coroutine of a place yields that leads no more, and is free.
@@ -61,35 +60,11 @@ local function work(state, place, lead, fail)
   end
 end
 
--- The function again of a loop.
-local function rester(state)
-  local queue = state.queue
-
-  --- Rests right where its owner is awake: the rounds would bring nothing but
-  --- its next event, as nobody else has anything to do.
-  ---@param owner table
-  ---@param fd integer  for reading
-  ---@param seconds number?  nil: for ever
-  ---@param limit number?  on now's clock, beside the seconds
-  ---@return boolean ready  false: it must rest as ever
-  ---@return number? limit  for that; of what is ready, when it would have ended
-  ---@return number? seconds
-  return function(owner, fd, seconds, limit)
-    local leader = state.leader
-    if queue.tail == 0 and not state.watched and leader
-      and leader.at_work == owner then
-      return again_of(state.poller, fd, seconds, limit)
-    end
-    return false, limit, seconds
-  end
-end
-
 --- The fields of a loop's state that belong here.
 ---@param state lunapost.loop.state
 function M.prepare(state)
   state.resting, state.hands, state.hand_count = {}, {}, 0
   state.places = setmetatable({}, { __mode = "k" })
-  state.public.again = rester(state)
 end
 
 local function new_place(state, lead, fail)

@@ -67,28 +67,21 @@ local function settle_down(session, limit, seconds, fd)
 end
 
 -- Hands events to the functions of their verbs, until the dialogue is over, or
--- the session must rest: when that is to end, as loop.rest wants it. The limit
--- is of the command that has begun to come; accepted: what became of the event
--- before; more: false where it may rest here, since nobody else has events.
-local function go_on(session, rests, limit, accepted, more)
+-- the session must rest: until when, as loop.rest wants it. accepted: what
+-- became of the event before; poller: that of the loop, where the machine may
+-- rest by itself.
+local function go_on(session, rests, accepted, poller)
   local machine, conn = session.machine, session.conn
-  local rest = more == false and session.server.again
   repeat
-    local event, a, b = step(machine, conn, accepted)
+    local event, a, b = step(machine, conn, accepted, poller, session.due,
+      session.patient)
     if event == "read" and rests then
-      local seconds, ready
-      if b or not limit then limit, seconds = session.due, session.patient end
-      if rest then ready, limit, seconds = rest(session, a, seconds, limit) end
-      if not ready then
-        session.rests = true
-        return limit, seconds, a
-      end
-      accepted = nil
-    else
-      session.verb = event
-      accepted = by_event[event](session, a, b)
-      if session.gone then error(session.gone, 0) end -- a handler swallowed it
+      session.rests = true
+      return b, nil, a
     end
+    session.verb = event
+    accepted = by_event[event](session, a, b)
+    if session.gone then error(session.gone, 0) end -- a handler swallowed it
   until accepted == OVER
 end
 
@@ -100,7 +93,7 @@ end
 -- What a handler raised becomes its answer, and the dialogue goes on.
 local function resume(session, rests, fault)
   if not session:trusted() then error(fault, 0) end
-  return go_on(session, rests, nil, session:recover(fault))
+  return go_on(session, rests, session:recover(fault))
 end
 
 -- A rest that brought nothing: its time is over, or the server closed it.
@@ -153,15 +146,14 @@ function M.fill(Session)
   --- raises is for failed.
   ---@param ready true?
   ---@param _ string?  why it is not
-  ---@param due number?  when the rest would have ended
-  ---@param more boolean?  others have events, too
+  ---@param poller userdata?  where the machine may wait
   ---@return number? limit  nil: it is over; else it rests again until then
   ---@return number? seconds
   ---@return integer? fd
-  function Session:wake(ready, _, due, more)
+  function Session:wake(ready, _, _, poller)
     self.rests = false
     if not ready then return leave(self, xpcall(give_up, traceback, self)) end
-    local limit, seconds, fd = go_on(self, true, due, nil, more)
+    local limit, seconds, fd = go_on(self, true, nil, poller)
     if limit then return limit, seconds, fd end
     return leave(self, true)
   end

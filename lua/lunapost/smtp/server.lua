@@ -84,7 +84,7 @@ local function make(options)
   server.lmtp = options.protocol == "lmtp"
   server.loop = options.loop or default_loop
   server.pause = server.loop.sleep
-  server.rest, server.again = server.loop.rest, server.loop.again
+  server.rest = server.loop.rest
   server.log, server.chatty = log.new(options.log), options.log ~= nil
   server.grace = options.grace or 10
   server.listeners, server.addresses, server.doors = {}, {}, {}
