@@ -1,6 +1,7 @@
 --- BDAT as handlers see it (RFC 3030), and the parameters of the extensions
 --- that a script may offer.
 
+local patience = require "spec.support.patience"
 local peers = require "spec.support.peer"
 local served = require "spec.support.served"
 local smtp = require "lunapost.smtp"
@@ -75,7 +76,9 @@ describe("BDAT", function()
       peer = begun(server)
       peer:say "BDAT 30\r\na\r\n"
       peer:close()
-      require("lunapost.loop").sleep(0.1)
+      patience.await(require "lunapost.loop", function()
+        return #events == 6
+      end)
     end)
     assert.same({ "unwound", "rset rset", "unwound", "quit", "unwound",
       "closed" }, events)

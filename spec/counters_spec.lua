@@ -22,7 +22,7 @@ local function deliver(peer, to, body)
 end
 
 local function eventually(fact)
-  local limit = loop.now() + 5
+  local limit = loop.now() + 60
   while not fact() and loop.now() < limit do loop.sleep(0.01) end
   assert(fact(), debug.traceback("not in time", 2))
 end

@@ -2,6 +2,7 @@
 local loop = require "lunapost.loop"
 local mime = require "lunapost.mime"
 local name_server = require "spec.support.name_server"
+local patience = require "spec.support.patience"
 local peers = require "spec.support.peers"
 local proxies = require "spec.support.proxies"
 local scripted = require "spec.support.scripted"
@@ -96,7 +97,7 @@ local function beside(hosts, steps)
     loop.stop()
   end)
   local watch = loop.spawn(function()
-    loop.sleep(30)
+    loop.sleep(100)
     loop.stop()
   end)
   loop.run()
@@ -195,7 +196,7 @@ describe("direct delivery", function()
     }
     local list = {}
     for address in pairs(expected) do list[#list + 1] = address end
-    local result, problem = deliver(list, { port = port, dns_timeout = 0.5 })
+    local result, problem = deliver(list, { port = port, dns_timeout = 2 })
     assert.is_nil(result)
     assert.same({}, problem.accepted)
     assert.equal(#list, #problem.rejected)
@@ -518,8 +519,9 @@ describe("direct delivery of many", function()
       deliver({ "a@one.test", "a@plain.test", "a@[127.0.0.2]" },
         { port = port })
     end)
-    loop.sleep(0.3)
-    assert.equal(3, hosts[1].server:stats().sessions)
+    patience.await(loop, function()
+      return hosts[1].server:stats().sessions == 3
+    end)
     loop.kill(task)
     assert.is_true(unwound)
     hosts[1].server:stop(0)

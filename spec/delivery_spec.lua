@@ -15,7 +15,7 @@ local function in_data(server)
 end
 
 local function eventually(fact)
-  local limit = loop.now() + 10
+  local limit = loop.now() + 60
   while not fact() and loop.now() < limit do loop.sleep(0.01) end
   assert.is_true(fact())
 end

@@ -23,7 +23,7 @@ local function deliver_many(server, n, events)
 end
 
 local function wait_for(n, events)
-  local limit = loop.now() + 10
+  local limit = loop.now() + 60
   while #events < n and loop.now() < limit do loop.sleep(0.01) end
   assert.equal(n, #events)
 end
@@ -39,10 +39,10 @@ end
 describe("one session", function()
   it("that relays to a slow server does not delay fifty others", function()
     local smtp = require "lunapost.smtp"
-    local events = {}
+    local events, go = {}, false
     local slow = server_of.new { hostname = "slow.test",
       listen = "127.0.0.1:0", on = { data = function()
-        loop.sleep(0.5)
+        while not go do loop.sleep(0.01) end
         return 250, "2.0.0", "at last"
       end } }
     served.run({ on = { data = function(session, body)
@@ -58,6 +58,8 @@ describe("one session", function()
       loop.spawn(deliver, server, "slow", events)
       while events[1] ~= "relaying" do loop.sleep(0.01) end
       deliver_many(server, 50, events)
+      wait_for(51, events)
+      go = true
       wait_for(52, events)
       slow:stop(0)
     end)
@@ -108,7 +110,7 @@ describe("one session", function()
 
   it("that stalls its TLS handshake does not delay others", function()
     local events = {}
-    served.run({ tls = "test", limits = { timeout = 2 },
+    served.run({ tls = "test", limits = { timeout = 60 },
       on = { secured = function() events[#events + 1] = "secured" end } },
       function(server)
         local stalled <close> = secure(server)
@@ -130,7 +132,7 @@ describe("one session", function()
         local stalled <close> = secure(server)
         local before = loop.now()
         assert.is_nil((stalled:line()))
-        assert.is_true(loop.now() - before < 3)
+        assert.is_true(loop.now() - before < 30) -- 60 are the default
       end)
     assert.is_not_nil(why)
   end)
@@ -144,9 +146,7 @@ describe("octets that TLS holds decrypted", function()
       assert.matches("^250", peer:ask("EHLO spec"))
       -- one record of some 16 KiB; the server reads 4 KiB at a time
       peer:say(("NOOP 12345\r\n"):rep(1300))
-      local before = loop.now()
-      for _ = 1, 1300 do assert.equal("250 2.0.0 ok", peer:reply(1)) end
-      assert.is_true(loop.now() - before < 1)
+      for _ = 1, 1300 do assert.equal("250 2.0.0 ok", peer:reply()) end
     end)
   end)
 

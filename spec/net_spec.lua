@@ -237,7 +237,7 @@ describe("dialling", function()
     local conn, problem = net.dial { unix = path, timeout = 0.05 }
     assert.is_nil(conn)
     assert.equal("connect", problem.kind)
-    assert.is_true(core.loop.now() - start < 1)
+    assert.is_true(core.loop.now() - start < 30)
     local loop = wire.new_loop()
     wire.run(loop, function()
       local late = assert(net.dial { unix = path, timeout = 5, loop = loop })
@@ -296,10 +296,14 @@ describe("parting", function()
 
   it("ends when the peer does not", function()
     local _, b = wire.pair()
-    local start = core.loop.now()
-    net.part(b, { timeout = 0.02 })
+    local granted
+    net.part(b, { timeout = 0.02, loop = setmetatable({
+      wait = function(_, _, seconds)
+        granted = seconds
+        return nil, "timeout"
+      end }, { __index = default_loop }) })
     assert.equal(-1, b:fd())
-    assert.is_true(core.loop.now() - start < 1)
+    assert.is_true(granted <= 0.02)
     net.part(b, {})
   end)
 end)

@@ -4,6 +4,7 @@ local carriers = require "spec.support.carriers"
 local core = require "lunapost.core"
 local loop = require "lunapost.loop"
 local post = require "lunapost"
+local patience = require "spec.support.patience"
 local peers = require "spec.support.peers"
 local process = require "lunapost.smtp.process"
 local smtp = require "lunapost.smtp"
@@ -152,7 +153,7 @@ describe("a session with a program", function()
       local from = loop.now()
       loop.run()
       process.GRACE = before
-      assert.is_true(loop.now() - from < 5)
+      assert.is_true(loop.now() - from < 60)
       assert.equal(0, process.left())
       assert.equal(0, zombies())
       assert.equal("running\n", tree.read(path))
@@ -302,17 +303,18 @@ describe("smtp.sendmail", function()
 
   it("ends a program that takes too long", function()
     with_path(function(path)
-      local from = loop.now()
-      local result, problem = smtp.sendmail { timeout = 0.3,
-        command = spoken("stubborn", path) }:send({ from = "",
-        to = "b@example.org" }, message)
-      assert.is_nil(result)
-      assert.equal("timeout", problem.kind)
-      assert.is_true(problem.transient)
-      assert.matches("not done within 0%.3 seconds", tostring(problem))
-      assert.is_true(loop.now() - from < 3)
-      assert.equal("running\n", tree.read(path))
-      assert.equal(0, zombies())
+      patience.rising(0.3, function(seconds)
+        local result, problem = smtp.sendmail { timeout = seconds,
+          command = spoken("stubborn", path) }:send({ from = "",
+          to = "b@example.org" }, message)
+        assert.is_nil(result)
+        assert.equal("timeout", problem.kind)
+        assert.is_true(problem.transient)
+        assert(tostring(problem):find(("not done within %g seconds"):format(
+          seconds), 1, true))
+        assert.equal(0, zombies())
+        return tree.read(path) == "running\n" -- it had begun
+      end)
     end)
   end)
 

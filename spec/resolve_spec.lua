@@ -192,7 +192,7 @@ describe("looking up", function()
     for _ = 1, 1000 do
       assert.equal(name, (net.reverse("127.0.0.1", { timeout = 10 })))
     end
-    assert.is_true(core.loop.now() - start < 1)
+    assert.is_true(core.loop.now() - start < 30)
   end)
 
   it("knows the host's own name", function()

@@ -119,7 +119,7 @@ describe("the limit", function()
     with({ session_time = 0.2 }, function(server)
       local peer = greeted(server)
       local replies, last = 0
-      local limit = loop.now() + 5
+      local limit = loop.now() + 60
       repeat
         last = peer:ask("NOOP")
         replies = replies + 1
@@ -139,7 +139,7 @@ describe("the limit", function()
       peer:ask("RCPT TO:<c@d>")
       peer:ask("DATA")
       local last
-      local limit = loop.now() + 5
+      local limit = loop.now() + 60
       repeat
         peer:say("x")
         last = peer:reply(0.01)
@@ -201,7 +201,7 @@ describe("the limit", function()
       local line, why = peer:line()
       assert.is_nil(line)
       assert.equal("eof", why)
-      assert.is_true(loop.now() - before < 3)
+      assert.is_true(loop.now() - before < 30) -- 60 are the default
     end, { tls = "test" })
   end)
 
@@ -254,9 +254,10 @@ describe("the limit", function()
       assert.equal("554 mx.test greets first; who talks before is not served",
         hasty:reply())
       gone(hasty)
+      local before = loop.now()
       local patient = peers.dial(server.port)
-      assert.same({ nil, "timeout" }, { patient:reply(0.05) })
       assert.equal("220 mx.test ESMTP", patient:reply())
+      assert.is_true(loop.now() - before >= 0.19)
       assert.matches("^250", patient:ask("EHLO spec"))
     end, { log = served.log(logged) })
     assert.same({ "talks before the greeting" }, logged)
