@@ -108,6 +108,32 @@ describe("the lock of workers", function()
     assert.is_truthy(a:alone())
   end)
 
+  it("is waited for once where who holds it is stopped", function()
+    local share = share_of.new(2)
+    local waits = 0
+    local memory <const> = share.shared
+    share.shared = setmetatable({ lock = function(_, ...)
+      waits = waits + 1
+      return memory:lock(...)
+    end }, { __index = function(_, name)
+      return function(_, ...) return memory[name](memory, ...) end
+    end })
+    share.patience = 1
+    local a, b = view(share, 1), view(share, 2)
+    local stopped = a:alone()
+    for _ = 1, 100 do assert.is_nil(b:alone()) end
+    assert.equal(2, waits)
+    getmetatable(stopped).__close(stopped) -- it goes on
+    for _ = 1, 3 do
+      local hold <close> = b:alone()
+      assert.is_truthy(hold)
+    end
+    local again <close> = a:alone()
+    assert.is_truthy(again)
+    assert.is_nil(b:alone()) -- and is stopped again
+    assert.equal(7, waits)
+  end)
+
   it("lets no one too many pass even where it cannot be had", function()
     local share = share_of.new(3)
     share.patience = 1

@@ -8,14 +8,22 @@ local tally = require "lunapost.smtp.tally"
 local M = {}
 
 -- Milliseconds that a worker waits for others to have counted. Who counts is
--- quick; only one that was stopped in the middle of it makes others wait.
+-- quick; only one that was stopped in the middle of it makes others wait, and
+-- each of them once.
 local PATIENCE <const> = 1000
+
+-- In the number that holds the lock, bits for the worker; in those above, how
+-- often it had it, so that one time is not taken for another.
+local SLOT_BITS <const> = 16
+local SLOTS <const> = (1 << SLOT_BITS) - 1
 
 ---@class lunapost.share
 ---@field sessions lunapost.tally
 ---@field events lunapost.tally
 ---@field slot? integer  of the worker that this is
 ---@field patience integer  milliseconds that a worker waits for the lock
+---@field ticket integer  what this worker holds the lock with
+---@field stuck? integer  with what another has held it for too long
 ---@field shared userdata  octets in files of each worker; then the lock under
 --- which they count; then how often one of them found no room for a file
 local Share = {}
@@ -32,13 +40,14 @@ end
 
 local holding <const> = { __close = function(hold)
   local share = hold.share
-  share.shared:unlock(share.workers + 1, share.slot)
+  share.shared:unlock(share.workers + 1, share.ticket)
 end }
 
 --- This process is a worker now.
 ---@param slot integer
 function Share:join(slot)
   self.slot, self.sessions.slot, self.events.slot = slot, slot, slot
+  self.ticket = slot
   self.hold = setmetatable({ share = self }, holding)
   self.wanted = self.shared:get(self.workers + 2)
 end
@@ -49,15 +58,23 @@ end
 function Share:bury(slot)
   self.sessions:clear(slot)
   self.shared:set(slot, 0)
-  self.shared:unlock(self.workers + 1, slot)
+  local ticket <const> = self.shared:get(self.workers + 1)
+  if ticket & SLOTS == slot then
+    self.shared:unlock(self.workers + 1, ticket)
+  end
 end
 
 --- While the value that is returned is not closed, no other worker counts.
 ---@return table?  nil where another was stopped while it did: whoever counts
 --- first and looks then lets no one too many pass even so
 function Share:alone()
-  return self.shared:lock(self.workers + 1, self.slot, self.patience)
-    and self.hold or nil
+  local shared <const>, lock <const> = self.shared, self.workers + 1
+  local other <const> = shared:get(lock)
+  if other ~= 0 and other == self.stuck then return nil end
+  self.ticket = self.ticket + SLOTS + 1
+  if shared:lock(lock, self.ticket, self.patience) then return self.hold end
+  self.stuck = shared:get(lock)
+  return nil
 end
 
 --- How many sessions the other workers have.
