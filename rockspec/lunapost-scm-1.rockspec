@@ -77,6 +77,7 @@ build = {
     ["lunapost.json"] = "lua/lunapost/json.lua",
     ["lunapost.lazy"] = "lua/lunapost/lazy.lua",
     ["lunapost.loop"] = "lua/lunapost/loop.lua",
+    ["lunapost.loop.failures"] = "lua/lunapost/loop/failures.lua",
     ["lunapost.loop.resting"] = "lua/lunapost/loop/resting.lua",
     ["lunapost.loops.copas"] = "lua/lunapost/loops/copas.lua",
     ["lunapost.loops.cqueues"] = "lua/lunapost/loops/cqueues.lua",

@@ -55,6 +55,17 @@ describe("an ebb of sessions", function()
     assert.is_nil(next(left))
   end)
 
+  it("gives back a stack that overflowed, and no other fault's", function()
+    local server, left = server_of(0), garbage()
+    ebb.fault(server, "boom")
+    assert.equal(0, server.tasks)
+    assert.truthy(next(left))
+    local function deeper() return deeper() + 1 end
+    ebb.fault(server, select(2, pcall(deeper)))
+    assert.equal(1, server.tasks)
+    assert.is_nil(next(left))
+  end)
+
   it("gives back what a flood has left, when a session of it ends",
     function()
     local server, left = server_of(0), garbage()

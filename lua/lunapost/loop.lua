@@ -9,7 +9,7 @@
 
 local core = require "lunapost.core"
 local deadline = require "lunapost.deadline"
-local raised = require "lunapost.raised"
+local failures = require "lunapost.loop.failures"
 local resting_of = require "lunapost.loop.resting"
 
 local poll <const> = core.loop
@@ -19,6 +19,7 @@ local now <const>, running <const> = poll.now, coroutine.running
 local resume_coroutine <const> = coroutine.resume
 local yield <const> = coroutine.yield
 local limit_of <const>, none <const> = deadline.limit, deadline.none
+local tell <const>, report <const> = failures.tell, failures.report
 
 -- What a coroutine yields to the loop that is parked, or free again.
 local PARK <const>, DONE <const> = {}, resting_of.DONE
@@ -62,26 +63,6 @@ local function enqueue(state, co, arguments)
   if tail == queue.head + 1 then busy(state.poller) end
   queue[tail] = co
   queue.arguments[tail] = arguments
-end
-
--- A task failed: never silently.
-local function tell(state, co, problem, text)
-  local handler = state.public.on_error
-  if handler then
-    handler(problem, text, co)
-  else
-    io.stderr:write("lunapost.loop: a task failed: ", raised.text(text), "\n")
-  end
-end
-
--- A task died of an error.
-local function report(state, co, problem)
-  local text = problem
-  if co then
-    if type(problem) == "string" then text = debug.traceback(co, problem) end
-    coroutine.close(co)
-  end
-  tell(state, co, problem, text)
 end
 
 local function drop(state, co)
@@ -277,7 +258,10 @@ end
 -- Whoever rests again waits; then what go_on wants, and a turn of the poller,
 -- as next_of gives its events: OVER in the place of an id where none is made.
 local function turn(state, me, fd, seconds, limit)
-  if limit then wait_for(state.poller, fd, "r", seconds, limit) end
+  if limit then
+    wait_for(state.poller, fd, "r", seconds, limit)
+    me.at_work = false
+  end
   local at_once = go_on(state, me)
   if at_once == nil then return OVER end
   return turn_of(state.poller, at_once, not (at_once or state.watched))
@@ -285,7 +269,8 @@ end
 
 -- Round after round, until the loop is over or another leads it: then the
 -- poller keeps the events that it has. Where somebody rests, and nothing else
--- is to be done (calm), one call waits for him and gives the next event.
+-- is to be done (calm), one call waits for him and gives the next event. Until
+-- he waits, he is at work: where that fails, he is told.
 local function lead(state, me)
   local p, resting, queue, co = state.poller, state.resting, state.queue, me.co
   local more, limit, seconds, fd
@@ -302,14 +287,23 @@ local function lead(state, me)
     if owner then -- as resting_of.awake does, without a call
       resting[id], me.at_work, state.current = nil, owner, co
       limit, seconds, fd = owner:wake(ready, why, due, p)
-      me.at_work, state.current = false, nil
-      if limit then resting[fd] = owner end -- the next turn waits
+      state.current = nil
+      if limit then
+        resting[fd], me.fd = owner, fd -- the next turn waits
+      else
+        me.at_work = false
+      end
     else -- or nobody, where the turn was over in vain
-      limit, fd = nil, nil
+      limit, fd, me.at_work = nil, nil, false
       wake_waiter(state, id, ready, why)
     end
   until state.leader ~= me
-  resting_of.follow(state, fd, seconds, limit)
+  resting_of.follow(state, me, fd, seconds, limit)
+end
+
+-- How it rests whose failure is only told.
+local function persist(owner)
+  if owner.persist then return owner:persist() end
 end
 
 -- Whoever was woken raised this, and may go on all the same; what fails is
@@ -317,14 +311,16 @@ end
 local function fail(state, me, problem)
   local owner, trace = me.at_work, me.trace
   state.current, me.trace = me.co, nil
+  resting_of.rouse(state, owner, me.fd)
   local leads
   if owner.failed then
     leads = resting_of.asleep(state, me, owner, owner:failed(problem))
   else
-    leads = resting_of.asleep(state, me, owner)
+    leads = resting_of.asleep(state, me, owner, persist(owner))
     if owner.drop then owner:drop() end
     tell(state, me.co, problem, trace or problem)
   end
+  me.tries = 0
   if leads then return lead(state, me) end
 end
 
@@ -503,8 +499,8 @@ local function fill_rest(public, state)
   --- that wait by themselves (core.server.step). What wake returns lets it rest
   --- again, for reading: a limit on now's clock, seconds or nil, a descriptor.
   --- What it raises goes to owner:failed(problem), which may do the same, or
-  --- else to on_error; owner.explain(problem) is what is raised in its place,
-  --- while the stack can still be seen.
+  --- else to on_error, where owner:persist() may do it; owner.explain(problem)
+  --- is what is raised in its place, while the stack can still be seen.
   ---@param fd integer
   ---@param mode "r"|"w"|"rw"
   ---@param seconds number?  nil: for ever

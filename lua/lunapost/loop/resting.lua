@@ -15,6 +15,10 @@ local DONE <const> = {}
 
 M.DONE = DONE
 
+-- How often in a row somebody may fail, or a place be missing, where memory is
+-- short: behind that, nobody waits for more.
+local TRIES <const> = 8
+
 -- How many places are kept for what comes.
 local KEPT <const> = 64
 
@@ -22,6 +26,8 @@ local KEPT <const> = 64
 ---@field co thread
 ---@field at_work table|false  the owner that it works for
 ---@field trace? string  the traceback of what was raised last
+---@field tries integer  how often in a row the owner has failed
+---@field fd? integer  for which somebody was to rest again last
 
 -- A coroutine that is closed at its work drops whom it works for.
 local meta = { __name = "lunapost.loop.place", __close = function(place)
@@ -44,7 +50,8 @@ end
 local function protect(state, place, explain, lead, fail)
   local ok, problem = xpcall(lead, explain, state, place)
   while not ok do
-    if not place.at_work then error(problem, 0) end
+    place.tries = place.tries + 1
+    if not place.at_work or place.tries > TRIES then error(problem, 0) end
     ok, problem = xpcall(fail, explain, state, place, problem)
   end
 end
@@ -68,10 +75,22 @@ function M.prepare(state)
 end
 
 local function new_place(state, lead, fail)
-  local place = setmetatable({ at_work = false }, meta)
+  local place = setmetatable({ at_work = false, tries = 0 }, meta)
   local co = coroutine.create(work(state, place, lead, fail))
   place.co, state.places[co] = co, place
   deadline.own_at(co, place)
+  return place
+end
+
+local function take_place(state, lead, fail)
+  local n = state.hand_count
+  local place = state.hands[n]
+  if place then
+    state.hands[n], state.hand_count = nil, n - 1
+  else
+    place = new_place(state, lead, fail)
+  end
+  state.tasks[place.co] = true
   return place
 end
 
@@ -84,15 +103,12 @@ end
 --- problem: any)
 ---@return lunapost.loop.place
 function M.leader(state, lead, fail)
-  local n = state.hand_count
-  local place = state.hands[n]
-  if place then
-    state.hands[n], state.hand_count = nil, n - 1
-  else
-    place = new_place(state, lead, fail)
+  local ok, place
+  for _ = 1, TRIES do -- where memory is short, what was garbage makes room
+    ok, place = pcall(take_place, state, lead, fail)
+    if ok then return place end
   end
-  state.tasks[place.co] = true
-  return place
+  error(place, 0)
 end
 
 --- The coroutine of a place leads no more, and has nothing to do.
@@ -121,12 +137,24 @@ end
 
 --- Another place leads; who is to rest again waits.
 ---@param state lunapost.loop.state
+---@param place lunapost.loop.place
 ---@param fd integer?
 ---@param seconds number?
 ---@param limit number?  nil: nobody is
-function M.follow(state, fd, seconds, limit)
+function M.follow(state, place, fd, seconds, limit)
   if limit then wait_for(state.poller, fd, "r", seconds, limit) end
+  place.at_work = false
   state.count = state.count - 1
+end
+
+--- Ends the rest of an owner that failed when it was to wait for that.
+---@param state lunapost.loop.state
+---@param owner table
+---@param fd integer?
+function M.rouse(state, owner, fd)
+  if not fd or state.resting[fd] ~= owner then return end
+  state.resting[fd] = nil
+  state.poller:cancel(fd)
 end
 
 --- Whoever was woken is done, or rests again.
@@ -139,8 +167,9 @@ end
 ---@return boolean leads  false when the leader has another in its place: the
 --- owner waited, and was one of the tasks until now
 function M.asleep(state, place, owner, limit, seconds, fd)
-  place.at_work, state.current = false, nil
+  state.current = nil
   if limit then M.rest(state, fd, "r", seconds, owner, limit) end
+  place.at_work = false
   if state.leader == place then return true end
   state.count = state.count - 1
   return false

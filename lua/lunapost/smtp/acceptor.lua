@@ -56,6 +56,13 @@ function Acceptor:wake()
   if listener:fd() == self.fd then rest(self) end
 end
 
+--- It rests again whatever fails, for want of memory, say: else nobody would
+--- hear who comes.
+---@return number? limit, number? seconds, integer? fd  nil: it was closed
+function Acceptor:persist()
+  if self.listener:fd() == self.fd then return math.huge, nil, self.fd end
+end
+
 --- Begins to accept.
 ---@param server lunapost.server
 ---@param listener userdata

@@ -12,6 +12,14 @@ local CROWD <const>, PATIENCE <const> = 500, 0.5
 -- KiB over twice of what was left the last time: a flood.
 local FLOOD <const> = 8192
 
+-- A stack that was deep is given back by halves, one a collection.
+local function collect_all()
+  repeat
+    local before <const> = collectgarbage "count"
+    collectgarbage()
+  until collectgarbage "count" > 0.9 * before
+end
+
 -- Few are left that a collection, which is not done in steps where the
 -- collector is generational, could make wait.
 local function collect(server)
@@ -21,7 +29,7 @@ local function collect(server)
     server.pause(PATIENCE)
   until server.counts.sessions >= count
   collectgarbage() -- finalises what the second one frees
-  collectgarbage()
+  collect_all()
   core.system.trim()
   tide.out, tide.kib = false, collectgarbage "count"
 end
@@ -36,6 +44,13 @@ end
 
 local function is_flood(tide)
   return collectgarbage "count" > 2 * tide.kib + FLOOD
+end
+
+--- Notes what a handler raised: where its stack overflowed, that was large.
+---@param server lunapost.server
+---@param text string
+function M.fault(server, text)
+  if text:find("stack overflow", 1, true) then M.tidy(server) end
 end
 
 --- Notes how many sessions there are.

@@ -9,6 +9,7 @@ local answer = require "lunapost.smtp.answer"
 local body = require "lunapost.smtp.body"
 local deadline = require "lunapost.deadline"
 local drive = require "lunapost.smtp.drive"
+local ebb = require "lunapost.smtp.ebb"
 local net = require "lunapost.net"
 local over = require "lunapost.smtp.over"
 local options_of = require "lunapost.options"
@@ -245,6 +246,7 @@ end
 function Session:report(problem)
   local handler = self.on.error
   self:count "faults"
+  ebb.fault(self.server, raised.text(problem))
   if handler then
     local ok, second = verdict.timed(self, handler, problem)
     if ok then return end
