@@ -121,7 +121,7 @@ describe("the processes of a server", function()
         local pid = require("lunapost.core").system.pid
         return { limits = { memory = 1000, spool = 9000 },
           noop = function() return 250, tostring(pid()) end,
-          rset = function() kept = {} end,
+          rset = function(_, why) if why == "rset" then kept = {} end end,
           message = function(_, message) kept[1] = message end,
         }]] .. " --workers 2")
     end
