@@ -195,6 +195,22 @@ describe("looking up", function()
     assert.is_true(core.loop.now() - start < 30)
   end)
 
+  it("remembers no wait that was broken off", function()
+    local names = require "lunapost.net.names"
+    local err = require "lunapost.err"
+    local ask, kind, asked = names.ask, "closed", 0
+    finally(function() names.ask = ask end)
+    function names.ask()
+      asked = asked + 1
+      return nil, err.new { kind = kind, text = "x" }
+    end
+    for _, one in ipairs { "closed", "closed", "timeout", "timeout" } do
+      kind = one
+      assert.equal(one, select(2, net.reverse "192.0.2.77").kind)
+    end
+    assert.equal(3, asked)
+  end)
+
   it("knows the host's own name", function()
     assert.is_true(#net.fqdn() > 0)
     assert.equal(net.fqdn(), net.fqdn { timeout = 1 })

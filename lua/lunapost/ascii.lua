@@ -46,6 +46,7 @@ end
 ---@param ... any
 ---@return string
 function M.format(form, ...)
+  if ("%.1f"):format(0.5) == "0.5" then return form:format(...) end
   local given, n = { ... }, 0
   return (form:gsub("%%([-+ #0-9.]*[A-Za-z%%])", function(spec)
     if spec == "%" then return "%" end

@@ -122,7 +122,8 @@ local function remember(address, name, problem)
   return name, problem
 end
 
---- The name of an address (PTR). Answers are kept for some minutes.
+--- The name of an address (PTR). Answers are kept for some minutes, failures
+--- for one; that a wait was broken off says nothing of the name.
 ---@param address string
 ---@param options? lunapost.net.wait
 ---@return string? name
@@ -130,7 +131,9 @@ end
 function M.reverse(address, options)
   local known = cache[address]
   if known and known.till > now() then return known.name, known.problem end
-  return remember(address, M.ask("reverse", address, options or {}))
+  local name, problem = M.ask("reverse", address, options or {})
+  if problem and problem.kind == "closed" then return nil, problem end
+  return remember(address, name, problem)
 end
 
 --- The host's own full name: as configured when that has a dot, else what
