@@ -240,3 +240,20 @@ describe("a message in a file that is no longer mapped", function()
     assert.truthy(said:find "^false.*the mapping is closed", said)
   end)
 end)
+
+describe("options that are made when they are asked for", function()
+  it("live as long as they are needed", function()
+    local kept = {}
+    local options = setmetatable({}, { __index = function(_, key)
+      if key == "name" then return ("n"):rep(200) .. #kept end
+      collectgarbage() -- what was asked for before, and nobody holds
+      for i = 1, 50 do kept[#kept + 1] = ("y"):rep(190 + i % 20) end
+      return tonumber("640", 8)
+    end })
+    for _ = 1, 20 do
+      local encoder = codec.uu.encoder(options)
+      assert.matches("^begin 640 " .. ("n"):rep(200) .. "%d+\n",
+        assert(encoder:update("")) .. assert(encoder:finish()))
+    end
+  end)
+end)

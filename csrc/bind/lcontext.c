@@ -44,6 +44,21 @@ static unsigned char ltlsa_number(lua_State *L, const char *name)
     return (unsigned char)n;
 }
 
+/* What the record at the top holds itself: what a metamethod made would not
+   live until the context is there. */
+static struct span ltlsa_data(lua_State *L)
+{
+    struct span s = {NULL, 0};
+    lua_pushliteral(L, "data");
+    int type = lua_rawget(L, -2); /* record data */
+    if (type != LUA_TNIL && type != LUA_TSTRING)
+        luaL_error(L, "option 'data' must be a string");
+    if (type == LUA_TSTRING)
+        s.p = lua_tolstring(L, -1, &s.n);
+    lua_pop(L, 1);
+    return s;
+}
+
 /* tlsa: records as dns.tlsa gives them; the first so many. */
 static void lcontext_tlsa(lua_State *L, struct tls_settings *s)
 {
@@ -58,7 +73,7 @@ static void lcontext_tlsa(lua_State *L, struct tls_settings *s)
         one->usage = ltlsa_number(L, "usage");
         one->selector = ltlsa_number(L, "selector");
         one->matching = ltlsa_number(L, "matching");
-        one->data = lbind_field(L, lua_gettop(L), "data");
+        one->data = ltlsa_data(L);
         lua_pop(L, 1); /* records */
     }
     lua_pop(L, 1);
