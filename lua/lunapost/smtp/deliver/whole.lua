@@ -23,18 +23,29 @@ local function pour(read, file)
   end
 end
 
--- Into a file of its own, which goes with the result.
+-- Into a file, which is closed.
+local function copy_to(path, message)
+  local file <close>, problem = io.open(path, "wb")
+  if not file then return nil, problem end
+  local ok
+  ok, problem = pour(reader_of(message), file)
+  if not ok then return nil, problem end
+  return file:close()
+end
+
+-- Into a file of its own, which goes with the result, and where there is none:
+-- the source may raise, or who waits for it may be given up.
 local function copy(message)
   local path = os.tmpname()
   local kept = setmetatable({ message = { path = path } },
     { __close = function() os.remove(path) end })
-  local file, ok, problem
-  file, problem = io.open(path, "wb")
-  if file then ok, problem = pour(reader_of(message), file) end
-  if file and not file:close() and ok then ok, problem = nil, "disk full" end
-  if ok then return kept end
-  os.remove(path)
-  return nil, problem
+  local unkept <close> = setmetatable({}, { __close = function(guard)
+    if not guard.kept then os.remove(path) end
+  end })
+  local ok, problem = copy_to(path, message)
+  if not ok then return nil, problem end
+  unkept.kept = true
+  return kept
 end
 
 --- A message to be closed after use: what can be read but once (a source, an
