@@ -1,6 +1,8 @@
+local codec = require "lunapost.codec"
 local form = require "lunapost.cli.form"
 local json = require "lunapost.json"
 local mime = require "lunapost.mime"
+local picture = require "lunapost.mime.picture"
 
 local FIELD <const> = 72 * 1024
 local SECONDS <const> = 2 -- of the processor; what is not linear takes minutes
@@ -112,6 +114,27 @@ describe("the tree of a message", function()
       .. ("\u{6f22}"):rep(1000)):tree()
     assert.truthy(tree:find('"\u{6f22}\u{6f22}', 1, true))
   end)
+
+  it("tells of a long text what it tells of a short one, but its size",
+    function()
+      local function shown(charset, encoding, words, times)
+        local encode = codec[encoding:gsub("%-", "_")].encode
+        local octets = codec.charset.encode(words, charset):rep(times)
+        local tree = mime.parse("Content-Type: text/plain; charset=" .. charset
+          .. "\nContent-Transfer-Encoding: " .. encoding .. "\n\n"
+          .. encode(octets)):tree()
+        assert.equal(picture.size(#octets), tree:match "  ([%d.]+ k?M?B)  ")
+        return tree:match '".*"'
+      end
+      for charset, words in pairs { ["utf-8"] = "na\u{ef}ve \u{6f22} ",
+        ["utf-16be"] = "na\u{ef}ve \u{6f22} ", ["iso-8859-1"] = "\u{fc}ber ",
+        ["iso-2022-jp"] = "\u{65e5}\u{672c} " } do
+        for _, encoding in ipairs { "base64", "quoted-printable" } do
+          assert.equal(shown(charset, encoding, words, 100),
+            shown(charset, encoding, words, 100000))
+        end
+      end
+    end)
 
   it("shows raw bytes in a Content-ID, and no long encoding", function()
     local tree = mime.parse("Content-ID: <a\xff\x1b[2Jb>\n"

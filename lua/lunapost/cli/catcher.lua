@@ -93,7 +93,7 @@ local function picture(session, message, path, paint, long)
 end
 
 local function look(session, path, paint, long)
-  local message <const>, problem = mime.open(path)
+  local message <const>, problem = mime.open(path, { map = long })
   if not message then return nil, problem end
   return picture(session, message, path, paint, long)
 end

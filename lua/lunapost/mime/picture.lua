@@ -8,6 +8,8 @@ local values <const> = require("lunapost.core").mime
 local M = {}
 
 local WORDS <const> = 28 -- columns of the first words
+local BEGINNING <const> = 4 * WORDS * 4 -- octets that they are taken from
+local SHORT <const> = 1 << 16 -- octets of what is read whole
 local LABEL <const> = 60
 local NAME <const> = 24 -- of an encoding, of a Content-ID
 local ROWS <const> = 500
@@ -48,9 +50,21 @@ local function label(part)
   return clip(text, LABEL)
 end
 
+-- The first octets of a body without the rest of it, so that a long one takes
+-- no memory; and of a short one all.
+local function beginning(part)
+  if part:size() <= SHORT then return part:body("utf-8") end
+  local text = ""
+  part:decode(function(piece)
+    text = text .. (piece or "")
+    return #text < BEGINNING or nil
+  end)
+  return values.utf8(part.parameters.charset, text:sub(1, BEGINNING))
+end
+
 local function words(part)
   if not part.type:match("^text/") then return "" end
-  local text = part:body("utf-8"):sub(1, 4 * WORDS * 4)
+  local text = beginning(part):sub(1, BEGINNING)
   text = utf8.len(text) and text or text:gsub("[\xc0-\xff][\x80-\xbf]*$", "")
   text = clip(text, #text):gsub("%s+", " "):match("^ ?(.-) ?$")
   return text ~= "" and ('"%s"'):format(clip(text, WORDS)) or ""
@@ -72,9 +86,15 @@ local plain <const> = { ["7bit"] = true, ["8bit"] = true, binary = true }
 
 -- What is not encoded need not be decoded to know its size.
 local function body_size(part)
-  if not plain[part.encoding] then return #part:body() end
   local _, _, from, to = part:_offsets()
-  return to - from
+  if plain[part.encoding] then return to - from end
+  if to - from <= SHORT then return #part:body() end
+  local size = 0
+  part:decode(function(piece)
+    size = size + #(piece or "")
+    return true
+  end)
+  return size
 end
 
 local function columns(part)
