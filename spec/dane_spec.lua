@@ -8,6 +8,7 @@ local net = require "lunapost.net"
 local peers = require "spec.support.peers"
 local smtp = require "lunapost.smtp"
 local tree = require "spec.support.tree"
+local wire = require "spec.support.wire"
 
 local function hex(octets)
   return (octets:gsub(".", function(c) return ("%02x"):format(c:byte()) end))
@@ -271,6 +272,7 @@ describe("direct delivery by DANE", function()
   end)
 
   describe("of a message that says TLS-Required: No", function()
+    local leave <const> = require "lunapost.smtp.deliver.leave"
     local lax <const> = "Subject: x\r\nTLS-Required: No\r\n\r\nx\r\n"
     local wrong <const> = "030101" .. ("00"):rep(32)
 
@@ -304,13 +306,14 @@ describe("direct delivery by DANE", function()
     end)
 
     it("is one whose header has the field, once or alike, with No", function()
-      local leave <const> = require "lunapost.smtp.deliver.leave"
       for header, given in pairs {
         ["tls-required: no"] = true, ["TLS-Required:\r\n NO \r\nA: b"] = true,
         ["TLS-Required: No (why not)"] = true,
         ["TLS-Required: No\r\nTLS-Required: No"] = true,
         ["TLS-Required: Yes"] = false, ["TLS-Required:"] = false,
         ["TLS-Required: No\r\nTLS-Required: Yes"] = false,
+        ["TLS-Required: N o"] = false, ["TLS-Required: N(x)o"] = false,
+        ["TLS-Required: =?us-ascii?q?No?="] = false,
         ["TLS-Required: No, really"] = false, ["X-TLS-Required: No"] = false,
         ["Subject: x\r\n\r\nTLS-Required: No"] = false,
         ["Subject: x\n\nTLS-Required: No"] = false,
@@ -328,6 +331,26 @@ describe("direct delivery by DANE", function()
         headers = { ["TLS-Required"] = "No" } }
       assert.is_true(leave.given(assert(mime.message(built))))
       assert.is_false(leave.given(("x"):rep(3 << 20) .. "\nTLS-Required: No\n"))
+    end)
+
+    it("is no riddle of open parentheses", function() -- hours of them
+      assert.is_false(leave.given("TLS-Required: " .. ("("):rep(1 << 20)
+        .. "\r\n\r\n"))
+    end)
+
+    it("is closed when its header is known", function()
+      local path <const> = os.tmpname()
+      local file <close> = assert(io.open(path, "wb"))
+      assert(file:write(lax, ("x"):rep(3 << 20)))
+      assert(file:flush())
+      collectgarbage()
+      collectgarbage "stop"
+      local before = wire.descriptors()
+      for _ = 1, 20 do assert.is_true(leave.given { path = path }) end
+      local after = wire.descriptors()
+      collectgarbage "restart"
+      os.remove(path)
+      assert.is_true(after < before + 20)
     end)
   end)
 

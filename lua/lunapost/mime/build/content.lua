@@ -123,8 +123,12 @@ local function opened(path)
   return file
 end
 
+-- A reader, and for a generic for what closes the file where it is left early.
 local function read_path(path, remaining, encoder)
   local file
+  local leaving = setmetatable({}, { __close = function()
+    if io.type(file) == "file" then file:close() end
+  end })
   return function()
     local chunk, problem
     if not file then
@@ -134,7 +138,7 @@ local function read_path(path, remaining, encoder)
     chunk, problem, remaining = next_chunk(file, remaining, path, encoder)
     if not chunk then file:close() end
     return chunk, problem
-  end
+  end, nil, nil, leaving
 end
 
 --- Reads a file by its name, opened when its turn comes.

@@ -1,6 +1,7 @@
 --- Leave to deliver without TLS: what the header of a message says of it
 --- (RFC 8689 3).
 
+local ascii = require "lunapost.ascii"
 local mime = require "lunapost.mime"
 local outgoing = require "lunapost.smtp.outgoing"
 
@@ -21,9 +22,14 @@ local function header_of(content)
   return text
 end
 
--- Without comments (RFC 5322 3.2.2).
+-- Octets of a value that is looked at: more say something else than "No", and
+-- open parentheses are each looked after to the end.
+local VALUE <const> = 1000
+
+-- Without comments and blanks around it (RFC 5322 3.2.2).
 local function bare(value)
-  return (value:gsub("%b()", ""):gsub("%s+", "")):lower()
+  if #value > VALUE then return nil end
+  return ascii.lower((value:gsub("%b()", " "))):match "^%s*(.-)%s*$"
 end
 
 --- Whether the sender does not mind: one field, and it says "No"; any other
@@ -33,11 +39,14 @@ end
 function M.given(message)
   local content = outgoing.of(message)
   if not content then return false end -- sending it will tell
-  local values = mime.parse(header_of(content)):headers "TLS-Required"
-  for _, value in ipairs(values) do
-    if bare(value) ~= "no" then return false end
+  local found = false
+  for _, field in ipairs(mime.parse(header_of(content)):headers()) do
+    if ascii.lower(field[1]) == "tls-required" then
+      if bare(field[2]) ~= "no" then return false end
+      found = true
+    end
   end
-  return values[1] ~= nil
+  return found
 end
 
 return M
