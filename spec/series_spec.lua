@@ -255,6 +255,26 @@ describe("send_all", function()
     end
   end)
 
+  it("counts messages, not what its source raises", function()
+    scripted.run(pipelining(function(peer)
+      peer:answer("250 ok", "250 ok", "354 go")
+      peer:body()
+      peer:say "250 kept"
+    end), function(options)
+      local client = assert(smtp.open(options))
+      local asked = 0
+      local series, state = client:send_all(function()
+        asked = asked + 1
+        if asked == 1 then error "not yet" end
+        if asked == 2 then return table.unpack(pair "m") end
+      end, { overlap = true })
+      assert.is_false(pcall(series, state))
+      local i, result = series(state)
+      assert.equal(1, i)
+      assert.same({ "250 kept" }, result.reply.raw)
+    end)
+  end)
+
   it("tells of all messages, whenever its source closes the session", function()
     for closing = 1, 5 do
       for plain = 0, 1 do

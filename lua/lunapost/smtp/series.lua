@@ -167,14 +167,14 @@ local function step(series)
   local one = series.announced or upcoming(series)
   series.announced = nil
   if not one then return nil end
-  local count, result, problem = series.count + 1, nil, nil
-  series.count = count
-  if one.body then result, problem = relay(series, one) end
-  if result then return count, result end
   if one.broken then
     series.ended = false
     error(one.raised, 0)
   end
+  local count, result, problem = series.count + 1, nil, nil
+  series.count = count
+  if one.body then result, problem = relay(series, one) end
+  if result then return count, result end
   if not problem then result, problem = run(series, one) end
   if problem and not problem.accepted then
     problem.accepted, problem.rejected = {}, {}
