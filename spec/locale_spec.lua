@@ -51,6 +51,17 @@ same(require("lunapost.json").encode { 0.5, "\u{c0}\u{9f}" },
 local sasl = require "lunapost.smtp.sasl"
 same(sasl.choose({ offers = { PLAIN = true } }, { user = "\u{c0}\u{9f}",
   password = "x" }, "plain").name, "PLAIN")
+local settings = require "lunapost.smtp.settings"
+local s = settings.complete("option", { server = "SMTP://I.example:25" })
+same(s.host .. s.port, "I.example25")
+same(settings.complete("option", { host = "x", port = 25,
+  proxy = "SOCKS5H://i.example:1" }).through.kind, "socks5")
+same(require("lunapost.smtp.limits").of { "mailmax=3" }.mails, 3)
+same(require("lunapost.smtp.results").field("x", { { method = "iprev",
+  result = "pass", comment = "\u{c0}\u{9f}" } }):match "%b()",
+  "(\u{c0}\u{9f})")
+same(tostring(require("lunapost.smtp.log").record { event = "rest",
+  seconds = 0.5 }), "rest seconds=0.5")
 print "well"
 ]]
 

@@ -116,7 +116,9 @@ end
 -- Whether there can be such a name: RFC 1035 2.3.4. The system's resolver
 -- would say of what is none that nobody answered.
 local function is_name(name)
-  if type(name) ~= "string" or not name:find "^[%w_%-.]+$" then return false end
+  if type(name) ~= "string" or not name:find "^[A-Za-z0-9_%-.]+$" then
+    return false
+  end
   local bare = name:gsub("%.$", "")
   for label in (bare .. "."):gmatch "([^.]*)%." do
     if label == "" and name ~= "." or #label > 63 then return false end

@@ -1,6 +1,7 @@
 --- Checks tables of options: an unknown key or a value of the wrong type
 --- raises, naming the bad key and the nearest good one.
 
+local ascii = require "lunapost.ascii"
 local synonyms = require "lunapost.options.synonyms"
 
 local M = {}
@@ -41,7 +42,7 @@ end
 local function related(word, names)
   local kin = {}
   for name in pairs(names) do
-    local rank = kinship(word:lower(), name:lower())
+    local rank = kinship(ascii.lower(word), ascii.lower(name))
     if rank then kin[#kin + 1] = { rank, #name, name } end
   end
   table.sort(kin, function(a, b)
@@ -55,7 +56,7 @@ end
 
 -- What other libraries mean by the word, of what is known.
 local function meant(word, names)
-  for _, name in ipairs(synonyms[word:lower():gsub("[-_]", "")] or {}) do
+  for _, name in ipairs(synonyms[ascii.lower(word):gsub("[-_]", "")] or {}) do
     if names[name] then return name end
   end
 end
@@ -64,7 +65,7 @@ end
 local function closest(word, names)
   local best, best_distance
   for name in pairs(names) do
-    local d = distance(word:lower(), name:lower())
+    local d = distance(ascii.lower(word), ascii.lower(name))
     if not best_distance or d < best_distance
       or (d == best_distance and name < best) then
       best, best_distance = name, d
@@ -77,7 +78,8 @@ end
 local function near_enough(word, name, d)
   if d < 2 then return true end
   return d <= math.max(2, #word // 2)
-    and (d * 2 < #word or word:sub(1, 1):lower() == name:sub(1, 1):lower())
+    and (d * 2 < #word
+      or ascii.lower(word:sub(1, 1)) == ascii.lower(name:sub(1, 1)))
 end
 
 --- The known name nearest to a word, or nil where none is near.

@@ -1,6 +1,7 @@
 --- What the verbs encode and decode share: a codec between standard input,
 --- or a file, and standard output, in bounded memory.
 
+local ascii = require "lunapost.ascii"
 local M = {}
 
 local chunk_size <const> = 1 << 16
@@ -101,7 +102,7 @@ local aliases <const> = { quoted_printable = "qp", encoded_word = "word",
 -- A codec by its name; why there is none.
 local function find(codecs, name)
   if not name then return nil, "the name of a codec is needed" end
-  local key = name:lower():gsub("-", "_")
+  local key = ascii.lower(name):gsub("-", "_")
   local codec = codecs[aliases[key] or key]
   if codec then return codec end
   local names = {}

@@ -1,6 +1,7 @@
 --- The neutral form of a message, for comparing what parsers see: plain
 --- values, sizes and SHA-256 of the bodies.
 
+local ascii = require "lunapost.ascii"
 local json = require "lunapost.json"
 local crypto <const> = require("lunapost.core").crypto
 
@@ -20,7 +21,9 @@ end
 
 local function header_names(message)
   local out = json.list()
-  for i, field in ipairs(message:headers()) do out[i] = field[1]:lower() end
+  for i, field in ipairs(message:headers()) do
+    out[i] = ascii.lower(field[1])
+  end
   return out
 end
 

@@ -1,5 +1,6 @@
 --- A session from flags, for the verbs send and talk.
 
+local ascii = require "lunapost.ascii"
 local core = require "lunapost.core"
 local net = require "lunapost.net"
 local settings = require "lunapost.smtp.settings"
@@ -74,7 +75,7 @@ end
 -- A user needs something that proves it.
 local function prove(s, ask)
   if not s.user or s.password or s.auth.token then return end
-  if s.auth.mechanism and s.auth.mechanism:upper() == "EXTERNAL" then return end
+  if ascii.upper(s.auth.mechanism or "") == "EXTERNAL" then return end
   s.password = ask and from_terminal(s.user)
   if not s.password then
     error("a user needs a password: --password-env, --password-file, or in "
@@ -99,7 +100,7 @@ local formless <const> = { png = true, jpg = true, jpeg = true, gif = true,
 local function check_copies(paths)
   for _, path in ipairs(paths or {}) do
     local suffix = path:match "%.(%a+)$"
-    if suffix and formless[suffix:lower()] then
+    if suffix and formless[ascii.lower(suffix)] then
       error(("--copy %s: a picture is .svg, a diagram .mmd, and what has any "
         .. "other name a text"):format(path), 0)
     end

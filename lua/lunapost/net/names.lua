@@ -145,7 +145,8 @@ function M.fqdn(options)
   if name:find(".", 1, true) then return name end
   local list = M.resolve(name, options or { timeout = 2 })
   local full = list and list.name
-  return full and full:find("^[%w%-]+%.[%w%.%-]+$") and full or name
+  local dotted = full and full:find "^[A-Za-z0-9%-]+%.[A-Za-z0-9%.%-]+$"
+  return dotted and full or name
 end
 
 local private_v4 <const> = {

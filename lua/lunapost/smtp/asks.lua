@@ -1,6 +1,7 @@
 --- Parameters of MAIL and RCPT: those that are understood here, checked and
 --- written as their RFC has them, and any other by its name.
 
+local ascii = require "lunapost.ascii"
 local core = require "lunapost.core"
 local options_of = require "lunapost.options"
 
@@ -38,7 +39,7 @@ local function misuse(name, value, expected)
 end
 
 local function word_of(name, value, words)
-  local word = tostring(value):upper()
+  local word = ascii.upper(tostring(value))
   if not words[word] then
     misuse(name, value, table.concat(words, " or "))
   end
@@ -67,7 +68,7 @@ local function date_time(name, value)
   if not ok or type(text) ~= "string" or not allowed("HOLDUNTIL", text) then
     misuse(name, value, "seconds since 1970, or YYYY-MM-DDTHH:MM:SSZ,")
   end
-  return text:upper()
+  return ascii.upper(text)
 end
 
 -- Looks at the keys of a parameter that is a table.
@@ -111,15 +112,15 @@ end
 
 -- RFC 3461 4.2: an address, or "type;address".
 local function orcpt(value)
-  local kind, address = value:match("^([%w%-]+);(.+)$")
+  local kind, address = value:match("^([A-Za-z0-9%-]+);(.+)$")
   if not kind then
     kind = value:find("[\128-\255]") and "utf-8" or "rfc822"
     address = value
   end
-  if kind:lower() == "utf-8" and not utf8.len(address) then
+  if ascii.lower(kind) == "utf-8" and not utf8.len(address) then
     misuse("orcpt", value, "UTF-8")
   end
-  local text = kind:lower() == "utf-8" and utf8_xtext(address)
+  local text = ascii.lower(kind) == "utf-8" and utf8_xtext(address)
     or M.xtext(address)
   if address == "" or #text + #kind >= 500 then
     misuse("orcpt", value, "an address of at most 500 octets as xtext")
@@ -281,7 +282,7 @@ local function add_raw(list, params)
   table.sort(names, by_name)
   for _, name in ipairs(names) do
     local word = raw_word(name, params[name])
-    if word and word:find("[%s%c]") then
+    if word and word:find("[\0-\32\127]") then
       return nil, ("the parameter %q holds a blank or a control character")
         :format(word)
     end

@@ -1,5 +1,6 @@
 --- AUTH as a client, RFC 4954.
 
+local ascii = require "lunapost.ascii"
 local codec = require "lunapost.core".codec
 local options_of = require "lunapost.options"
 local sasl = require "lunapost.smtp.sasl"
@@ -66,7 +67,7 @@ end
 -- What mechanisms may learn of the session.
 local function channel_of(client, offered)
   local offers = {}
-  for _, name in ipairs(offered) do offers[name:upper()] = true end
+  for _, name in ipairs(offered) do offers[ascii.upper(name)] = true end
   return { offers = offers, binding = binder(client),
     certificate = client.certified, host = client.verify,
     port = client.port }

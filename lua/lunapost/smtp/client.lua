@@ -4,6 +4,7 @@
 -- nil and an error with .reply; `command` returns the reply whatever it says.
 -- Saying and waiting are in smtp/dialogue.lua, raw octets in smtp/raw.lua.
 
+local ascii = require "lunapost.ascii"
 local auth = require "lunapost.smtp.auth"
 local core = require "lunapost.core"
 local dialogue = require "lunapost.smtp.dialogue"
@@ -92,7 +93,7 @@ function Client:command(verb, ...)
   end
   local argument = #words > 0 and table.concat(words, " ") or nil
   local reply, problem = self:exchange(verb, argument)
-  if reply and greets[verb:upper()] then
+  if reply and greets[ascii.upper(verb)] then
     self.extensions = self.machine:offers()
   end
   return reply, problem

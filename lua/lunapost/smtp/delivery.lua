@@ -1,6 +1,7 @@
 --- A body on its way from the machine to the script, and the verdict back.
 
 local answer = require "lunapost.smtp.answer"
+local ascii = require "lunapost.ascii"
 local body = require "lunapost.smtp.body"
 local core = require "lunapost.core"
 local spool = require "lunapost.smtp.spool"
@@ -97,7 +98,7 @@ local announced <const> = { ["8BITMIME"] = true, BINARYMIME = true }
 ---@return lunapost.mime.part
 function M.message(session, reader)
   local message = spool.message(session, reader)
-  local kind = (session.envelope.parameters.BODY or ""):upper()
+  local kind = ascii.upper(session.envelope.parameters.BODY or "")
   if not announced[kind] and session.machine:body().eight_bit then
     message:_note(UNANNOUNCED)
   end

@@ -31,7 +31,7 @@ local function clean_address(address)
   if bare(address) then return address end
   local within = address:match("^<(.*)>$") or address
   local outside = within:gsub('\\.', ""):gsub('"[^"]*"', "")
-  if within:find "%c" or outside:find '[%s<>"]' then
+  if within:find "[\0-\31\127]" or outside:find '[ <>"]' then
     return nil, ("%q is no address of an envelope"):format(address)
   end
   return within

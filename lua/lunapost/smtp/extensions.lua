@@ -1,6 +1,7 @@
 --- Extensions that a server offers: the standard ones by name, any other by
 --- the parameters that it opens (RFC 5321 2.2).
 
+local ascii = require "lunapost.ascii"
 local options_of = require "lunapost.options"
 
 local M = {}
@@ -41,7 +42,7 @@ local opens <const> = { SIZE = "SIZE", ["8BITMIME"] = "BODY",
 ---@param what string
 ---@param word any
 function M.check_word(what, word)
-  if type(word) ~= "string" or not word:find("^%w[%w%-]*$") then
+  if type(word) ~= "string" or not word:find("^[A-Za-z0-9][A-Za-z0-9%-]*$") then
     error(("%s '%s' must be letters, digits and hyphens"):format(what,
       tostring(word)), 0)
   end
@@ -73,7 +74,7 @@ end
 function M.complete(given)
   local list = {}
   for keyword, extension in pairs(given or {}) do
-    local name = tostring(keyword):upper()
+    local name = ascii.upper(tostring(keyword))
     if extension == true and not standard[name] then
       options_of.unknown("standard extension", name, standard, 0)
     end

@@ -2,6 +2,7 @@
 --- domains, transactions of a session. A message for more recipients goes in
 --- several transactions, whose results become one.
 
+local ascii = require "lunapost.ascii"
 local contents = require "lunapost.mime.build.content"
 local outgoing = require "lunapost.smtp.outgoing"
 local rejection = require "lunapost.smtp.rejection"
@@ -26,8 +27,8 @@ function M.of(offered)
   if not offered then return NONE end
   local limits = {}
   for _, word in ipairs(offered) do
-    local name, value = word:match("^([%w%-_]+)=(%d+)$")
-    local known = name and names[name:upper()]
+    local name, value = word:match("^([A-Za-z0-9%-_]+)=(%d+)$")
+    local known = name and names[ascii.upper(name)]
     value = tonumber(value)
     if known and value > 0 and value < 1000000 then limits[known] = value end
   end
@@ -44,7 +45,7 @@ function M.size(offered)
 end
 
 local function domain_of(to)
-  return (to.address:match("@([^@]*)$") or ""):lower()
+  return ascii.lower(to.address:match "@([^@]*)$" or "")
 end
 
 -- Adds a recipient to the first part that has room for it.

@@ -6,6 +6,7 @@
 --- answers are the same as for any other session.
 
 local answer = require "lunapost.smtp.answer"
+local ascii = require "lunapost.ascii"
 local body = require "lunapost.smtp.body"
 local deadline = require "lunapost.deadline"
 
@@ -78,7 +79,7 @@ end
 
 local function listed(verbs)
   local set = {}
-  for _, verb in ipairs(verbs) do set[verb:upper()] = true end
+  for _, verb in ipairs(verbs) do set[ascii.upper(verb)] = true end
   return set
 end
 
@@ -237,14 +238,14 @@ local function commands(s, on)
   hand("rcpt", "RCPT", "path", "parameters")
   hand("begin_data", "DATA")
   for _, name in ipairs { "vrfy", "expn", "help", "noop", "quit" } do
-    hand(name, name:upper(), "argument")
+    hand(name, ascii.upper(name), "argument")
   end
 end
 
 -- What is no plain command.
 local function others(s, on, given)
   function on.unknown(_, verb, argument)
-    return resume(s, { verb = verb:upper(), argument = argument })
+    return resume(s, { verb = ascii.upper(verb), argument = argument })
   end
   function on.rset(_, reason)
     if reason == "rset" then resume(s, { verb = "RSET" }) end

@@ -5,6 +5,7 @@
 --- "error"), event, and what belongs to the event: session, peer, text ...
 --- It prints as one line.
 
+local ascii = require "lunapost.ascii"
 local core = require "lunapost.core"
 local outlet = require "lunapost.outlet"
 local raised = require "lunapost.raised"
@@ -35,7 +36,7 @@ local function word(value)
     for i, one in ipairs(value) do list[i] = tostring(one) end
     value = table.concat(list, ",")
   elseif type(value) == "number" then
-    value = ("%.6g"):format(value)
+    value = ascii.format("%.6g", value)
   end
   value = tostring(value)
   return value:find "[%s\"=]" and ("%q"):format(value):gsub("\\\n", "\\n")

@@ -1,6 +1,7 @@
 --- Parameters of MAIL and RCPT as what they mean: path.typed. Their syntax was
 --- checked in core (esmtp.c) before anybody sees them.
 
+local ascii = require "lunapost.ascii"
 local core = require "lunapost.core"
 
 local M = {}
@@ -22,21 +23,21 @@ end
 
 local readers <const> = {
   SIZE = number, HOLDFOR = number, ["MT-PRIORITY"] = number,
-  BODY = string.upper, RET = string.upper, ENVID = xtext, HOLDUNTIL = time,
+  BODY = ascii.upper, RET = ascii.upper, ENVID = xtext, HOLDUNTIL = time,
   SUBMITTER = xtext,
 }
 
 -- RFC 3461 4.1
 function readers.NOTIFY(text)
   local set = {}
-  for word in text:upper():gmatch "%a+" do set[word] = true end
+  for word in ascii.upper(text):gmatch "[A-Z]+" do set[word] = true end
   return set
 end
 
 -- RFC 3461 4.2
 function readers.ORCPT(text)
   local kind, address = text:match "^([^;]+);(.*)$"
-  return { type = kind:lower(), address = xtext(address) }
+  return { type = ascii.lower(kind), address = xtext(address) }
 end
 
 -- RFC 4954 5
@@ -46,14 +47,14 @@ end
 
 -- RFC 2852 4
 function readers.BY(text)
-  local seconds, mode, trace = text:upper():match "^([+-]?%d+);([NR])(T?)$"
+  local seconds, mode, trace = ascii.upper(text):match "^([+-]?%d+);([NR])(T?)$"
   return { seconds = number(seconds), mode = mode, trace = trace == "T" }
 end
 
 -- RFC 7293 5.1; without an action, the receiver's own
 function readers.RRVS(text)
-  local since, action = text:match "^([^;]+);?(%a?)$"
-  return { since = time(since), action = action ~= "" and action:upper()
+  local since, action = text:match "^([^;]+);?([A-Za-z]?)$"
+  return { since = time(since), action = action ~= "" and ascii.upper(action)
     or nil }
 end
 

@@ -17,13 +17,13 @@ local known <const> = { method = "string", result = "string",
   reason = "string", comment = "string", properties = "table" }
 
 -- One word of the grammar: no blank, no special (RFC 2045 5.1).
-local TOKEN <const> = "^[^%c%s()<>@,;:\\\"/%[%]?=]+$"
+local TOKEN <const> = "^[^\0-\32\127()<>@,;:\\\"/%[%]?=]+$"
 
 local LINE_MOST <const> = 78
 
 -- No control character leaves, whoever chose the text.
 local function clean(text)
-  return (text:gsub("%c", "?"))
+  return (text:gsub("[\0-\31\127]", "?"))
 end
 
 local function quoted(text)
@@ -33,7 +33,7 @@ end
 -- RFC 8601 2.2 pvalue: a token, an address without blanks, or quoted.
 local function value(text)
   text = tostring(text)
-  if text:find(TOKEN) or text:find "^[%w%.%-_+=]*@[%w%.%-]+$" then
+  if text:find(TOKEN) or text:find "^[A-Za-z0-9%.%-_+=]*@[A-Za-z0-9%.%-]+$" then
     return text
   end
   return quoted(text)
@@ -48,7 +48,7 @@ local function word(what, text)
 end
 
 local function property(name, text)
-  if not name:find "^%w[%w%-]*%.[%w%-_]+$" then
+  if not name:find "^[A-Za-z0-9][A-Za-z0-9%-]*%.[A-Za-z0-9%-_]+$" then
     error(("a property is named ptype.property, not '%s'"):format(
       clean(name)), 0)
   end

@@ -4,6 +4,7 @@
 --- function server.on.rcpt(session, path, parameters) ... end
 --- server:run()
 
+local ascii = require "lunapost.ascii"
 local core = require "lunapost.core"
 local answer = require "lunapost.smtp.answer"
 local certificates = require "lunapost.smtp.certificates"
@@ -173,8 +174,8 @@ function Server:keywords(session)
       " ")
   end
   for _, verb in ipairs { "vrfy", "expn", "etrn" } do
-    if session.on[verb] and not self.extensions[verb:upper()] then
-      list[#list + 1] = verb:upper()
+    if session.on[verb] and not self.extensions[ascii.upper(verb)] then
+      list[#list + 1] = ascii.upper(verb)
     end
   end
   list[#list + 1] = limits_of(self.limits)
@@ -206,9 +207,11 @@ end
 ---@param topic? string
 ---@return string?
 function Server:help(topic)
-  local command = topic and self.commands[topic:upper()]
-  if command then return "syntax: " .. (command.syntax or topic:upper()) end
-  local syntax = topic and core.server.verbs[topic:upper()]
+  local command = topic and self.commands[ascii.upper(topic)]
+  if command then
+    return "syntax: " .. (command.syntax or ascii.upper(topic))
+  end
+  local syntax = topic and core.server.verbs[ascii.upper(topic)]
   if syntax then return "syntax: " .. syntax end
   if topic and topic ~= "" then return nil end
   return "commands: " .. verbs_of(self)

@@ -1,6 +1,7 @@
 --- The options of a server: what may be given, and the defaults. Whatever is
 --- wrong raises without a position; the public functions add the script's.
 
+local ascii = require "lunapost.ascii"
 local core = require "lunapost.core"
 local extensions = require "lunapost.smtp.extensions"
 local options_of = require "lunapost.options"
@@ -309,8 +310,8 @@ end
 
 local function check_command(verb, command)
   extensions.check_word("command", verb)
-  if M.built_in[verb:upper()] then
-    misuse(("%s has a handler: server.on.%s"):format(verb, verb:lower()))
+  if M.built_in[ascii.upper(verb)] then
+    misuse(("%s has a handler: server.on.%s"):format(verb, ascii.lower(verb)))
   end
   if type(command) == "function" then command = { run = command } end
   options_of.check("option of command " .. verb, command, known_command, 0)
@@ -328,12 +329,12 @@ end
 function M.commands(given)
   local list = {}
   for verb, command in pairs(given or {}) do
-    list[verb:upper()] = check_command(verb, command)
+    list[ascii.upper(verb)] = check_command(verb, command)
   end
   return setmetatable({}, {
     __index = list,
     __newindex = options_of.placed(function(_, verb, command)
-      list[verb:upper()] = check_command(verb, command)
+      list[ascii.upper(verb)] = check_command(verb, command)
     end),
     __pairs = function() return pairs(list) end,
   })

@@ -1,5 +1,6 @@
 --- Options of a client: the server's URL, what stands beside it, defaults.
 
+local ascii = require "lunapost.ascii"
 local auth = require "lunapost.smtp.auth"
 local net = require "lunapost.net"
 local options_of = require "lunapost.options"
@@ -99,7 +100,7 @@ end
 
 -- A URL, well formed or not, as an error may show it.
 local function without_user(url)
-  return (url:gsub("^(%a*:?/*).*@", "%1"))
+  return (url:gsub("^([A-Za-z]*:?/*).*@", "%1"))
 end
 
 -- "host", "host:port", "[address]:port"
@@ -128,9 +129,9 @@ local function read_user(text, into)
 end
 
 local function read_scheme(url, into)
-  local scheme, rest = url:match("^(%a+)://(.*)$")
+  local scheme, rest = url:match("^([A-Za-z]+)://(.*)$")
   if not scheme then return url end
-  local known = schemes[scheme:lower()]
+  local known = schemes[ascii.lower(scheme)]
   if not known then
     misuse("server: the scheme must be smtp, smtps or lmtp, not %q", scheme)
   end
@@ -178,13 +179,14 @@ end
 ---@return { kind: string, host: string, port: integer, user: string?,
 --- password: string? }
 function M.proxy(url)
-  local scheme, rest = url:match("^(%w+)://(.-)/*$")
-  local port = proxies[(scheme or ""):lower()]
+  local scheme, rest = url:match("^([A-Za-z0-9]+)://(.-)/*$")
+  local port = proxies[ascii.lower(scheme or "")]
   if port == nil then
     misuse("proxy: socks5://[USER:PASSWORD@]HOST[:PORT] or "
       .. "http://[USER:PASSWORD@]HOST:PORT is expected")
   end
-  local proxy = { kind = scheme:lower():gsub("h$", ""), port = port or nil }
+  local proxy = { port = port or nil,
+    kind = (ascii.lower(scheme):gsub("h$", "")) }
   local user, behind = rest:match("^(.*)@([^@]*)$")
   if user then read_user(user, proxy) end
   read_authority(url, behind or rest, proxy)
@@ -208,9 +210,9 @@ end
 local function check_name(name, value)
   if not value then return end
   if value == "" then misuse("option '%s' must not be empty", name) end
-  if value:find("[%s%c]") then
+  if value:find("[\0-\32\127]") then
     misuse("option '%s' must not hold blanks or control characters: %q", name,
-      (value:gsub("%c", "?")))
+      (value:gsub("[\0-\31\127]", "?")))
   end
 end
 

@@ -34,7 +34,7 @@ end
 local function in_turn(client, t)
   local group = t.group
   for i, line in ipairs(group.lines) do
-    local verb, argument = line:match("^(%a+) (.*)$")
+    local verb, argument = line:match("^([A-Za-z]+) (.*)$")
     local reply, problem = client:exchange(verb, argument)
     if not reply then return nil, problem end
     if reply.code == 421 then return nil, client:refused(reply, line) end

@@ -1,6 +1,7 @@
 --- Commands for servers that trust the client: XCLIENT and XFORWARD, as
 --- Postfix has them; and ETRN (RFC 1985).
 
+local ascii = require "lunapost.ascii"
 local M = {}
 
 -- Octets of a line of a command, RFC 5321 4.5.3.1.4.
@@ -28,9 +29,9 @@ local function words_of(client, verb, attributes)
     return nil, client:failed("syntax", "the server offers no " .. verb, verb)
   end
   local known, words = {}, {}
-  for _, name in ipairs(offered) do known[name:upper()] = true end
+  for _, name in ipairs(offered) do known[ascii.upper(name)] = true end
   for name, value in pairs(attributes) do
-    name = tostring(name):upper()
+    name = ascii.upper(tostring(name))
     if not known[name] then
       return nil, client:failed("syntax", ("the server takes no %s (it takes "
         .. "%s)"):format(name, table.concat(offered, " ")), verb)

@@ -3,6 +3,7 @@
 --- them. Who may is a list of addresses in the server's options.
 
 local answer = require "lunapost.smtp.answer"
+local ascii = require "lunapost.ascii"
 local ranges = require "lunapost.net.ranges"
 
 local M = {}
@@ -23,7 +24,7 @@ end
 
 -- Whom the connection comes from, whoever it speaks for by now.
 local function may(session, verb)
-  local list = session.server.trusted[verb:lower()]
+  local list = session.server.trusted[ascii.lower(verb)]
   local peer = session.connected or session.peer
   return list and list:has(peer.address)
 end
@@ -47,11 +48,11 @@ local absent <const> = { ["[UNAVAILABLE]"] = true, ["[TEMPUNAVAIL]"] = true }
 
 -- xtext, RFC 3461 4; false where the peer has no value.
 local function value_of(text)
-  if absent[text:upper()] then return false end
+  if absent[ascii.upper(text)] then return false end
   local value = text:gsub("%+(%x%x)", function(hex)
     return string.char(tonumber(hex, 16))
   end)
-  if value == "" or #value > LONGEST or value:find "%c" then
+  if value == "" or #value > LONGEST or value:find "[\0-\31\127]" then
     reject "malformed value"
   end
   return value
@@ -73,12 +74,15 @@ local function one_of(...)
   local words = {}
   for _, word in ipairs { ... } do words[word] = word end
   return function(value)
-    return value and (words[value:upper()] or reject "unknown value") or nil
+    if not value then return nil end
+    return words[ascii.upper(value)] or reject "unknown value"
   end
 end
 
 local function name_of(value)
-  if value and value:find "[^%w%.%-_:%[%]]" then reject "malformed name" end
+  if value and value:find "[^A-Za-z0-9%.%-_:%[%]]" then
+    reject "malformed name"
+  end
   return value or nil
 end
 
@@ -89,8 +93,8 @@ local readers <const> = {
 }
 
 local function read_one(verb, word)
-  local name, text = word:match "^(%w+)=(%S+)$"
-  name = name and name:upper()
+  local name, text = word:match "^([A-Za-z0-9]+)=(%S+)$"
+  name = name and ascii.upper(name)
   if not name or not known[verb][name] then
     reject(("syntax: %s %s=value ..."):format(verb,
       table.concat(attributes[verb], "|")))
@@ -146,7 +150,7 @@ local function forward(session, told, values)
   local names <const> = { ADDR = "address" }
   local forwarded = session.forwarded or {}
   for name in pairs(told) do
-    forwarded[names[name] or name:lower()] = values[name]
+    forwarded[names[name] or ascii.lower(name)] = values[name]
   end
   session.forwarded = forwarded
 end
@@ -189,7 +193,7 @@ end
 ---@param argument string
 ---@return lunapost.answer? given  nil: it is no command here
 function M.command(session, verb, argument)
-  if not commands[verb] or not session.server.trusted[verb:lower()] then
+  if not commands[verb] or not session.server.trusted[ascii.lower(verb)] then
     return nil
   end
   return session:guarded(run, verb, argument)

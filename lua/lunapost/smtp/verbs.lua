@@ -2,6 +2,7 @@
 --- the verb, answers, and keeps the session's fields in step.
 
 local answer = require "lunapost.smtp.answer"
+local ascii = require "lunapost.ascii"
 local delivery = require "lunapost.smtp.delivery"
 local rates = require "lunapost.smtp.rates"
 require "lunapost.smtp.path" -- what paths can do
@@ -133,7 +134,7 @@ local function verify(session, argument)
     return answer.make(501, "5.5.4", "syntax: AUTH mechanism "
       .. "[initial-response]")
   end
-  mechanism = mechanism:upper()
+  mechanism = ascii.upper(mechanism)
   if not verifier.offered(session, session.server.options.auth, mechanism) then
     return nil
   end
@@ -145,7 +146,7 @@ local function authenticated(session, argument)
   session:count "auth_ok"
   if session.server.chatty then
     session:note { event = "auth", user = session.user,
-      mechanism = argument:match("^%S*"):upper() }
+      mechanism = ascii.upper(argument:match("^%S*")) }
   end
 end
 
@@ -258,7 +259,7 @@ end
 
 -- Verbs whose handler takes the argument and whose answer is all.
 for _, verb in ipairs { "NOOP", "VRFY", "EXPN" } do
-  local name <const> = verb:lower()
+  local name <const> = ascii.lower(verb)
   by_event[verb] = function(session, argument)
     return session:serve(name, session.settle, argument)
   end
@@ -307,7 +308,7 @@ end
 -- for others, or unknown.
 function by_event.other(session, verb, argument)
   session.verb = verb
-  local known = verb:upper()
+  local known = ascii.upper(verb)
   local command = session.server.commands[known]
   local given
   if command then

@@ -153,7 +153,7 @@ local function client_first(message, name)
     "^n=([^,]*),r=([\33-\43\45-\126]+),(.*)$")
   user = user and scram.unescaped(user)
   authzid = authzid_of(authzid)
-  local strange = (more or ""):gsub("%a=[^,]+,", "") -- than extensions
+  local strange = (more or ""):gsub("[A-Za-z]=[^,]+,", "") -- than extensions
   if not nonce or strange ~= "" or not user or user == "" or not authzid then
     malformed(name)
   end

@@ -2,6 +2,7 @@
 --- forks, starts the dead anew (later and later, where they die young), and
 --- passes signals on. A worker whose parent is gone ends, too.
 
+local ascii = require "lunapost.ascii"
 local core = require "lunapost.core"
 
 local trace = require "lunapost.smtp.trace"
@@ -96,7 +97,7 @@ local function fell(pool, slot, code)
   pool.server.log { event = "worker", worker = slot.pid, code = code,
     text = ("worker %d ended with %d; the next one starts %s"):format(
       slot.pid, code, slot.delay == 0 and "now"
-      or ("in %.1f s"):format(slot.delay)) }
+      or ascii.format("in %.1f s", slot.delay)) }
   if slot.delay == 0 then slot.delay = FIRST / 2 end
 end
 

@@ -1,6 +1,7 @@
 --- What a line of `lunapost talk` does: a command for the server, or one of
 --- talk itself.
 
+local ascii = require "lunapost.ascii"
 local codec = require "lunapost.core".codec
 local session = require "lunapost.cli.session"
 local text_form = require "lunapost.smtp.transcript.text"
@@ -173,7 +174,7 @@ function M.run(t, line)
   if line:sub(1, 1) == "/" then return run_own(t, line) end
   local verb, argument = line:match("^(%a[%w-]*) ?(.*)$")
   if not verb or line:find("%c") then return odd(t, line) end
-  local act = verbs[verb:upper()]
+  local act = verbs[ascii.upper(verb)]
   if act then return act(t, argument) end
   unechoed(t, t.client.command, verb, argument ~= "" and argument or nil)
 end

@@ -1,6 +1,7 @@
 --- What Tab gives in `lunapost talk`: verbs, what the server offers, and
 --- the commands of talk itself.
 
+local ascii = require "lunapost.ascii"
 local core = require "lunapost.core"
 
 local M = {}
@@ -27,9 +28,9 @@ local parameters <const> = {
 }
 
 local function begins(list, word)
-  local out, head = {}, word:upper()
+  local out, head = {}, ascii.upper(word)
   for _, one in ipairs(list) do
-    if one:sub(1, #head):upper() == head then out[#out + 1] = one end
+    if ascii.upper(one:sub(1, #head)) == head then out[#out + 1] = one end
   end
   table.sort(out)
   return out
@@ -61,7 +62,7 @@ function M.at(before, extensions)
   if before:sub(1, 1) == "/" then return begins(M.own, before), #before end
   local verb, rest = before:match("^(%a+) (.*)$")
   if not verb then return begins(all_verbs(extensions), before), #before end
-  verb = verb:upper()
+  verb = ascii.upper(verb)
   if verb == "AUTH" and not rest:find(" ", 1, true) then
     return begins(extensions.AUTH or {}, rest), #rest
   end

@@ -14,8 +14,8 @@ local GONE <const> = {}
 ---@param octets string
 ---@return string? mechanism
 function M.begins(octets)
-  local verb, name = octets:match "^(%a+) +([%w-]+)"
-  name = name and ascii.upper(name):match "^SCRAM%-SHA%-[%w-]+$"
+  local verb, name = octets:match "^([A-Za-z]+) +([A-Za-z0-9-]+)"
+  name = name and ascii.upper(name):match "^SCRAM%-SHA%-[A-Z0-9-]+$"
   return verb and ascii.upper(verb) == "AUTH" and name or nil
 end
 
