@@ -1,3 +1,4 @@
+local growth = require "spec.support.growth"
 local json_reader = require "spec.support.json"
 local mime = require "lunapost.mime"
 local peers = require "spec.support.peers"
@@ -140,14 +141,14 @@ describe("check", function()
   end)
 
   it("takes linear time", function()
-    local clock = os.clock()
     for _, bomb in ipairs { "\n", "\r", ".\n", "\r\n.", "cid:", "<img cid:",
       "=\r\n", "From: x\r\n", "\0", "\xff", "x" } do
-      mime.parse("Content-Type: text/html\r\n\r\n"
-        .. bomb:rep(500000 // #bomb)):check()
-      mime.parse(bomb:rep(200000 // #bomb)):check()
+      for _, first in ipairs { "Content-Type: text/html\r\n\r\n", "" } do
+        growth.linear(500000 // #bomb, function(n)
+          mime.parse(first .. bomb:rep(n)):check()
+        end, first .. bomb)
+      end
     end
-    assert(os.clock() - clock < 10, os.clock() - clock)
   end)
 end)
 

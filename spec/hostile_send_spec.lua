@@ -2,6 +2,7 @@
 -- error, the exit code, and nothing reported as accepted that was not.
 local json = require "spec.support.json"
 local net = require "lunapost.net"
+local patience = require "spec.support.patience"
 local peers = require "spec.support.peers"
 local scripted = require "spec.support.scripted"
 local tree = require "spec.support.tree"
@@ -62,7 +63,9 @@ local function run(folder, options, loop, row)
     .. "smtp://localhost:%d --timeout %g %s 2>%s.err; echo exit $?"):format(
     tree.command, base, options.port, row.seconds or 60,
     ((row.flags or FLAGS):gsub("DIR", folder)), base))), base .. ".out")
-  repeat loop.sleep(0.02) until process:output():find "exit %d+"
+  patience.await(loop, function()
+    return process:output():find "exit %d+"
+  end, 60 + 2 * (row.seconds or 60))
   local object, code = process:output():match "([^\n]*)\nexit (%d+)"
   local why = tree.read(base .. ".err")
   assert.is_nil((process:output() .. why):find "s3cret")
@@ -70,11 +73,11 @@ local function run(folder, options, loop, row)
   return tonumber(code), json.decode(object), why
 end
 
--- Whether a command that was to wait in vain did so too soon: where somebody
--- stood still for a while. It will have more time.
+-- Whether a command's time was over too soon: where somebody stood still for
+-- a while. It will have more time.
 local function too_soon(row, kind)
-  if kind ~= "timeout" or row[1] == kind or not row.seconds
-    or row.seconds > 60 then
+  local over <const> = kind == "timeout" or kind == "unconfirmed"
+  if not over or row[1] == kind or not row.seconds or row.seconds > 30 then
     return false
   end
   row.seconds = row.seconds * 4

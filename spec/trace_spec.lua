@@ -1,3 +1,4 @@
+local growth = require "spec.support.growth"
 local mime = require "lunapost.mime"
 
 local function received(value)
@@ -65,12 +66,11 @@ describe("Received fields", function()
   end)
 
   it("are read in linear time", function()
-    local clock = os.clock()
     for _, bomb in ipairs { "(", "<", "\"", ";", "from ", "()", "\\(" } do
-      local n = 400000 // #bomb
-      assert.is_truthy(received(bomb:rep(n)).value)
+      growth.linear(400000 // #bomb, function(n)
+        assert.is_truthy(received(bomb:rep(n)).value)
+      end, bomb)
     end
-    assert(os.clock() - clock < 5)
   end)
 end)
 
@@ -89,14 +89,14 @@ describe("identifiers of other messages", function()
   end)
 
   it("are read in linear time", function()
-    local clock = os.clock()
     for _, bomb in ipairs { "<", " ", "< ", "<a ", "@", "a@", "a", "a," } do
       for _, first in ipairs { "<", "" } do
-        local _ = mime.parse("References: " .. first
-          .. bomb:rep(400000 // #bomb) .. "\n\n").references
+        growth.linear(400000 // #bomb, function(n)
+          assert.is_table(mime.parse("References: " .. first .. bomb:rep(n)
+            .. "\n\n").references)
+        end, first .. bomb)
       end
     end
-    assert(os.clock() - clock < 5)
   end)
 end)
 

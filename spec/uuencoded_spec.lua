@@ -1,4 +1,5 @@
 local codec = require "lunapost.codec"
+local growth = require "spec.support.growth"
 local mime = require "lunapost.mime"
 local peers = require "spec.support.peers"
 local tree = require "spec.support.tree"
@@ -87,16 +88,16 @@ describe("a text with uuencoded files", function()
   end)
 
   it("is read in linear time", function()
-    local clock = os.clock()
-    for _, bomb in ipairs { ("begin 644 x\n#0V%T\n"):rep(100000),
-      ("begin 644 x\nend\n"):rep(50000), ("\nend x"):rep(200000),
-      "begin 644 x\n#0V%T" .. ("\nend "):rep(200000),
-      " " .. ("begin 644 "):rep(100000),
-      " " .. ("begin 644 "):rep(100000) .. "\n" } do
-      local message = mime.parse("\n" .. bomb)
-      assert.is_string(message.text)
-      assert.is_table(message:attachments())
+    for _, row in ipairs { { "", "begin 644 x\n#0V%T\n" },
+      { "", "begin 644 x\nend\n" }, { "", "\nend x" },
+      { "begin 644 x\n#0V%T", "\nend " }, { " ", "begin 644 " },
+      { " ", "begin 644 ", "\n" } } do
+      growth.linear(50000, function(n)
+        local message = mime.parse("\n" .. row[1] .. row[2]:rep(n)
+          .. (row[3] or ""))
+        assert.is_string(message.text)
+        assert.is_table(message:attachments())
+      end, row[2])
     end
-    assert(os.clock() - clock < 5)
   end)
 end)

@@ -11,9 +11,10 @@ local MOST <const> = 60
 --- Waits within a loop until something holds; raises when that takes ages.
 ---@param loop table
 ---@param holds fun(): any
+---@param most? number  seconds, where more than a minute may be needed
 ---@return any what it gave
-function M.await(loop, holds)
-  local limit <const> = core.loop.now() + MOST
+function M.await(loop, holds, most)
+  local limit <const> = core.loop.now() + (most or MOST)
   local fact = holds()
   while not fact do
     if core.loop.now() > limit then error("it waits in vain", 2) end

@@ -72,7 +72,7 @@ function M.descriptors()
   return #core.system.list "/proc/self/fd"
 end
 
---- Whether no more than n descriptors are open, or come to be within 20 s:
+--- Whether no more than n descriptors are open, or come to be within a minute:
 --- the threads of lookups that were given up have sockets until they end.
 function M.at_most(n)
   local limit = core.loop.now() + 60
