@@ -4,7 +4,6 @@
 #include "check.h"
 
 #include "ascii.h"
-#include "charset.h"
 #include "esmtp.h"
 
 /* clang-format off */
@@ -121,8 +120,8 @@ static enum refusal check_hello(const struct server *s, const struct cmd *cmd)
     bool lhlo = cmd->verb == VERB_LHLO;
     if (lhlo != s->config->lmtp)
         return lhlo ? REFUSED_NO_LHLO : REFUSED_LHLO;
-    if (!ascii_all(cmd->argument, ASCII_VISIBLE | ASCII_8BIT) ||
-        !charset_is_utf8(cmd->argument))
+    /* in any charset: mail programs say the name of their computer as it is */
+    if (!ascii_all(cmd->argument, ASCII_VISIBLE | ASCII_8BIT))
         return REFUSED_SYNTAX;
     return REFUSED_NOT;
 }
