@@ -308,6 +308,25 @@ for _, backend in ipairs { "epoll", "poll" } do
       assert.is_true(closed)
     end)
 
+    it("reports a failing task without a trace where none can be made",
+      function()
+      local seen = {}
+      function loop.on_error(problem, trace)
+        seen[#seen + 1], seen[#seen + 2] = problem, trace
+      end
+      loop.spawn(error, "oops", 0)
+      loop.spawn(function() seen[#seen + 1] = "next" end)
+      local traceback <const> = debug.traceback
+      local function restore() rawset(debug, "traceback", traceback) end
+      finally(restore)
+      rawset(debug, "traceback", function()
+        error("not enough memory", 0)
+      end)
+      loop.run()
+      restore()
+      assert.same({ "oops", "oops", "next" }, seen)
+    end)
+
     it("goes on behind what fails to say what it is", function()
       local out = wire.script [[
         local loop = require "lunapost.loop"

@@ -308,4 +308,59 @@ describe("a machine whose owner rests", function()
       assert.equal("timeout", seen[#seen])
       for _, due in ipairs(owner.dues) do assert.equal(due, owner.ended) end
     end)
+
+  it("ends by its time while nobody says anything", function()
+    local loop, seen, a, b = wire.new_loop(), {}, wire.pair()
+    local owner = speaker(loop, b, seen, acting { a = function() end })
+    owner.patience = 0.02
+    a:write "NOOP a\r\n"
+    loop.run()
+    assert.same({ "a", "rests", "timeout" }, seen)
+    assert.equal(owner.dues[1], owner.ended)
+  end)
+
+  it("lets a timer go off that was set before", function()
+    local loop, seen, a, b = wire.new_loop(), {}, wire.pair()
+    loop.spawn(function()
+      a:write "NOOP a\r\n"
+      loop.sleep(0.02)
+      seen[#seen + 1] = "timer"
+      a:write "NOOP b\r\n" -- without it, nothing comes
+    end)
+    speaker(loop, b, seen, acting { a = function() end })
+    loop.run()
+    assert.same({ "a", "rests", "timer", "b" }, seen)
+  end)
+
+  it("lets others learn that it closed what they wait for", function()
+    local loop, seen, a, b = wire.new_loop(), {}, wire.pair()
+    local _, d = wire.pair()
+    loop.rest(d:fd(), "r", 5, { wake = function(_, _, why)
+      seen[#seen + 1] = why
+      a:write "NOOP b\r\n"
+    end })
+    speaker(loop, b, seen, acting { a = function()
+      loop.forget(d:fd())
+      d:close()
+    end })
+    a:write "NOOP a\r\n"
+    loop.run()
+    assert.same({ "a", "rests", "closed", "b" }, seen)
+  end)
+
+  it("waits so behind a handler that waited, too", function()
+    local loop, seen, a, b = wire.new_loop(), {}, wire.pair()
+    local owner = speaker(loop, b, seen, acting {
+      a = function()
+        loop.sleep(0.001)
+        a:write "NOOP b\r\n"
+      end,
+      b = function() a:write "NOOP c\r\n" end,
+    })
+    a:write "NOOP a\r\n"
+    loop.run()
+    assert.same({ "a", "b", "c" }, seen)
+    assert.equal(1, owner.wakes)
+    assert.equal(0, loop.count())
+  end)
 end)

@@ -27,6 +27,13 @@ function M.tell(state, co, problem, text)
   if not ok and trouble ~= NO_MEMORY then error(trouble, 0) end
 end
 
+-- With the traceback, where there is memory for one.
+local function traced(co, problem)
+  if type(problem) ~= "string" then return problem end
+  local ok, text = pcall(debug.traceback, co, problem)
+  return ok and text or problem
+end
+
 --- A task died of an error.
 ---@param state lunapost.loop.state
 ---@param co thread?
@@ -34,7 +41,7 @@ end
 function M.report(state, co, problem)
   local text = problem
   if co then
-    if type(problem) == "string" then text = debug.traceback(co, problem) end
+    text = traced(co, problem)
     coroutine.close(co)
   end
   M.tell(state, co, problem, text)
