@@ -121,7 +121,6 @@ describe("the reply to a message", function()
         assert.is_nil(reply.other, way)
         assert.equal(expected[3], table.concat(reply.lines, "|"), way)
         assert.equal(final, table.concat(reply.raw, "\r\n"), way)
-        assert.is_nil(reply.other, way)
       end
     end
   end)

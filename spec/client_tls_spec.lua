@@ -6,7 +6,6 @@ local scripted = require "spec.support.scripted"
 local served = require "spec.support.served"
 local smtp = require "lunapost.smtp"
 
-
 -- Options for a session with the server, which trusts its certificate.
 local function trusting(server, pem)
   return { host = "127.0.0.1", port = server.port, tls = "starttls", ca = pem,

@@ -1,6 +1,7 @@
 -- What a server counts and tells of itself.
 local json = require "spec.support.json"
 local loop = require "lunapost.loop"
+local patience = require "spec.support.patience"
 local peer_of = require "spec.support.peer"
 local peers = require "spec.support.peers"
 local served = require "spec.support.served"
@@ -21,11 +22,7 @@ local function deliver(peer, to, body)
   return peer:reply()
 end
 
-local function eventually(fact)
-  local limit = loop.now() + 60
-  while not fact() and loop.now() < limit do loop.sleep(0.01) end
-  assert(fact(), debug.traceback("not in time", 2))
-end
+local function eventually(fact) patience.await(loop, fact) end
 
 -- A server that refuses nobody@ and messages that say "no".
 local function options(more)

@@ -1,5 +1,6 @@
 -- When the handler of a body is asked, and when it is not.
 local loop = require "lunapost.loop"
+local patience = require "spec.support.patience"
 local peers = require "spec.support.peer"
 local served = require "spec.support.served"
 local server_of = require "lunapost.smtp.server"
@@ -14,11 +15,7 @@ local function in_data(server)
   return peer
 end
 
-local function eventually(fact)
-  local limit = loop.now() + 60
-  while not fact() and loop.now() < limit do loop.sleep(0.01) end
-  assert.is_true(fact())
-end
+local function eventually(fact) patience.await(loop, fact) end
 
 describe("a body", function()
   it("is for its handler once it has begun to come", function()

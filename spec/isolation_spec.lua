@@ -1,4 +1,5 @@
 local loop = require "lunapost.loop"
+local patience = require "spec.support.patience"
 local peers = require "spec.support.peer"
 local served = require "spec.support.served"
 local server_of = require "lunapost.smtp.server"
@@ -23,8 +24,7 @@ local function deliver_many(server, n, events)
 end
 
 local function wait_for(n, events)
-  local limit = loop.now() + 60
-  while #events < n and loop.now() < limit do loop.sleep(0.01) end
+  patience.await(loop, function() return #events >= n end)
   assert.equal(n, #events)
 end
 

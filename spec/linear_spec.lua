@@ -1,6 +1,7 @@
 -- A whole dialogue as one function: session = function(s) ... end.
 local dialogue = require "spec.support.dialogue"
 local loop = require "lunapost.loop"
+local patience = require "spec.support.patience"
 local peers = require "spec.support.peer"
 local served = require "spec.support.served"
 local server_of = require "lunapost.smtp.server"
@@ -212,8 +213,7 @@ describe("a dialogue as one function", function()
       local peer = peers.dial(server.port)
       peer:reply()
       peer:close()
-      local limit = loop.now() + 60
-      while closed == 0 and loop.now() < limit do loop.sleep(0.01) end
+      patience.await(loop, function() return closed > 0 end)
       assert.same({ "closed" }, whys)
       peer = peers.dial(server.port)
       peer:reply()

@@ -2,6 +2,7 @@
 local carriers = require "spec.support.carriers"
 local core = require "lunapost.core"
 local deadline = require "lunapost.deadline"
+local patience = require "spec.support.patience"
 local peers = require "spec.support.peers"
 local post = require "lunapost"
 local process = require "lunapost.smtp.process"
@@ -47,13 +48,6 @@ local function missing(carrier)
   return carrier.missing and not peers.need(carrier.name, false)
 end
 
--- Waits until it is so, a few seconds at most.
-local function eventually(loop, fact)
-  local limit <const> = core.loop.now() + 60
-  while not fact() and core.loop.now() < limit do loop.sleep(0.01) end
-  assert.is_true(fact())
-end
-
 -- Tasks beside each other; comes back when all are over.
 local function together(loop, count, fn)
   local left = count
@@ -66,14 +60,6 @@ local function together(loop, count, fn)
     end)
   end
   while left > 0 do loop.sleep(0.01) end
-end
-
-local function await(loop, holds)
-  local limit = core.loop.now() + 60
-  while not holds() do
-    if core.loop.now() > limit then error("it waits in vain", 2) end
-    loop.sleep(0.01)
-  end
 end
 
 local function settings(loop, more)
@@ -224,7 +210,7 @@ local function task_suite(carrier)
     while not open do loop.sleep(0.01) end
     loop.sleep(0.05)
     loop.kill(task)
-    await(loop, function() return unwound end)
+    patience.await(loop, function() return unwound end)
   end)
 
   it_does("ends at once the program of a killed delivery", function(loop)
@@ -237,7 +223,7 @@ local function task_suite(carrier)
         ("Subject: x\r\n"):rep(1 << 20))
     end)
     local pid
-    await(loop, function()
+    patience.await(loop, function()
       pid = math.tointeger(tonumber(tree.read(path) or ""))
       return pid
     end)
@@ -250,8 +236,8 @@ local function task_suite(carrier)
     assert.equal(0, waits)
     loop.sleep = sleep
     local state = ("/proc/%d/stat"):format(pid)
-    await(loop, function() return not tree.read(state) end)
-    await(loop, function() return process.left() == 0 end)
+    patience.await(loop, function() return not tree.read(state) end)
+    patience.await(loop, function() return process.left() == 0 end)
     os.remove(path)
   end)
 
@@ -284,7 +270,7 @@ local function task_suite(carrier)
     loop.spawn(function() reply, problem = client:receive() end)
     loop.sleep(0.05)
     client:close()
-    await(loop, function() return reply or problem end)
+    patience.await(loop, function() return reply or problem end)
     assert.is_nil(reply)
     assert.equal("closed", problem.kind)
   end)
@@ -301,7 +287,7 @@ local function task_suite(carrier)
     assert.error_matches(function() loop.wait(fd, "r", 0.1) end,
       "two tasks wait for descriptor")
     over = true
-    await(loop, function() return ended end)
+    patience.await(loop, function() return ended end)
     assert.same({ nil, "timeout" }, { loop.wait(fd, "r", 0.01) })
     assert.is_true(loop.wait(fd, "w", 60))
     assert.same({ nil, "closed" }, { loop.wait(-1, "r", 1) })
@@ -311,7 +297,7 @@ local function task_suite(carrier)
     local seen
     loop.on_error = function(problem) seen = problem end
     loop.spawn(function() error { "mine" } end)
-    await(loop, function() return seen end)
+    patience.await(loop, function() return seen end)
     loop.on_error = nil
     assert.same({ "mine" }, seen)
   end)
@@ -330,7 +316,7 @@ local function serve(loop, options, steps)
   end)
   server:stop(0)
   if not ok then error(problem, 0) end
-  await(loop, function() return server:stats().sessions == 0 end)
+  patience.await(loop, function() return server:stats().sessions == 0 end)
 end
 
 local function server_suite(carrier)
@@ -357,7 +343,7 @@ local function server_suite(carrier)
     local asked = 0
     serve(loop, { on = { rcpt = function() -- each waits for all
       asked = asked + 1
-      await(loop, function() return asked == 15 end)
+      patience.await(loop, function() return asked == 15 end)
     end } }, function(_, send)
       together(loop, 15, function() assert(send()) end)
     end)
@@ -438,9 +424,9 @@ local function server_suite(carrier)
       local busy = assert(smtp.open(settings(loop, { port = server.port })))
       assert(busy:mail "")
       assert(busy:write "RCPT TO:<a@example.org>\r\n")
-      eventually(loop, function() return asked end)
+      patience.await(loop, function() return asked end)
       server:stop(0)
-      eventually(loop, function() return #why == 2 end)
+      patience.await(loop, function() return #why == 2 end)
       assert.equal(421, assert(idle:receive(60)).code)
       local _, problem = busy:receive(60)
       assert.is_true(problem == nil or problem.kind == "closed")

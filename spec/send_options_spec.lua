@@ -6,7 +6,6 @@ local served = require "spec.support.served"
 local smtp = require "lunapost.smtp"
 local timeouts = require "lunapost.smtp.timeouts"
 
-
 local envelope <const> = { from = "a@x", to = { "b@y", "c@y" } }
 
 -- A server that keeps what comes, with its parameters and how it came.

@@ -1,5 +1,6 @@
 local files = require "spec.support.peers"
 local loop = require "lunapost.loop"
+local patience = require "spec.support.patience"
 local peers = require "spec.support.peer"
 local served = require "spec.support.served"
 local server_of = require "lunapost.smtp.server"
@@ -39,11 +40,7 @@ local function counting(more)
   return options, seen
 end
 
-local function eventually(fact)
-  local limit = loop.now() + 60
-  while not fact() and loop.now() < limit do loop.sleep(0.01) end
-  assert.is_true(fact())
-end
+local function eventually(fact) patience.await(loop, fact) end
 
 describe("a server", function()
   it("delivers exactly the octets that were sent, dots removed", function()

@@ -1,6 +1,7 @@
 -- How sessions end, whatever their handlers do meanwhile.
 local core = require "lunapost.core"
 local loop = require "lunapost.loop"
+local patience = require "spec.support.patience"
 local peers = require "spec.support.peer"
 local served = require "spec.support.served"
 local wire = require "spec.support.wire"
@@ -30,9 +31,7 @@ local function watched(on, more)
 end
 
 local function until_ended(server)
-  local limit = loop.now() + 60
-  while next(server.sessions) and loop.now() < limit do loop.sleep(0.01) end
-  assert.is_nil(next(server.sessions))
+  patience.await(loop, function() return not next(server.sessions) end)
 end
 
 describe("a question", function()

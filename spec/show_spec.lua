@@ -1,9 +1,9 @@
 local corpus = require "spec.support.corpus"
 local peers = require "spec.support.peers"
 local json_reader = require "spec.support.json"
+local tree = require "spec.support.tree"
 
-local command <const> =
-  (os.getenv "LUNAPOST_BUILD" or "build") .. "/bin/lunapost "
+local command <const> = tree.command .. " "
 
 -- Runs the command; gives its output and exit code.
 local function run(arguments, input)

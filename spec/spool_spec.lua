@@ -2,6 +2,7 @@
 -- bodies that are read slowly, or not at all.
 local core = require "lunapost.core"
 local loop = require "lunapost.loop"
+local patience = require "spec.support.patience"
 local peers = require "spec.support.peer"
 local processes = require "spec.support.peers"
 local served = require "spec.support.served"
@@ -219,8 +220,7 @@ describe("a body that is read slowly", function()
       until written == before and written > 0
       assert.is_true(written < TOTAL // 2)
       go = true
-      local limit = loop.now() + 15
-      while not reply and loop.now() < limit do loop.sleep(0.01) end
+      patience.await(loop, function() return reply end)
       assert.equal("250 2.0.0 message accepted", reply)
       loop.kill(writer)
     end)

@@ -24,7 +24,7 @@ function M.run(options, steps, seconds)
   options.hostname = options.hostname or "mx.test"
   local server = server_of.new(options)
   local problem, done
-  loop.spawn(function()
+  local task = loop.spawn(function()
     local ok, why = xpcall(function()
       assert(server:start())
       steps(server)
@@ -37,6 +37,8 @@ function M.run(options, steps, seconds)
   local watch = loop.spawn(function()
     loop.sleep(seconds or 100)
     problem = problem or "the spec took too long"
+    loop.kill(task)
+    server:stop(0)
     loop.stop()
   end)
   loop.run()

@@ -31,7 +31,6 @@ local function help(write)
     .. "what runs.\n")
 end
 
-
 local function fail(text)
   io.stderr:write("lunapost: ", text, "\n")
   os.exit(64, true)
