@@ -60,6 +60,8 @@ same(require("lunapost.smtp.limits").of { "mailmax=3" }.mails, 3)
 same(require("lunapost.smtp.results").field("x", { { method = "iprev",
   result = "pass", comment = "\u{c0}\u{9f}" } }):match "%b()",
   "(\u{c0}\u{9f})")
+same(transcripts.veil { "abc" } "\u{2aa}abc\u{2aa}",
+  "\u{2aa}********\u{2aa}")
 same(tostring(require("lunapost.smtp.log").record { event = "rest",
   seconds = 0.5 }), "rest seconds=0.5")
 print "well"

@@ -266,9 +266,9 @@ local function objection(client, asked)
 end
 
 local function raw_word(name, value)
-  if type(name) == "number" then return tostring(value) end
+  if type(name) == "number" then return ascii.text(value) end
   if value == true then return name end
-  return value and name .. "=" .. tostring(value)
+  return value and name .. "=" .. ascii.text(value)
 end
 
 local function by_name(a, b)

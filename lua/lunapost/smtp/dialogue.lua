@@ -4,6 +4,7 @@
 -- odd sessions (smtp/raw.lua). A peer that breaks
 -- the protocol, is gone, or does not answer in time ends the session.
 
+local ascii = require "lunapost.ascii"
 local core = require "lunapost.core"
 local err = require "lunapost.err"
 local replies = require "lunapost.smtp.reply"
@@ -170,9 +171,9 @@ end
 
 local function late(client, seconds)
   if client.greeting then
-    return ("no reply within %g seconds"):format(seconds)
+    return ascii.format("no reply within %g seconds", seconds)
   end
-  return ("no greeting within %g seconds"):format(client:limit("greeting"))
+  return ascii.format("no greeting within %g seconds", client:limit("greeting"))
 end
 
 -- Why a reply did not come.
@@ -295,7 +296,7 @@ function Dialogue:flush()
   if event == "closed" then
     kind, text = "closed", "the peer closed the connection"
   elseif kind == "timeout" then
-    text = ("nothing could be sent for %g seconds"):format(seconds)
+    text = ascii.format("nothing could be sent for %g seconds", seconds)
   end
   return self:broken(kind, text)
 end

@@ -36,7 +36,7 @@ end
 -- A line as an error names it: one that cannot be said may hold anything.
 local function named(line)
   if #line > SHOWN then line = line:sub(1, SHOWN) .. "..." end
-  return (line:gsub("%c", "?"))
+  return (line:gsub("[\0-\31\127]", "?"))
 end
 
 --- Writes as many commands as may be unanswered.
@@ -102,7 +102,7 @@ local function hear_some(client, group)
   if not client.conn then
     return nil, client:failed("closed", "the session is closed", lines[from])
   end
-  local seconds = client:limit(lines[from]:match("^%a+"))
+  local seconds = client:limit(lines[from]:match("^[A-Za-z]+"))
   local deadline = now() + seconds
   while #heard < from do
     local patient = client:patient(deadline - now())

@@ -5,6 +5,7 @@
 -- answered. Tasks of a loop send at the same time, as many as there may be
 -- connections; the others wait for their turn.
 
+local ascii = require "lunapost.ascii"
 local core = require "lunapost.core"
 local dial = require "lunapost.smtp.dial"
 local envelopes = require "lunapost.smtp.envelope"
@@ -161,8 +162,8 @@ local function queue(pool)
   pool.waiting[#pool.waiting + 1] = b
   while pool.open >= pool.most and not pool.idle[1] and not pool.closed do
     if now() >= due then
-      return nil, exhausted(pool, ("no connection of the pool was free "
-        .. "within %g seconds"):format(pool.patience))
+      return nil, exhausted(pool, ascii.format(
+        "no connection of the pool was free within %g seconds", pool.patience))
     end
     if b.woken then -- somebody else was quicker
       b.woken = false

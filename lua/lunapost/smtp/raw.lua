@@ -1,6 +1,7 @@
 --- What a session needs to be an odd one: octets as they are, in pieces and
 --- with pauses, and expectations of what comes.
 
+local ascii = require "lunapost.ascii"
 local options_of = require "lunapost.options"
 local replies = require "lunapost.smtp.reply"
 
@@ -68,7 +69,7 @@ end
 ---@param seconds number
 function Raw:pause(seconds)
   options_of.typed("client: the", "seconds", seconds, "number", 2)
-  self.transcript:add("*", ("a pause of %g s"):format(seconds))
+  self.transcript:add("*", ascii.format("a pause of %g s", seconds))
   rest(self, seconds)
 end
 

@@ -1,6 +1,7 @@
 --- Delivery by a local program that takes a message on its standard input:
 --- sendmail, or any other.
 
+local ascii = require "lunapost.ascii"
 local core = require "lunapost.core"
 local err = require "lunapost.err"
 local net = require "lunapost.net"
@@ -120,8 +121,8 @@ local function last_line(text)
 end
 
 local function late(self)
-  return nil, err.of("timeout", ("it is not done within %g seconds")
-    :format(self.timeout), { transient = true })
+  return nil, err.of("timeout", ascii.format("it is not done within "
+    .. "%g seconds", self.timeout), { transient = true })
 end
 
 -- The program's verdict, once it has ended.

@@ -34,7 +34,7 @@ end
 -- Only what a comment or an atom of a field may hold: the rest was chosen
 -- by the peer.
 local function clean(text)
-  return (text:gsub("[^%w%.%-_:%[%]@+=]", "?"))
+  return (text:gsub("[^A-Za-z0-9%.%-_:%[%]@+=]", "?"))
 end
 
 local function literal(address)

@@ -88,8 +88,8 @@ local SHORT <const> = 5
 local function hider(secret)
   local literal = secret:gsub("%W", "%%%0")
   if #secret <= SHORT then
-    literal = (secret:find("^%w") and "%f[%w]" or "") .. literal
-      .. (secret:find("%w$") and "%f[%W]" or "")
+    literal = (secret:find "^[A-Za-z0-9]" and "%f[A-Za-z0-9]" or "")
+      .. literal .. (secret:find "[A-Za-z0-9]$" and "%f[^A-Za-z0-9]" or "")
   end
   return function(text) return (text:gsub(literal, MASK)) end
 end

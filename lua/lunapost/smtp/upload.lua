@@ -4,6 +4,7 @@
 -- end, or that raises, closes the session: half a message must not be taken
 -- for a whole one.
 
+local ascii = require "lunapost.ascii"
 local core = require "lunapost.core"
 local outgoing = require "lunapost.smtp.outgoing"
 local output = require "lunapost.mime.build.output"
@@ -32,7 +33,7 @@ local function stuck(client, event, kind, text, seconds)
     problem = client:failed("closed", "the peer closed the connection")
   else
     if kind == "timeout" then
-      text = ("nothing could be sent for %g seconds"):format(seconds)
+      text = ascii.format("nothing could be sent for %g seconds", seconds)
     end
     problem = client:failed(kind, text, "DATA")
   end

@@ -138,7 +138,9 @@ end
 function own.wait(t, seconds)
   seconds = tonumber(seconds) or t.client.timeout
   local silent, problem = t.client:silent(seconds)
-  if silent then return t.show(("-- nothing within %g s"):format(seconds)) end
+  if silent then
+    return t.show(ascii.format("-- nothing within %g s", seconds))
+  end
   if silent == nil then return tell(t, problem) end
   t.client:receive(0)
 end
