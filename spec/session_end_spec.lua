@@ -75,6 +75,41 @@ describe("a session that cannot wait", function()
   end)
 end)
 
+describe("a session whose connection the script closes", function()
+  -- Why sessions end that wait for a command, or for a body in a handler.
+  local function closed(first)
+    local whys, list = {}, {}
+    local on = { data = function(_, body) body:read() end }
+    function on.connect(session) list[#list + 1] = session end
+    function on.disconnect(_, why) whys[#whys + 1] = why end
+    function on.noop() list[1].conn:close() end
+    served.run({ on = on }, function(server)
+      local peer <close> = peers.dial(server.port)
+      first(peer)
+      local other <close> = peers.dial(server.port)
+      assert.matches("^220", other:reply())
+      assert.matches("^250", other:ask "NOOP")
+      assert.same({ nil, "eof" }, { peer:line() })
+      assert.matches("^221", other:ask "QUIT")
+      until_ended(server)
+      assert.equal(1, server:stats().ended.closed)
+    end)
+    assert.equal(2, #whys)
+    return whys[1]
+  end
+
+  it("is told of that, not of a time that were over", function()
+    assert.equal("closed", closed(function(peer) peer:reply() end))
+    assert.equal("closed", closed(function(peer)
+      peer:reply()
+      for _, line in ipairs { "EHLO a", "MAIL FROM:<a@b>", "RCPT TO:<a@b>",
+        "DATA" } do
+        peer:ask(line)
+      end
+    end))
+  end)
+end)
+
 describe("a disconnect handler that raises", function()
   local function failing(why)
     return function() error(why, 0) end

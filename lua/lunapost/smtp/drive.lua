@@ -97,9 +97,9 @@ local function resume(session, rests, fault)
 end
 
 -- A rest that brought nothing: its time is over, or the server closed it.
-local function give_up(session)
+local function give_up(session, why)
   if session.gone then error(session.gone, 0) end
-  session:expired()
+  session:unready(why)
 end
 
 -- The dialogue was left, and the session does not rest: how it ended. What
@@ -116,6 +116,10 @@ end
 local function leave(session, ok, fault)
   conclude(session, ok, fault)
   session:depart()
+end
+
+local function wake_in_vain(session, why)
+  return leave(session, xpcall(give_up, traceback, session, why))
 end
 
 --- Gives sessions the methods by which they run.
@@ -145,14 +149,14 @@ function M.fill(Session)
   --- is over where it is not ready, or whose descriptor was closed. What it
   --- raises is for failed.
   ---@param ready true?
-  ---@param _ string?  why it is not
+  ---@param why string?  it is not
   ---@param poller userdata?  where the machine may wait
   ---@return number? limit  nil: it is over; else it rests again until then
   ---@return number? seconds
   ---@return integer? fd
-  function Session:wake(ready, _, _, poller)
+  function Session:wake(ready, why, _, poller)
     self.rests = false
-    if not ready then return leave(self, xpcall(give_up, traceback, self)) end
+    if not ready then return wake_in_vain(self, why) end
     local limit, seconds, fd = go_on(self, true, nil, poller)
     if limit then return limit, seconds, fd end
     return leave(self, true)

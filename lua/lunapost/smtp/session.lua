@@ -165,22 +165,29 @@ function Session:expired()
   self:over("timeout")
 end
 
+--- Ends a session whose wait brought nothing: never returns.
+---@param why string?  "closed": the script closed its connection
+function Session:unready(why)
+  if why == "closed" then self:over "closed" end
+  self:expired()
+end
+
 -- Waits for what the machine needs; ends the session where nothing comes. A
 -- handler that waits for it waits for the peer: its own clock stands still.
 local function await(session, mode, seconds)
-  local conn, ready = session.conn, seconds > 0
+  local conn, ready, why = session.conn, seconds > 0, nil
   local left = session.work_due and deadline.pause(session)
   if not ready then
     session:expired()
   elseif conn then
     session.idle = true
-    ready = session.server.loop.wait(fd_of(conn), mode, seconds)
+    ready, why = session.server.loop.wait(fd_of(conn), mode, seconds)
     session.idle = false
   else -- a session in memory
     ready = session:bring()
   end
   if session.gone then error(session.gone, 0) end
-  if not ready then session:expired() end
+  if not ready then session:unready(why) end
   if left then session.work_due = left end
 end
 
