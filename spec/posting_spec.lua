@@ -61,7 +61,7 @@ local function swallow(peer)
     if octets then
       read[#read + 1] = tail:sub(1, -5)
       tail = tail:sub(-4) .. octets
-    elseif why ~= "read" or not peer.loop.wait(peer.conn:fd(), "r", 10) then
+    elseif why ~= "read" or not peer.loop.wait(peer.conn:fd(), "r", 60) then
       return nil
     end
   end

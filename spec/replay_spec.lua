@@ -17,7 +17,7 @@ local function record(options, steps)
   local transcript = recorder()
   testing.run(options, function(server)
     steps { server = server.url, insecure = true, helo = "me.example.org",
-      transcript = transcript, timeout = 5 }
+      transcript = transcript, timeout = 60 }
   end)
   return transcript
 end
@@ -26,7 +26,7 @@ end
 local function play(transcript, steps, options)
   return testing.run(smtp.replay(transcript, options), function(server)
     steps({ server = server.url, insecure = true, helo = "me.example.org",
-      timeout = 5 }, server)
+      timeout = 60 }, server)
   end)
 end
 
@@ -203,8 +203,14 @@ S: 421 4.4.2 enough
   end)
 
   -- What the check says of a client that departs from it.
+  -- Where the machine is so busy that a greeting is late, the client looks for
+  -- TLS, and the replay hears a ClientHello: then once more.
   local function departs(text, steps, options)
-    local ok, problem = pcall(play, text, steps, options)
+    local ok, problem
+    for _ = 1, 9 do
+      ok, problem = pcall(play, text, steps, options)
+      if not tostring(problem):find([["\22\3]], 1, true) then break end
+    end
     assert.is_false(ok)
     assert.equal("protocol", problem.kind)
     return problem

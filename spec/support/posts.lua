@@ -46,7 +46,7 @@ end
 ---@param messages table[]
 ---@param how? table  of send_all
 function M.send(out, options, messages, how)
-  options.tls, options.timeout = options.tls or "none", options.timeout or 5
+  options.tls, options.timeout = options.tls or "none", options.timeout or 60
   local client <close> = assert(smtp.open(options))
   for i, result, problem in client:send_all(messages, how) do
     out[i] = M.told(result, problem)
