@@ -172,9 +172,11 @@ function M.run(scripts, client, beside)
     client({ host = "127.0.0.1", port = port, loop = loop, timeout = SECONDS,
       helo = "me.example.org" }, loop)
     run.over = true
-    collectgarbage() -- a client that nobody closed is closed
     loop.sleep(0) -- a script that was to meet another one meets it
-    if run.met > 0 then loop.sleep(GRACE) end -- it hears what is on its way
+    if run.met > 0 then
+      collectgarbage() -- a client that nobody closed is closed
+      loop.sleep(GRACE) -- its script hears what is on its way
+    end
     done = true
   end)
   loop.run(function()
@@ -207,11 +209,11 @@ function M.together(list)
       met = met - 1
     end)
     loop.spawn(function()
-      pair.client({ host = "127.0.0.1", port = port, loop = loop }, loop,
-        heard)
+      pair.client({ host = "127.0.0.1", port = port, loop = loop,
+        timeout = SECONDS }, loop, heard)
       gone, left = true, left - 1
-      collectgarbage() -- as in run
       if left == 0 then
+        collectgarbage() -- as in run
         loop.sleep(GRACE)
         late = true
       end
