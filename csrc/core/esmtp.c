@@ -28,11 +28,6 @@ bool esmtp_xtext(struct span s)
     return true;
 }
 
-static int hex_value(char c)
-{
-    return c <= '9' ? c - '0' : c - 'A' + 10;
-}
-
 /* xtext that stands for visible characters and blanks, as all that has it for
    its value must (RFC 3461 4.2, 4.4): line ends would be taken for the ends of
    fields by who writes them into a report. */
@@ -43,7 +38,7 @@ static bool text(struct span s)
     for (size_t i = 0; i < s.n; i++) {
         if (s.p[i] != '+')
             continue;
-        int octet = 16 * hex_value(s.p[i + 1]) + hex_value(s.p[i + 2]);
+        int octet = 16 * ascii_hex(s.p[i + 1]) + ascii_hex(s.p[i + 2]);
         if (octet < ' ' || octet == 0x7F)
             return false;
         i += 2;

@@ -12,6 +12,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 
+#include "../core/ascii.h"
 #include "tls_parts.h"
 
 enum { PATH_SIZE = 4096 };
@@ -205,20 +206,11 @@ static int context_versions(SSL_CTX *ctx, const struct tls_settings *s,
                : tls_failure(text, "this TLS version is not available");
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 static bool pin_of_hex(struct tls_pin *pin, struct span s)
 {
     size_t digits = 0;
     for (size_t i = 0; i < s.n; i++) {
-        int d = hex_digit(s.p[i]);
+        int d = ascii_hex(s.p[i]);
         if (s.p[i] == ':' && digits % 2 == 0)
             continue;
         if (d < 0 || digits == 2 * (size_t)SHA256_SIZE)
